@@ -26,3 +26,6 @@
 #define LIMIT_CONNECTIONS     2048     /* inbound, per listener */
 #define LIMIT_PEER_CONNECTIONS 64      /* outbound, per peer */
 #define LIMIT_WRITER_QUEUE    8192     /* operations that wait for the writer */
+#define LIMIT_PLAN_COMPONENTS 32       /* price components of one plan */
+#define LIMIT_PLAN_TIERS      64       /* tiers of one component */
+#define LIMIT_RATING_LINES    1000     /* lines of one rating */
