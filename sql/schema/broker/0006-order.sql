@@ -1,0 +1,42 @@
+-- Orders and agreements.
+CREATE TABLE ord.purchase (
+    order_id uuid PRIMARY KEY,
+    dataset_id uuid NOT NULL REFERENCES cat.dataset,
+    dataset_version bigint NOT NULL,
+    provider_id uuid NOT NULL REFERENCES reg.participant,
+    consumer_id uuid NOT NULL REFERENCES reg.participant,
+    plan_hash text NOT NULL REFERENCES cat.plan,
+    purpose text NOT NULL,
+    state text NOT NULL CONSTRAINT purchase_state CHECK (state IN ('open', 'contracted', 'active', 'ended', 'cancelled', 'disputed')),
+    version bigint NOT NULL DEFAULT 1,
+    document text NOT NULL,
+    hold_id uuid REFERENCES led.transfer,
+    hold_minor bigint NOT NULL DEFAULT 0 CONSTRAINT purchase_hold_natural CHECK (hold_minor >= 0),
+    agreement_id text,
+    made_at timestamptz NOT NULL,
+    valid_until timestamptz NOT NULL,
+    active_at timestamptz,
+    ended_at timestamptz,
+    CONSTRAINT purchase_two_parties CHECK (provider_id <> consumer_id)
+);
+CREATE INDEX purchase_consumer ON ord.purchase (consumer_id, made_at DESC);
+CREATE INDEX purchase_provider ON ord.purchase (provider_id, made_at DESC);
+CREATE UNIQUE INDEX purchase_agreement ON ord.purchase (agreement_id) WHERE agreement_id IS NOT NULL;
+CREATE INDEX purchase_open ON ord.purchase (valid_until) WHERE state = 'open';
+COMMENT ON TABLE ord.purchase IS 'orders: price snapshot by plan hash, purpose, hold; document is the signed form both connectors get';
+CREATE TABLE ord.agreement_report (
+    agreement_id text NOT NULL,
+    role text NOT NULL CONSTRAINT agreement_report_role CHECK (role IN ('provider', 'consumer')),
+    participant_id uuid NOT NULL REFERENCES reg.participant,
+    order_id uuid REFERENCES ord.purchase,
+    agreement_hash text NOT NULL,
+    agreed_at timestamptz NOT NULL,
+    ends_at timestamptz,
+    reported_at timestamptz NOT NULL,
+    PRIMARY KEY (agreement_id, role)
+);
+COMMENT ON TABLE ord.agreement_report IS 'what each side says of an agreement; equal hashes bind it to its order';
+SELECT sys.make_append_only('ord.agreement_report');
+GRANT SELECT, INSERT, UPDATE ON ord.purchase TO naru_app;
+GRANT SELECT, INSERT ON ord.agreement_report TO naru_app;
+GRANT SELECT ON ord.purchase, ord.agreement_report TO naru_auditor;
