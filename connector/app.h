@@ -1,0 +1,54 @@
+/*
+ * connector/app.h - the connector's parts, made by main and passed to everything
+ *
+ * Threads: HTTP threads (each with a struct worker), one writer, one fetcher, one outbox timer, one timer thread. Parts are made in the order of the
+ * members and ended in the reverse order.
+ */
+#pragma once
+
+#include "connector/settings.h"
+#include "lib/base/env.h"
+#include "lib/base/str.h"
+#include "lib/crypto/key.h"
+#include "lib/crypto/secret.h"
+#include "lib/db/db.h"
+#include "lib/db/writer.h"
+#include "lib/http/http.h"
+#include "lib/net/fetch.h"
+#include "lib/sm/outbox.h"
+#include "lib/sm/timer.h"
+
+struct identity;
+struct exchange;
+struct dataplane;
+struct dsp;
+struct mgmt;
+
+struct app {
+    const struct env *env;
+    const struct settings *settings;
+    struct db_cfg db; /* for further connections */
+    struct key *key;
+    struct secret *api_key;
+    struct writer *writer;
+    struct fetcher *fetcher;
+    struct identity *identity;
+    struct timers *timers;
+    struct outbox *outbox;
+    struct dsp *dsp;             /* catalogue cache, state of the protocol unit */
+    struct dataplane *dataplane; /* sources, token key, access cache */
+    struct exchange *exchange;   /* link to the broker */
+    struct mgmt *mgmt;
+    struct http *public_http;
+    struct http *management_http;
+    struct str dsp_url;  /* "https://host:port/dsp/2025-1", ours */
+    struct str data_url; /* "https://host:port/data", ours */
+};
+
+/* Per HTTP thread: rq->thread. */
+struct worker {
+    struct db *db; /* read connection */
+};
+
+/* Ends what has been made so far; *app fields are NULL afterwards. */
+void app_stop(struct app *app);

@@ -1,0 +1,23 @@
+/*
+ * connector/facts/facts.h - gathers what a policy needs to know before policy_decide
+ *
+ * Sources: identity (membership, participant, region), orders of the broker (paid order, plan, declared purpose), the agreement (time, counters of use), the clock.
+ * What is not known stays unknown: the engine denies.
+ */
+#pragma once
+
+#include "connector/identity/identity.h"
+#include "connector/store/store.h"
+#include "policy/policy.h"
+
+/* What a decision is about. agreement is NULL before there is one. */
+struct facts_about {
+    const struct peer *peer;
+    struct str asset_id;
+    const struct agreement *agreement;
+};
+
+/* Fills *ret_facts for the operands that `policy` needs. Errors: E_DB, E_NO_MEMORY. */
+MUST_CHECK int facts_gather(struct db *db, const struct policy *policy,
+                            const struct facts_about *about, int64_t now_us, struct arena *arena,
+                            struct policy_facts *ret_facts, struct err *err);
