@@ -29,3 +29,8 @@
 #define LIMIT_PLAN_COMPONENTS 32       /* price components of one plan */
 #define LIMIT_PLAN_TIERS      64       /* tiers of one component */
 #define LIMIT_RATING_LINES    1000     /* lines of one rating */
+#define LIMIT_LD_DEPTH        64       /* nesting of a JSON-LD document, scoped contexts included */
+#define LIMIT_LD_CONTEXTS     32       /* context objects nested or chained in one place */
+#define LIMIT_LD_TERMS        4096     /* terms that the contexts of one document define, in all */
+#define LIMIT_LD_MEMORY       MIB(64)  /* one expansion or compaction */
+#define LIMIT_LD_CACHE        256      /* processed contexts kept by a set of contexts */
