@@ -1,8 +1,8 @@
 /*
  * lib/base/buf.h - growing bytes with a maximum and a sticky error
  *
- * Writers append without checking each call; buf_failed() at the end tells whether everything fitted. A failed buf holds
- * what fitted before. buf_init needs no memory; buf_done frees.
+ * Writers append without checking each call; buf_failed() at the end tells whether everything
+ * fitted. A failed buf holds what fitted before. buf_init needs no memory; buf_done frees.
  */
 #pragma once
 
@@ -40,7 +40,10 @@ void buf_add_char(struct buf *buf, char c);
 void buf_printf(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
 void buf_add_i64(struct buf *buf, int64_t v);
 
-/* Room for n more bytes, to be filled by the caller and then taken over by buf_grown(); NULL on failure. */
+/*
+ * Room for n more bytes, to be filled by the caller and then taken over by buf_grown(); NULL on
+ * failure.
+ */
 char *buf_room(struct buf *buf, size_t n);
 void buf_grown(struct buf *buf, size_t n);
 
@@ -54,5 +57,8 @@ static inline bool buf_failed(const struct buf *buf)
     return buf->failed;
 }
 
-/* Gives up the bytes (NUL-terminated, to be freed with free()); the buffer is empty afterwards. NULL if failed. */
+/*
+ * Gives up the bytes (NUL-terminated, to be freed with free()); the buffer is empty afterwards.
+ * NULL if failed.
+ */
 char *buf_take(struct buf *buf, size_t *ret_n);

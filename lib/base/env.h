@@ -1,8 +1,8 @@
 /*
  * lib/base/env.h - what the outside world gives a program: clocks and randomness
  *
- * Passed explicitly, so that a test owns time and chance. All times are UTC microseconds since 1970 (wall) or since an
- * arbitrary start (monotonic, for deadlines).
+ * Passed explicitly, so that a test owns time and chance. All times are UTC microseconds since 1970
+ * (wall) or since an arbitrary start (monotonic, for deadlines).
  */
 #pragma once
 
@@ -12,7 +12,8 @@
 struct env {
     int64_t (*wall_us)(void *self);
     int64_t (*mono_us)(void *self);
-    void (*random)(void *self, void *p, size_t n); /* cryptographically strong; never fails (aborts if it must) */
+    /* cryptographically strong; never fails (aborts if it must) */
+    void (*random)(void *self, void *p, size_t n);
     void *self;
 };
 
@@ -34,7 +35,7 @@ static inline void env_random(const struct env *env, void *p, size_t n)
     env->random(env->self, p, n);
 }
 
-/* For tests: a clock that stands still until told otherwise, and a seeded generator (not for keys). */
+/* For tests: a clock that stands still until told otherwise, and a seeded generator (no keys). */
 struct env_fake {
     int64_t wall_us;
     int64_t mono_us;

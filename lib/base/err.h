@@ -1,9 +1,10 @@
 /*
  * lib/base/err.h - errors as values
  *
- * A struct err sits on the caller's stack, has a fixed size (it must work when memory does not) and is zero when nothing
- * went wrong. It is set once, where the cause is known, and prefixed on the way up. Functions return -(int)err->code.
- * `text` is private (logs); a peer sees the code's title, the code, `at` and, if set, `detail`.
+ * A struct err sits on the caller's stack, has a fixed size (it must work when memory does not) and
+ * is zero when nothing went wrong. It is set once, where the cause is known, and prefixed on the
+ * way up. Functions return -(int)err->code. `text` is private (logs); a peer sees the code's title,
+ * the code, `at` and, if set, `detail`.
  */
 #pragma once
 
@@ -14,6 +15,7 @@
 
 enum err_code {
     E_OK = 0,
+
 #define ERROR(code, http, retry, level, title) code,
 #include "lib/base/errors.def"
 #undef ERROR
@@ -32,14 +34,17 @@ struct err {
 };
 
 /*
- * Sets *err and returns -(int)code. `at` and the formatted text are copied and cut to size. The text is lower case, has no
- * full stop, names the subject in single quotes and cites the rule.
+ * Sets *err and returns -(int)code. `at` and the formatted text are copied and cut to size. The
+ * text is lower case, has no full stop, names the subject in single quotes and cites the rule.
  */
 #define err_set(err, code, at, ...) err_set_at((err), (code), __FILE__, __LINE__, (at), __VA_ARGS__)
 int err_set_at(struct err *err, enum err_code code, const char *file, int line, const char *at,
                const char *format, ...) PRINTF_LIKE(6, 7);
 
-/* As err_set; the text also becomes the public detail. For mistakes of the caller that the caller must understand. */
+/*
+ * As err_set; the text also becomes the public detail. For mistakes of the caller that the caller
+ * must understand.
+ */
 #define err_tell(err, code, at, ...)                                                               \
     err_tell_at((err), (code), __FILE__, __LINE__, (at), __VA_ARGS__)
 int err_tell_at(struct err *err, enum err_code code, const char *file, int line, const char *at,
@@ -60,7 +65,10 @@ static inline int err_ret(const struct err *err)
 /* Forgets the error. */
 void err_clear(struct err *err);
 
-/* Static properties of a code: name ("E_NOT_FOUND"), machine-readable public name ("not-found"), title, HTTP status. */
+/*
+ * Static properties of a code: name ("E_NOT_FOUND"), machine-readable public name ("not-found"),
+ * title, HTTP status.
+ */
 const char *err_name(enum err_code code);
 const char *err_slug(enum err_code code);
 const char *err_title(enum err_code code);

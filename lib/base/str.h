@@ -1,8 +1,9 @@
 /*
  * lib/base/str.h - text by pointer and length
  *
- * A struct str borrows its bytes and is not terminated; {NULL, 0} is the absent text, which differs from the empty one
- * only for str_present(). Where a C library wants a terminated string, arena_cstr() makes one.
+ * A struct str borrows its bytes and is not terminated; {NULL, 0} is the absent text, which differs
+ * from the empty one only for str_present(). Where a C library wants a terminated string,
+ * arena_cstr() makes one.
  */
 #pragma once
 
@@ -49,12 +50,13 @@ static inline bool str_eq_c(struct str a, const char *c)
 
 static inline bool str_starts(struct str s, struct str prefix)
 {
-    return s.n >= prefix.n && memcmp(s.p, prefix.p, prefix.n) == 0;
+    return s.n >= prefix.n && (prefix.n == 0 || memcmp(s.p, prefix.p, prefix.n) == 0);
 }
 
 static inline bool str_ends(struct str s, struct str suffix)
 {
-    return s.n >= suffix.n && memcmp(s.p + s.n - suffix.n, suffix.p, suffix.n) == 0;
+    return s.n >= suffix.n &&
+           (suffix.n == 0 || memcmp(s.p + s.n - suffix.n, suffix.p, suffix.n) == 0);
 }
 
 /* The part from offset `from` on; past the end it is empty. */
@@ -70,18 +72,24 @@ int str_cmp(struct str a, struct str b);
 bool str_eq_nocase(struct str a, struct str b);
 
 /*
- * Cuts s at the first `sep`: returns the part before it and leaves the rest in *s. Without a separator the whole text is
- * returned and *s becomes STR_NONE.
+ * Cuts s at the first `sep`: returns the part before it and leaves the rest in *s. Without a
+ * separator the whole text is returned and *s becomes STR_NONE.
  */
 struct str str_cut(struct str *s, char sep);
 
 /* Without ASCII white space at both ends. */
 struct str str_trim(struct str s);
 
-/* True if s is well-formed UTF-8 (RFC 3629: no surrogates, no overlong form, at most U+10FFFF) without NUL. */
+/*
+ * True if s is well-formed UTF-8 (RFC 3629: no surrogates, no overlong form, at most U+10FFFF)
+ * without NUL.
+ */
 bool str_is_utf8(struct str s);
 
-/* Decimal integer with optional '-', no white space, no leading '+'; false if malformed or out of range. */
+/*
+ * Decimal integer with optional '-', no white space, no leading '+'; false if malformed or out of
+ * range.
+ */
 bool str_to_i64(struct str s, int64_t *ret_value);
 
 /* Same time for texts of equal length whatever their content; for secrets. */

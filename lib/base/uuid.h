@@ -16,14 +16,21 @@ struct uuid {
 };
 
 #define UUID_TEXT_LEN 36
+
 struct uuid_text {
     char c[UUID_TEXT_LEN + 1];
 };
 
-/* A new UUIDv7 from the environment's clock and randomness; ids made by one thread in one millisecond ascend. */
+/*
+ * A new UUIDv7 from the environment's clock and randomness; ids made by one thread in one
+ * millisecond ascend.
+ */
 struct uuid uuid_new(const struct env *env);
 
-/* UUIDv7 with the given time and 74 bits taken from `bytes` (first 10 bytes, version and variant overwritten). */
+/*
+ * UUIDv7 with the given time and 74 bits taken from `bytes` (first 10 bytes, version and variant
+ * overwritten).
+ */
 struct uuid uuid_v7_from(int64_t unix_ms, const uint8_t bytes[static 10]);
 
 /* UUIDv8 (RFC 9562 §5.8) from the first 16 bytes of a hash: for ids derived from other ids. */
