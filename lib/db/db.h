@@ -1,7 +1,7 @@
 /*
  * lib/db/db.h - SQLite and PostgreSQL behind one interface
  *
- * SQL lives in sql/query/<program>/*.sql as named blocks; tools/sqlgen makes `extern const struct query q_<name>;` and the list
+ * SQL lives in sql/query/<program>/ as named blocks; tools/sqlgen makes `extern const struct query q_<name>;` and the list
  * of all queries of a program. A query declares its parameters and columns with types; values are always parameters. Types:
  *   text, i64, bool, uuid, time (µs; bigint in SQLite, timestamptz in PostgreSQL), bytes, json (text in C)
  *   text[], i64[], uuid[], time[], bytes[]  PostgreSQL only, for set-based statements

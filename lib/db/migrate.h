@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "lib/base/env.h"
 #include "lib/db/db.h"
 
 struct migration {
@@ -19,3 +20,13 @@ struct migration {
 /* Applies what is missing; *ret_applied (may be NULL) counts. Errors: E_CONFIG (hash differs, newer schema), E_DB. */
 MUST_CHECK int db_migrate(struct db *db, const struct migration *migrations, size_t n,
                           const struct env *env, int *ret_applied, struct err *err);
+
+/* A script that may run again: CREATE OR REPLACE FUNCTION … of sql/proc/<program>/ (PostgreSQL). */
+struct db_script {
+    const char *name;
+    const char *text;
+};
+
+/* Runs every script, all in one transaction under the lock of db_migrate; after it. Errors: E_CONFIG (SQL error), E_DB. */
+MUST_CHECK int db_run_scripts(struct db *db, const struct db_script *scripts, size_t n,
+                              struct err *err);
