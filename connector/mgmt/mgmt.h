@@ -1,0 +1,17 @@
+/*
+ * connector/mgmt/mgmt.h - EDC-compatible management API (/v3), health under /api/check, and the parts of /naru/v1 that explain policies
+ */
+#pragma once
+
+#include "connector/app.h"
+
+/* Who may call: the value of a route's `who`. */
+enum mgmt_who { W_PUBLIC, W_KEY };
+
+MUST_CHECK int mgmt_open(struct app *app, struct mgmt **ret_mgmt, struct err *err);
+void mgmt_close(struct mgmt **mgmt);
+extern const struct http_route mgmt_routes[];
+/* http_cfg.authorise of the management listener: X-Api-Key, constant time. */
+int mgmt_authorise(struct rq *rq, unsigned who, struct err *err);
+/* http_cfg.render_error: EDC's error array for /v3 and /v4, RFC 9457 below /naru. */
+void mgmt_render_error(struct rq *rq, const struct err *err);

@@ -1,0 +1,37 @@
+/*
+ * server/catalogue/catalogue.h - datasets, plans, search
+ */
+#pragma once
+
+#include "lib/rating/rating.h"
+#include "lib/wire/wire.h"
+#include "server/app.h"
+
+extern const struct http_route catalogue_routes[];
+
+struct dataset {
+    struct uuid dataset_id, provider_id;
+    struct str asset_id;
+    int64_t version;
+    struct str entry; /* canonical JSON of the signed catalogue entry */
+    struct str state; /* listed, withdrawn, stopped */
+    struct str visibility;
+    struct str price_kind;
+    int64_t published_us, changed_us;
+};
+extern const struct object dataset_row;
+
+/* A dataset that `viewer` (zero: operator) may see; "not visible" and "does not exist" are both E_NOT_FOUND. */
+MUST_CHECK int dataset_get(struct db *db, struct uuid dataset, struct uuid viewer,
+                           struct str viewer_did, struct arena *arena, struct dataset *ret_dataset,
+                           struct err *err);
+/* The plan by hash, parsed. */
+MUST_CHECK int catalogue_plan(struct db *db, struct str hash, struct arena *arena,
+                              struct plan *ret_plan, struct err *err);
+
+/*
+ * Search tokens: NFKC-like folding (full-width forms, case), words for Latin and digits, character bigrams (and single characters at the ends) for Hangul and CJK.
+ * Also used for the query. At most 512 tokens.
+ */
+MUST_CHECK int search_tokens(struct str text, struct arena *arena, struct str_list *ret_tokens,
+                             struct err *err);
