@@ -89,24 +89,24 @@ struct object {
 };
 
 /* clang-format off */
-#define FIELD_TYPE(type, member) _Generic(((type *)0)->member, \
+#define FIELD_TYPE(T, member) _Generic(((T *)0)->member, \
     struct str: FT_STR, int64_t: FT_I64, bool: FT_BOOL, struct uuid: FT_UUID, struct str_list: FT_STR_LIST, \
     const struct jval *: FT_JVAL, struct bytes: FT_BYTES)
-#define FIELD(type, member, json_name, fl) \
-    {.name = (json_name), .type = FIELD_TYPE(type, member), .flags = (fl), .offset = offsetof(type, member)}
-#define FIELD_ENUM(type, member, json_name, fl, name_table) \
+#define FIELD(T, member, json_name, fl) \
+    {.name = (json_name), .type = FIELD_TYPE(T, member), .flags = (fl), .offset = offsetof(T, member)}
+#define FIELD_ENUM(T, member, json_name, fl, name_table) \
     {.name = (json_name), .type = FT_ENUM, .flags = (fl), \
-     .offset = offsetof(type, member) + 0 * sizeof(char[_Generic(((type *)0)->member, int: 1)]), .names = (name_table)}
-#define FIELD_SUB(type, member, json_name, fl, object_ptr) \
-    {.name = (json_name), .type = FT_SUB, .flags = (fl), .offset = offsetof(type, member), .sub = (object_ptr)}
-#define FIELD_LIST(type, member, json_name, fl, object_ptr) \
+     .offset = offsetof(T, member) + 0 * sizeof(char[_Generic(((T *)0)->member, int: 1)]), .names = (name_table)}
+#define FIELD_SUB(T, member, json_name, fl, object_ptr) \
+    {.name = (json_name), .type = FT_SUB, .flags = (fl), .offset = offsetof(T, member), .sub = (object_ptr)}
+#define FIELD_LIST(T, member, json_name, fl, object_ptr) \
     {.name = (json_name), .type = FT_LIST, .flags = (fl), \
-     .offset = offsetof(type, member) + 0 * sizeof(char[_Generic(((type *)0)->member, struct list: 1)]), .sub = (object_ptr)}
-#define FIELD_RAW(type, member, json_name, fl) \
+     .offset = offsetof(T, member) + 0 * sizeof(char[_Generic(((T *)0)->member, struct list: 1)]), .sub = (object_ptr)}
+#define FIELD_RAW(T, member, json_name, fl) \
     {.name = (json_name), .type = FT_RAW, .flags = (fl), \
-     .offset = offsetof(type, member) + 0 * sizeof(char[_Generic(((type *)0)->member, struct str: 1)])}
-#define OBJECT(var, type, field_table, w) \
-    const struct object var = {.name = #type, .size = sizeof(type), .fields = (field_table), \
+     .offset = offsetof(T, member) + 0 * sizeof(char[_Generic(((T *)0)->member, struct str: 1)])}
+#define OBJECT(var, T, field_table, w) \
+    const struct object var = {.name = #T, .size = sizeof(T), .fields = (field_table), \
                                .n = ARRAY_LEN(field_table), .world = (w)}
 /* clang-format on */
 
