@@ -85,11 +85,10 @@ enum plan_period { PERIOD_DAY, PERIOD_WEEK, PERIOD_MONTH, PERIOD_YEAR, PLAN_PERI
 
 enum vat_per { VAT_PER_LINE, VAT_PER_DOCUMENT, VAT_PER__COUNT };
 
-/* The names used in JSON, NULL-terminated, indexed by the enum ("none" is METER_NONE, in results
- * only). */
+/* The names used in JSON, NULL-terminated, indexed by the enum; METER_NONE has none. */
 extern const char *const plan_kind_names[PLAN_KIND__COUNT + 1];
 extern const char *const component_type_names[COMPONENT__COUNT + 1];
-extern const char *const meter_names[METER__COUNT + 1];
+extern const char *const meter_names[METER__COUNT];
 extern const char *const price_model_names[PRICE_MODEL__COUNT + 1];
 extern const char *const plan_period_names[PLAN_PERIOD__COUNT + 1];
 extern const char *const vat_per_names[VAT_PER__COUNT + 1];
