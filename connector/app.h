@@ -1,8 +1,8 @@
 /*
  * connector/app.h - the connector's parts, made by main and passed to everything
  *
- * Threads: HTTP threads (each with a struct worker), one writer, one fetcher, one outbox timer, one timer thread. Parts are made in the order of the
- * members and ended in the reverse order.
+ * Threads: HTTP threads (each with a struct worker), one writer, one fetcher, one outbox timer, one
+ * timer thread. Parts are made in the order of the members and ended in the reverse order.
  */
 #pragma once
 

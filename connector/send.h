@@ -1,8 +1,9 @@
 /*
  * connector/send.h - how outbox messages leave: kind -> method, headers, what an answer means
  *
- * kinds "dsp.…" go to peers (DSP: 200/201/204 acknowledge; 409, 408, 425, 429, and 404 for a process that the peer has only just heard of mean not
- * yet; other 4xx are final; 5xx and no answer are repeated), kinds "broker.…" to the broker.
+ * kinds "dsp.…" go to peers (DSP: 200/201/204 acknowledge; 409, 408, 425, 429, and 404 for a
+ * process that the peer has only just heard of mean not yet; other 4xx are final; 5xx and no answer
+ * are repeated), kinds "broker.…" to the broker.
  */
 #pragma once
 

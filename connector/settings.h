@@ -8,15 +8,17 @@
 struct settings {
     /* who we are */
     struct str participant_did;
-    struct str key_file;      /* company key, PKCS#8 PEM */
-    struct str key_id;        /* fragment of the verification method: "key-1" */
-    int64_t identity_mode;    /* 0 naru, 1 static */
-    struct str static_token;  /* identity.mode = static: file with "token participant-id" lines; the first is ours */
+    struct str key_file;     /* company key, PKCS#8 PEM */
+    struct str key_id;       /* fragment of the verification method: "key-1" */
+    int64_t identity_mode;   /* 0 naru, 1 static */
+    struct str static_token; /* identity.mode = static: file with "token participant-id" lines; the
+                                first is ours */
     /* listeners */
     struct str public_listen, public_url; /* DSP, public data, exchange */
     struct str management_listen;
     struct str tls_cert, tls_key;
-    struct str management_tls_cert, management_tls_key; /* empty: as public; "none" only on loopback */
+    struct str management_tls_cert,
+        management_tls_key; /* empty: as public; "none" only on loopback */
     int64_t threads;
     /* management */
     struct str api_key_file;
@@ -31,7 +33,7 @@ struct settings {
     struct str broker_url, broker_did;
     struct str broker_token_file;
     /* behaviour */
-    int64_t token_life_us;       /* data-plane token */
+    int64_t token_life_us;        /* data-plane token */
     int64_t negotiation_limit_us; /* a process that does not end by then is terminated */
     bool auto_agree;
     struct conf_list source_roots; /* folders that file sources may read */

@@ -1,8 +1,9 @@
 /*
  * server/app.h - the broker's parts, made by main and passed to everything
  *
- * HTTP threads handle ordinary requests on connections of their own (struct worker, role naru_app). One writer (role naru_app) takes receipts and
- * outbox acknowledgements, one sealer thread (role naru_sealer) seals the log. The process holds no state: any number of replicas may run.
+ * HTTP threads handle ordinary requests on connections of their own (struct worker, role naru_app).
+ * One writer (role naru_app) takes receipts and outbox acknowledgements, one sealer thread (role
+ * naru_sealer) seals the log. The process holds no state: any number of replicas may run.
  */
 #pragma once
 
@@ -22,9 +23,9 @@ struct sealer;
 struct app {
     const struct env *env;
     const struct settings *settings;
-    struct db_cfg db;       /* role naru_app */
-    struct key *key;        /* ES256 */
-    struct key *log_key;    /* Ed25519 */
+    struct db_cfg db;    /* role naru_app */
+    struct key *key;     /* ES256 */
+    struct key *log_key; /* Ed25519 */
     struct fetcher *fetcher;
     struct writer *writer;
     struct outbox *outbox;

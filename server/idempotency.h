@@ -1,21 +1,24 @@
 /*
  * server/idempotency.h - same Idempotency-Key and body: same answer, no second effect
  *
- * A POST handler that is not idempotent by its own id runs its transaction through here: looked up and recorded in the same transaction as the effect.
+ * A POST handler that is not idempotent by its own id runs its transaction through here: looked up
+ * and recorded in the same transaction as the effect.
  */
 #pragma once
 
 #include "server/app.h"
 
 /*
- * Runs `fn` in a transaction unless the request's key was answered before. fn fills *answer (JSON) and *status. Without the header fn simply runs. Replies.
- * Errors: E_CONFLICT (same key, other body), those of fn.
+ * Runs `fn` in a transaction unless the request's key was answered before. fn fills *answer (JSON)
+ * and *status. Without the header fn simply runs. Replies. Errors: E_CONFLICT (same key, other
+ * body), those of fn.
  */
 struct idem {
     int status;
     struct buf answer;
     void *cls;
 };
+
 MUST_CHECK int idem_run(struct rq *rq, const char *name,
                         int (*fn)(struct db *tx, struct rq *rq, struct idem *idem, struct err *err),
                         void *cls, struct err *err);

@@ -6,11 +6,12 @@
 #include "lib/conf/conf.h"
 
 struct settings {
-    struct str listen, url;      /* API, portal, audit; public base URL */
-    struct str operator_listen;  /* operator commands and metrics; company side */
+    struct str listen, url;     /* API, portal, audit; public base URL */
+    struct str operator_listen; /* operator commands and metrics; company side */
     struct str tls_cert, tls_key;
     int64_t threads;
-    struct str database;         /* conninfo or postgresql:// URL; a member of naru_owner, naru_app, naru_sealer, naru_auditor */
+    struct str database;         /* conninfo or postgresql:// URL; a member of naru_owner, naru_app,
+                                    naru_sealer, naru_auditor */
     struct str did;              /* did:web of the broker */
     struct str key_file, key_id; /* ES256: tokens, credentials, orders */
     struct str log_key_file;     /* Ed25519: checkpoints */
@@ -21,10 +22,10 @@ struct settings {
     struct conf_list allow_addresses;
     bool allow_http;
     int64_t membership_life_us;
-    int64_t order_life_us;       /* an open order without contract ends by then */
-    int64_t credit_limit_minor;  /* of a new consumer, in KRW */
-    struct str currency;         /* settlement currency */
-    struct str pay_from;         /* operator's account for pain.001 (IBAN or local form) */
+    int64_t order_life_us;      /* an open order without contract ends by then */
+    int64_t credit_limit_minor; /* of a new consumer, in KRW */
+    struct str currency;        /* settlement currency */
+    struct str pay_from;        /* operator's account for pain.001 (IBAN or local form) */
     int64_t log_level, log_format;
     int64_t grace_us;
 };

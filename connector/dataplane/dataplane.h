@@ -1,10 +1,13 @@
 /*
- * connector/dataplane/dataplane.h - provider: sources, pull tokens, access checks, receipts; consumer: EDRs, pull proxy
+ * connector/dataplane/dataplane.h - provider: sources, pull tokens, access checks, receipts;
+ * consumer: EDRs, pull proxy
  *
- * Provider: GET|HEAD /data/{path…} with `Authorization: <token>` (with or without "Bearer "). Each access checks: token signature and binding
- * (transfer, agreement, consumer) -> transfer STARTED -> agreement in force -> policy decision (kept until valid_until) -> then streams, counts, and writes
- * the provider's receipt when the last byte has left. Consumer: the management listener's /naru/v1/edrs/{transfer}/data pulls through us, checks the digest,
- * counts, and writes the consumer's receipt for the same event.
+ * Provider: GET|HEAD /data/{path…} with `Authorization: <token>` (with or without "Bearer "). Each
+ * access checks: token signature and binding (transfer, agreement, consumer) -> transfer STARTED ->
+ * agreement in force -> policy decision (kept until valid_until) -> then streams, counts, and
+ * writes the provider's receipt when the last byte has left. Consumer: the management listener's
+ * /naru/v1/edrs/{transfer}/data pulls through us, checks the digest, counts, and writes the
+ * consumer's receipt for the same event.
  */
 #pragma once
 
@@ -20,21 +23,27 @@ extern const struct http_route dataplane_public_routes[];
 /* Management listener: /naru/v1/edrs/{transfer}/data. */
 extern const struct http_route dataplane_management_routes[];
 
-/* True if we can serve this asset in this format: source driver exists, address well-formed. Errors say what is wrong with the data address. */
+/* True if we can serve this asset in this format: source driver exists, address well-formed. Errors
+ * say what is wrong with the data address. */
 MUST_CHECK int dataplane_check_address(struct app *app, struct str data_address, struct str format,
                                        struct err *err);
-/* Formats that an asset's address can be served in, as DSP distribution formats: "HttpData-PULL". */
+/* Formats that an asset's address can be served in, as DSP distribution formats: "HttpData-PULL".
+ */
 struct str_list dataplane_formats(struct str data_address);
 
 /*
- * Makes the DSP DataAddress (JSON text, appended) that a consumer gets with TransferStart: endpoint, authorization token (JWT by our key, bound
- * to transfer, agreement and consumer; life settings->token_life_us, never beyond the agreement's end), expiresIn, refresh endpoint and token.
+ * Makes the DSP DataAddress (JSON text, appended) that a consumer gets with TransferStart:
+ * endpoint, authorization token (JWT by our key, bound to transfer, agreement and consumer; life
+ * settings->token_life_us, never beyond the agreement's end), expiresIn, refresh endpoint and
+ * token.
  */
 MUST_CHECK int dataplane_grant(struct app *app, const struct transfer *transfer,
                                const struct agreement *agreement, struct buf *out, struct err *err);
-/* A transfer or agreement changed: drops what the access cache knows of it; open streams of it end within 5 s. After the commit. */
+/* A transfer or agreement changed: drops what the access cache knows of it; open streams of it end
+ * within 5 s. After the commit. */
 void dataplane_forget(struct dataplane *dataplane, struct str transfer_id, struct str agreement_id);
 
-/* Consumer, inside the writer's operation that accepts TransferStart: keeps the EDR. `address` is the message's dataAddress. */
-MUST_CHECK int dataplane_edr_store(struct db *tx, struct str transfer_id, const struct jval *address,
-                                   int64_t now_us, struct err *err);
+/* Consumer, inside the writer's operation that accepts TransferStart: keeps the EDR. `address` is
+ * the message's dataAddress. */
+MUST_CHECK int dataplane_edr_store(struct db *tx, struct str transfer_id,
+                                   const struct jval *address, int64_t now_us, struct err *err);

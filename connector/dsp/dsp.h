@@ -1,8 +1,9 @@
 /*
  * connector/dsp/dsp.h - Dataspace Protocol 2025-1: catalogue, negotiation, transfer, both roles
  *
- * Commands are what an operator or the management API may ask. Each checks, writes state, outbox row and (where due) agreement in one operation of the
- * writer, and calls `done` after the commit (in the writer's thread). The protocol's HTTP handlers are in dsp/routes.def.
+ * Commands are what an operator or the management API may ask. Each checks, writes state, outbox
+ * row and (where due) agreement in one operation of the writer, and calls `done` after the commit
+ * (in the writer's thread). The protocol's HTTP handlers are in dsp/routes.def.
  */
 #pragma once
 
@@ -15,7 +16,8 @@ void dsp_close(struct dsp **dsp);
 /* Public routes: <base>/dsp/2025-1/…, /.well-known/dspace-version. */
 extern const struct http_route dsp_routes[];
 
-/* Tells the catalogue cache that assets, policies or contract definitions have changed (after the commit). */
+/* Tells the catalogue cache that assets, policies or contract definitions have changed (after the
+ * commit). */
 void dsp_catalogue_changed(struct dsp *dsp);
 
 typedef void dsp_done_fn(void *cls, struct str id, const struct err *err);
@@ -23,12 +25,13 @@ typedef void dsp_done_fn(void *cls, struct str id, const struct err *err);
 struct dsp_negotiate {
     struct str peer_id, peer_address, protocol;
     struct str offer_id, asset_id;
-    struct str policy;    /* offer as JSON text (DSP compact form), as the peer's catalogue gave it */
+    struct str policy; /* offer as JSON text (DSP compact form), as the peer's catalogue gave it */
     struct str callbacks; /* JSON array or STR_NONE */
 };
+
 /* Starts a negotiation as consumer; `id` in done is our pid. Texts are copied. */
-MUST_CHECK int dsp_negotiate(struct app *app, const struct dsp_negotiate *request, dsp_done_fn *done,
-                             void *cls, struct err *err);
+MUST_CHECK int dsp_negotiate(struct app *app, const struct dsp_negotiate *request,
+                             dsp_done_fn *done, void *cls, struct err *err);
 /* Ends a negotiation from our side; E_NOT_FOUND, E_CONFLICT (final already). */
 MUST_CHECK int dsp_negotiation_terminate(struct app *app, struct str id, struct str reason,
                                          dsp_done_fn *done, void *cls, struct err *err);
@@ -39,19 +42,23 @@ struct dsp_transfer {
     struct str data_address; /* JSON, push only */
     struct str private_properties, callbacks;
 };
+
 MUST_CHECK int dsp_transfer_request(struct app *app, const struct dsp_transfer *request,
                                     dsp_done_fn *done, void *cls, struct err *err);
+
 enum dsp_transfer_act { DSP_SUSPEND, DSP_RESUME, DSP_COMPLETE, DSP_TERMINATE };
+
 MUST_CHECK int dsp_transfer_act(struct app *app, struct str id, enum dsp_transfer_act act,
                                 struct str reason, dsp_done_fn *done, void *cls, struct err *err);
 
-/* Ends an agreement before its time: its transfers are terminated, the next access is refused, the peer is told. */
+/* Ends an agreement before its time: its transfers are terminated, the next access is refused, the
+ * peer is told. */
 MUST_CHECK int dsp_agreement_end(struct app *app, struct str agreement_id, struct str reason,
                                  dsp_done_fn *done, void *cls, struct err *err);
 
 /*
- * Asks a peer for its catalogue (or one dataset) and gives the JSON answer to `done` (fetcher's thread). `query` is a DSP filter array
- * as JSON text or STR_NONE. Errors: E_PEER_*.
+ * Asks a peer for its catalogue (or one dataset) and gives the JSON answer to `done` (fetcher's
+ * thread). `query` is a DSP filter array as JSON text or STR_NONE. Errors: E_PEER_*.
  */
 typedef void dsp_catalogue_fn(void *cls, struct str json, const struct err *err);
 MUST_CHECK int dsp_catalogue_request(struct app *app, struct str peer_address, struct str peer_id,

@@ -1,8 +1,9 @@
 /*
  * connector/exchange/exchange.h - the link to the broker (docs/exchange.md)
  *
- * Everything to the broker goes through the outbox (streams "broker/…"), so a broker that is away delays nothing but itself. Without broker.url the unit does
- * nothing and trades of free datasets work.
+ * Everything to the broker goes through the outbox (streams "broker/…"), so a broker that is away
+ * delays nothing but itself. Without broker.url the unit does nothing and trades of free datasets
+ * work.
  */
 #pragma once
 
@@ -16,26 +17,30 @@ MUST_CHECK int exchange_start(struct app *app, struct err *err);
 void exchange_close(struct exchange **exchange);
 /* Public listener: POST /exchange/v1/orders. */
 extern const struct http_route exchange_public_routes[];
-/* Management listener: /naru/v1/datasets (publish in one call, list, withdraw), /naru/v1/orders, /naru/v1/usage, /naru/v1/membership. */
+/* Management listener: /naru/v1/datasets (publish in one call, list, withdraw), /naru/v1/orders,
+ * /naru/v1/usage, /naru/v1/membership. */
 extern const struct http_route exchange_management_routes[];
 
 /* True if a broker is configured. */
 bool exchange_enabled(const struct app *app);
 
 /*
- * Prepares the signed report of an agreement (before the writer's operation; signs): fills *ret_msg, whose texts live in the arena; the operation puts it with
- * outbox_put, its `done` wakes it. ret_msg->id is 0 if no broker is configured.
+ * Prepares the signed report of an agreement (before the writer's operation; signs): fills
+ * *ret_msg, whose texts live in the arena; the operation puts it with outbox_put, its `done` wakes
+ * it. ret_msg->id is 0 if no broker is configured.
  */
 MUST_CHECK int exchange_agreement_report(struct app *app, const struct agreement *agreement,
                                          struct arena *arena, struct outbox_msg *ret_msg,
                                          struct err *err);
 
 /*
- * Inside a writer's operation: takes the next sequence number of (agreement, role), completes and stores the receipt line. `receipt->seq` is set.
+ * Inside a writer's operation: takes the next sequence number of (agreement, role), completes and
+ * stores the receipt line. `receipt->seq` is set.
  */
 MUST_CHECK int exchange_receipt_store(struct db *tx, struct wire_receipt *receipt, int64_t now_us,
                                       struct err *err);
-/* After that commit: lets the batcher run (collects everything unsent, signs, sends; one batch at a time). Any thread. */
+/* After that commit: lets the batcher run (collects everything unsent, signs, sends; one batch at a
+ * time). Any thread. */
 void exchange_receipts_wake(struct exchange *exchange);
 
 /* Outbox callbacks for kinds "broker.…". */

@@ -1,8 +1,9 @@
 /*
  * connector/facts/facts.h - gathers what a policy needs to know before policy_decide
  *
- * Sources: identity (membership, participant, region), orders of the broker (paid order, plan, declared purpose), the agreement (time, counters of use), the clock.
- * What is not known stays unknown: the engine denies.
+ * Sources: identity (membership, participant, region), orders of the broker (paid order, plan,
+ * declared purpose), the agreement (time, counters of use), the clock. What is not known stays
+ * unknown: the engine denies.
  */
 #pragma once
 

@@ -1,9 +1,11 @@
 /*
  * connector/identity/identity.h - who we are to a peer, and who a peer is
  *
- * Modes (a table of ops): `naru` - JWT signed with the company's key, peer's key by did:web (cached, bounded, negative cache), membership credential of the
- * broker checked (docs/exchange.md §1, §3); `static` - opaque tokens from a file, for tests and conformance suites, loopback only.
- * Thread-safe. Tokens are made per audience and reused until a minute before they expire; verifications are cached by token hash until expiry.
+ * Modes (a table of ops): `naru` - JWT signed with the company's key, peer's key by did:web
+ * (cached, bounded, negative cache), membership credential of the broker checked (docs/exchange.md
+ * §1, §3); `static` - opaque tokens from a file, for tests and conformance suites, loopback only.
+ * Thread-safe. Tokens are made per audience and reused until a minute before they expire;
+ * verifications are cached by token hash until expiry.
  */
 #pragma once
 
@@ -17,34 +19,37 @@ struct app;
 struct identity;
 
 struct peer {
-    struct str id;         /* participant id (DID) */
-    bool member;           /* membership credential valid */
+    struct str id; /* participant id (DID) */
+    bool member;   /* membership credential valid */
     struct str name;
-    struct str country;    /* ISO 3166-1 alpha-2, STR_NONE if unknown */
+    struct str country;     /* ISO 3166-1 alpha-2, STR_NONE if unknown */
     struct str participant; /* the broker's uuid text, STR_NONE if unknown */
-    int64_t verified_us;   /* when its claims were checked */
+    int64_t verified_us;    /* when its claims were checked */
     int64_t valid_until_us;
 };
 
 MUST_CHECK int identity_open(struct app *app, struct identity **ret_identity, struct err *err);
 void identity_close(struct identity **identity);
 
-/* Authorization header value for messages to `audience` (a participant id, or the broker's DID). Appends. May sign (25 µs). */
+/* Authorization header value for messages to `audience` (a participant id, or the broker's DID).
+ * Appends. May sign (25 µs). */
 MUST_CHECK int identity_token(struct identity *identity, struct str audience, struct buf *out,
                               struct err *err);
 
 /*
- * Verifies the Authorization header of a request. Returns 0 with *ret_peer (arena), a negative error (E_TOKEN, E_UNAUTHENTICATED), or
- * 1 after it has suspended the request to look up the peer's key: return 0 from the handler then; `again` runs when it is known.
+ * Verifies the Authorization header of a request. Returns 0 with *ret_peer (arena), a negative
+ * error (E_TOKEN, E_UNAUTHENTICATED), or 1 after it has suspended the request to look up the peer's
+ * key: return 0 from the handler then; `again` runs when it is known.
  */
 MUST_CHECK int identity_authenticate(struct rq *rq, http_handler *again, struct peer *ret_peer,
                                      struct err *err);
 /* As above, but accepts only the broker (POST /exchange/…). */
 MUST_CHECK int identity_authenticate_broker(struct rq *rq, http_handler *again, struct err *err);
 
-/* Verifies a JWS of a known issuer (an order signed by the broker): key from the DID document, blocking at most 5 s; not for HTTP threads' hot paths. */
-MUST_CHECK int identity_verify_document(struct identity *identity, struct str compact, const char *typ,
-                                        struct str issuer, struct arena *arena,
+/* Verifies a JWS of a known issuer (an order signed by the broker): key from the DID document,
+ * blocking at most 5 s; not for HTTP threads' hot paths. */
+MUST_CHECK int identity_verify_document(struct identity *identity, struct str compact,
+                                        const char *typ, struct str issuer, struct arena *arena,
                                         struct str *ret_payload, struct err *err);
 
 /* Installs a fresh membership credential (exchange). */

@@ -1,5 +1,6 @@
 /*
- * connector/mgmt/mgmt.h - EDC-compatible management API (/v3), health under /api/check, and the parts of /naru/v1 that explain policies
+ * connector/mgmt/mgmt.h - EDC-compatible management API (/v3), health under /api/check, and the
+ * parts of /naru/v1 that explain policies
  */
 #pragma once
 

@@ -1,9 +1,10 @@
 /*
  * connector/store/store.h - rows of the connector's database as structs
  *
- * One struct and one object (field table by column name) per table of sql/schema/connector. Texts are borrowed (arena). Queries stand in
- * sql/query/connector/<table>.sql; callers use db_one/db_list/db_exec with them. States are the EDC codes (reference: state names and codes), so that
- * management API and database agree.
+ * One struct and one object (field table by column name) per table of sql/schema/connector. Texts
+ * are borrowed (arena). Queries stand in sql/query/connector/<table>.sql; callers use
+ * db_one/db_list/db_exec with them. States are the EDC codes (reference: state names and codes), so
+ * that management API and database agree.
  */
 #pragma once
 
@@ -11,11 +12,14 @@
 #include "lib/db/db.h"
 
 enum negotiation_state {
+
 #define NEGOTIATION_STATE(id, code, name) id = code,
 #include "connector/store/negotiation_state.def"
 #undef NEGOTIATION_STATE
 };
+
 enum transfer_state {
+
 #define TRANSFER_STATE(id, code, name) id = code,
 #include "connector/store/transfer_state.def"
 #undef TRANSFER_STATE
@@ -29,9 +33,11 @@ int64_t transfer_state_code(struct str name);
 
 struct asset {
     struct str asset_id;
-    struct str properties;         /* JSON object: expanded IRI -> value as in JSON-LD expansion, without @id/@type */
+    struct str properties; /* JSON object: expanded IRI -> value as in JSON-LD expansion, without
+                              @id/@type */
     struct str private_properties; /* same */
-    struct str data_address;       /* JSON object: {"type":"HttpData","baseUrl":…}; keys without the EDC namespace */
+    struct str data_address; /* JSON object: {"type":"HttpData","baseUrl":…}; keys without the EDC
+                                namespace */
     int64_t version;
     int64_t created_us, changed_us;
 };

@@ -1,20 +1,23 @@
 /*
- * lib/codec/codec.h - field tables: one table maps a struct to JSON, from JSON and from database rows
+ * lib/codec/codec.h - field tables: one table maps a struct to JSON, from JSON and from database
+ * rows
  *
- * FIELD derives the codec from the member's C type with _Generic, so a table that disagrees with its struct does not compile:
- *   struct str       JSON string (valid UTF-8, at most LIMIT_JSON_BYTES)        column text
- *   int64_t          JSON integer; with F_TIME an RFC 3339 string <-> µs        column i64 or time
- *   bool             JSON true/false                                            column bool
- *   struct uuid      JSON string of 36 characters                               column uuid
+ * FIELD derives the codec from the member's C type with _Generic, so a table that disagrees with
+ * its struct does not compile: struct str       JSON string (valid UTF-8, at most LIMIT_JSON_BYTES)
+ * column text int64_t          JSON integer; with F_TIME an RFC 3339 string <-> µs        column
+ * i64 or time bool             JSON true/false                                            column
+ * bool struct uuid      JSON string of 36 characters                               column uuid
  *   struct str_list  JSON array of strings                                      -
  *   const struct jval *   any JSON value, borrowed from the document            -
  *   struct bytes     JSON base64url string                                      column bytes
- * ENUM is an int with a table of names; SUB a pointer to a nested struct; LIST a struct list of nested structs. RAW is
- * a struct str that holds JSON text which is written unchanged (column json or text).
+ * ENUM is an int with a table of names; SUB a pointer to a nested struct; LIST a struct list of
+ * nested structs. RAW is a struct str that holds JSON text which is written unchanged (column json
+ * or text).
  *
- * Absent optional members leave the struct's member untouched (set defaults before); null counts as absent unless the
- * field is required. An OBJECT is CLOSED (an unknown member is an error: policies, receipts, money), OPEN (ignored).
- * Decoding errors: E_UNKNOWN_FIELD / E_INVALID with at = JSON pointer and public detail "expected …".
+ * Absent optional members leave the struct's member untouched (set defaults before); null counts as
+ * absent unless the field is required. An OBJECT is CLOSED (an unknown member is an error:
+ * policies, receipts, money), OPEN (ignored). Decoding errors: E_UNKNOWN_FIELD / E_INVALID with at
+ * = JSON pointer and public detail "expected …".
  */
 #pragma once
 
@@ -42,6 +45,7 @@ struct list {
     void *items;
     size_t n;
 };
+
 #define LIST_ITEMS(type, list) ((const type *)(list).items)
 
 enum field_type {
@@ -60,22 +64,23 @@ enum field_type {
 
 enum field_flags {
     F_REQUIRED = 1,
-    F_NONEMPTY = 2,  /* string or list must not be empty */
-    F_POSITIVE = 4,  /* > 0 */
-    F_NATURAL = 8,   /* >= 0 */
-    F_TIME = 16,     /* int64_t is µs, RFC 3339 in JSON */
-    F_OMIT = 32,     /* leave out of output when absent, zero, false or empty */
-    F_SECRET = 64,   /* never written by object_encode */
+    F_NONEMPTY = 2, /* string or list must not be empty */
+    F_POSITIVE = 4, /* > 0 */
+    F_NATURAL = 8,  /* >= 0 */
+    F_TIME = 16,    /* int64_t is µs, RFC 3339 in JSON */
+    F_OMIT = 32,    /* leave out of output when absent, zero, false or empty */
+    F_SECRET = 64,  /* never written by object_encode */
 };
 
 struct object;
+
 struct field {
     const char *name;
     enum field_type type;
     unsigned flags;
     size_t offset;
-    const struct object *sub;  /* FT_SUB, FT_LIST */
-    const char *const *names;  /* FT_ENUM, NULL-terminated; index is the value */
+    const struct object *sub; /* FT_SUB, FT_LIST */
+    const char *const *names; /* FT_ENUM, NULL-terminated; index is the value */
 };
 
 enum object_world { CLOSED, OPEN };
@@ -111,14 +116,15 @@ struct object {
 /* clang-format on */
 
 /*
- * Fills *out (a struct of object->size) from a JSON object. Texts point into the document or, if they had to be copied, into the
- * arena; both must outlive *out. On error *out is unspecified.
+ * Fills *out (a struct of object->size) from a JSON object. Texts point into the document or, if
+ * they had to be copied, into the arena; both must outlive *out. On error *out is unspecified.
  */
 MUST_CHECK int object_decode(const struct object *object, const struct jval *value,
                              struct arena *arena, void *out, struct err *err);
 
-/* Parses `text` and decodes it; the document is copied into the arena as far as needed (no view survives except FT_JVAL, which
- * is refused here: use object_decode with a document of your own). */
+/* Parses `text` and decodes it; the document is copied into the arena as far as needed (no view
+ * survives except FT_JVAL, which is refused here: use object_decode with a document of your own).
+ */
 MUST_CHECK int object_parse(const struct object *object, struct str text,
                             const struct jlimits *limits, struct arena *arena, void *out,
                             struct err *err);

@@ -1,13 +1,15 @@
 /*
- * lib/conf/conf.h - settings: one table gives parser, defaults, help, sample file, environment names and checks
+ * lib/conf/conf.h - settings: one table gives parser, defaults, help, sample file, environment
+ * names and checks
  *
- * Sources, later wins: default, file ("key = value", '#' comments, no sections), environment (PREFIX_ + key in upper case
- * with '.' and '-' as '_'), command line (--key=value or --key value). An unknown key is an error that names the nearest
- * known one. Values:
- *   CONF_STR text; CONF_BOOL true/false/yes/no/on/off; CONF_INT decimal; CONF_SIZE bytes with K, M, G (1024);
- *   CONF_DURATION with ms, s, m, h, d -> microseconds; CONF_ENUM one of `choices` ("a|b|c") -> index (int64_t);
- *   CONF_LIST comma-separated -> struct conf_list; CONF_PATH text, relative to the file's folder (or the working directory);
- *   CONF_SECRET_FILE path of a file that holds a secret: the path is kept, --print-config shows the path only.
+ * Sources, later wins: default, file ("key = value", '#' comments, no sections), environment
+ * (PREFIX_ + key in upper case with '.' and '-' as '_'), command line (--key=value or --key value).
+ * An unknown key is an error that names the nearest known one. Values: CONF_STR text; CONF_BOOL
+ * true/false/yes/no/on/off; CONF_INT decimal; CONF_SIZE bytes with K, M, G (1024); CONF_DURATION
+ * with ms, s, m, h, d -> microseconds; CONF_ENUM one of `choices` ("a|b|c") -> index (int64_t);
+ *   CONF_LIST comma-separated -> struct conf_list; CONF_PATH text, relative to the file's folder
+ * (or the working directory); CONF_SECRET_FILE path of a file that holds a secret: the path is
+ * kept, --print-config shows the path only.
  */
 #pragma once
 
@@ -38,11 +40,12 @@ struct conf_list {
 };
 
 struct conf_key {
-    const char *name;    /* "listen.public" */
+    const char *name; /* "listen.public" */
     enum conf_type type;
-    size_t offset;       /* of the member in the settings struct: struct str, bool, int64_t or struct conf_list */
-    const char *dflt;    /* text form; NULL: required */
-    int64_t min, max;    /* for numbers, in the stored unit; both 0: unbounded */
+    size_t offset;    /* of the member in the settings struct: struct str, bool, int64_t or struct
+                         conf_list */
+    const char *dflt; /* text form; NULL: required */
+    int64_t min, max; /* for numbers, in the stored unit; both 0: unbounded */
     const char *choices; /* CONF_ENUM */
     bool reload;         /* may change on SIGHUP */
     const char *help;    /* one sentence */
@@ -59,15 +62,17 @@ struct conf_table {
 enum conf_action { CONF_RUN, CONF_HELP, CONF_VERSION, CONF_PRINT, CONF_CHECK };
 
 /*
- * Fills *settings (any struct of the program) from all sources. argv[1..] holds --config FILE, --help, --version,
- * --print-config, --check-config and --key=value; environ-like `envp` may be NULL. Texts live in `arena`.
- * Errors: E_CONFIG with at = key, text = file:line and what was expected.
+ * Fills *settings (any struct of the program) from all sources. argv[1..] holds --config FILE,
+ * --help, --version,
+ * --print-config, --check-config and --key=value; environ-like `envp` may be NULL. Texts live in
+ * `arena`. Errors: E_CONFIG with at = key, text = file:line and what was expected.
  */
 MUST_CHECK int conf_load(const struct conf_table *table, int argc, char *const *argv,
                          char *const *envp, struct arena *arena, void *settings,
                          enum conf_action *ret_action, struct err *err);
 
-/* --print-config: every key with its value and, as comment, its help; loads again to the same settings. */
+/* --print-config: every key with its value and, as comment, its help; loads again to the same
+ * settings. */
 void conf_print(const struct conf_table *table, const void *settings, FILE *out);
 /* --help: usage and one line a key with default and range. */
 void conf_help(const struct conf_table *table, FILE *out);

@@ -12,7 +12,8 @@
 
 void sha256(const void *p, size_t n, uint8_t ret_hash[static SHA256_LEN]);
 
-/* Incremental; hash_begin allocates (aborts without memory), hash_end frees and sets *hash to NULL. */
+/* Incremental; hash_begin allocates (aborts without memory), hash_end frees and sets *hash to NULL.
+ */
 struct hash;
 struct hash *hash_begin(void);
 void hash_add(struct hash *hash, const void *p, size_t n);

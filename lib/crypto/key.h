@@ -1,9 +1,9 @@
 /*
  * lib/crypto/key.h - signing keys: P-256 (ES256) and Ed25519 (EdDSA)
  *
- * The record fixes the algorithm; nothing that a peer sends chooses it. Private keys live in OpenSSL's secure memory, are never
- * written except by key_save (mode 0600, new file only), and no function gives their bytes away. A key is immutable and may be
- * used by several threads.
+ * The record fixes the algorithm; nothing that a peer sends chooses it. Private keys live in
+ * OpenSSL's secure memory, are never written except by key_save (mode 0600, new file only), and no
+ * function gives their bytes away. A key is immutable and may be used by several threads.
  */
 #pragma once
 
@@ -19,17 +19,20 @@ struct jval;
 struct key;
 
 enum key_alg { KEY_ES256, KEY_EDDSA, KEY__COUNT };
+
 extern const char *const key_alg_names[KEY__COUNT]; /* "ES256", "EdDSA" */
 
 /* New key pair. Errors: E_CRYPTO. */
 MUST_CHECK int key_generate(enum key_alg alg, struct key **ret_key, struct err *err);
 
-/* PKCS#8 PEM file with a private key; refuses a file that others may read (E_CONFIG), other algorithms (E_CRYPTO). */
+/* PKCS#8 PEM file with a private key; refuses a file that others may read (E_CONFIG), other
+ * algorithms (E_CRYPTO). */
 MUST_CHECK int key_load(const char *path, struct key **ret_key, struct err *err);
 /* Writes a private key as PKCS#8 PEM, mode 0600; E_CONFLICT if the file exists. */
 MUST_CHECK int key_save(const struct key *key, const char *path, struct err *err);
 
-/* Public key from a JWK (RFC 7517; kty EC/P-256 or OKP/Ed25519; private members, use≠sig and other alg refused). E_INVALID. */
+/* Public key from a JWK (RFC 7517; kty EC/P-256 or OKP/Ed25519; private members, use≠sig and other
+ * alg refused). E_INVALID. */
 MUST_CHECK int key_from_jwk(const struct jval *jwk, struct key **ret_key, struct err *err);
 /* Raw Ed25519 public key (32 bytes): for signed notes. */
 MUST_CHECK int key_from_ed25519(const uint8_t public_key[static 32], struct key **ret_key,
@@ -41,6 +44,7 @@ bool key_is_private(const struct key *key);
 
 /* The public part as JWK with kty, crv, x(, y), alg in canonical order. */
 void key_write_jwk(const struct key *key, struct buf *out);
+
 /* RFC 7638 thumbprint, base64url (43 characters, terminated). */
 struct key_thumbprint {
     char c[44];

@@ -1,11 +1,12 @@
 /*
  * lib/db/db.h - SQLite and PostgreSQL behind one interface
  *
- * SQL lives in sql/query/<program>/ as named blocks; tools/sqlgen makes `extern const struct query q_<name>;` and the list
- * of all queries of a program. A query declares its parameters and columns with types; values are always parameters. Types:
- *   text, i64, bool, uuid, time (µs; bigint in SQLite, timestamptz in PostgreSQL), bytes, json (text in C)
- *   text[], i64[], uuid[], time[], bytes[]  PostgreSQL only, for set-based statements
- * Statements are prepared once per connection. A connection is used by one thread at a time.
+ * SQL lives in sql/query/<program>/ as named blocks; tools/sqlgen makes `extern const struct query
+ * q_<name>;` and the list of all queries of a program. A query declares its parameters and columns
+ * with types; values are always parameters. Types: text, i64, bool, uuid, time (µs; bigint in
+ * SQLite, timestamptz in PostgreSQL), bytes, json (text in C) text[], i64[], uuid[], time[],
+ * bytes[]  PostgreSQL only, for set-based statements Statements are prepared once per connection. A
+ * connection is used by one thread at a time.
  */
 #pragma once
 
@@ -55,10 +56,12 @@ struct query {
 struct db_arg {
     enum db_type type;
     bool null;
+
     union {
         struct str text; /* TEXT, JSON, BYTES */
         int64_t i64;     /* I64, TIME, BOOL */
         struct uuid uuid;
+
         struct {
             const void *items; /* struct str[], int64_t[], struct uuid[] */
             size_t n;
@@ -79,6 +82,7 @@ struct db_arg {
 #define DB_ARGS(...) (const struct db_arg[]){__VA_ARGS__}, \
                      sizeof((const struct db_arg[]){__VA_ARGS__}) / sizeof(struct db_arg)
 #define DB_NO_ARGS   NULL, 0
+
 /* clang-format on */
 
 struct db_cfg {
@@ -89,7 +93,8 @@ struct db_cfg {
     int64_t timeout_us; /* busy / statement time-out; 0: 30 s */
 };
 
-/* "sqlite:/path" or "postgresql://…" / "host=… dbname=…" -> kind and target (borrowed from text). */
+/* "sqlite:/path" or "postgresql://…" / "host=… dbname=…" -> kind and target (borrowed from text).
+ */
 MUST_CHECK int db_target_parse(const char *text, struct db_cfg *cfg, struct err *err);
 
 /* Errors: E_DB (not reachable), E_CONFIG. SQLite: WAL, synchronous=FULL, foreign_keys=ON. */
@@ -98,16 +103,18 @@ void db_close(struct db **db);
 enum db_kind db_kind(const struct db *db);
 
 /*
- * Errors of all statements: E_DB_CONSTRAINT (at = constraint name), E_DB (connection, disk, time-out; retryable),
- * E_INTERNAL (arguments disagree with the query's declaration, SQL error).
+ * Errors of all statements: E_DB_CONSTRAINT (at = constraint name), E_DB (connection, disk,
+ * time-out; retryable), E_INTERNAL (arguments disagree with the query's declaration, SQL error).
  */
 enum db_result { DB_ROW, DB_NONE, DB_FAIL };
 
-/* Runs a statement without looking at rows; *ret_changed (may be NULL) gets the number of rows changed. */
+/* Runs a statement without looking at rows; *ret_changed (may be NULL) gets the number of rows
+ * changed. */
 MUST_CHECK int db_exec(struct db *db, const struct query *q, const struct db_arg *args, size_t n,
                        int64_t *ret_changed, struct err *err);
-/* First row into *out by column name (columns without a field are ignored, fields without a column untouched; NULL columns leave
- * their field untouched). Texts are copied to the arena. More than one row: E_INTERNAL. */
+/* First row into *out by column name (columns without a field are ignored, fields without a column
+ * untouched; NULL columns leave their field untouched). Texts are copied to the arena. More than
+ * one row: E_INTERNAL. */
 MUST_CHECK enum db_result db_one(struct db *db, const struct query *q, const struct db_arg *args,
                                  size_t n, const struct object *row, struct arena *arena, void *out,
                                  struct err *err);
@@ -115,16 +122,17 @@ MUST_CHECK enum db_result db_one(struct db *db, const struct query *q, const str
 MUST_CHECK int db_list(struct db *db, const struct query *q, const struct db_arg *args, size_t n,
                        const struct object *row, struct arena *arena, size_t max,
                        struct list *ret_list, struct err *err);
-/* Calls `each` for every row (decoded into a zeroed struct of row->size; texts valid during the call only; arena reset between).
- * A negative return of `each` ends with its error. PostgreSQL uses single-row mode: constant memory. */
+/* Calls `each` for every row (decoded into a zeroed struct of row->size; texts valid during the
+ * call only; arena reset between). A negative return of `each` ends with its error. PostgreSQL uses
+ * single-row mode: constant memory. */
 MUST_CHECK int db_each(struct db *db, const struct query *q, const struct db_arg *args, size_t n,
                        const struct object *row,
                        int (*each)(void *cls, const void *value, struct err *err), void *cls,
                        struct err *err);
 
 /*
- * A read cursor over SQL text that an operator configured (a data source); read-only connection required. Values come as text
- * in the engine's natural form; NULL gives STR_NONE.
+ * A read cursor over SQL text that an operator configured (a data source); read-only connection
+ * required. Values come as text in the engine's natural form; NULL gives STR_NONE.
  */
 struct db_cursor;
 MUST_CHECK int db_cursor_open(struct db *db, const char *sql, struct db_cursor **ret_cursor,
@@ -140,19 +148,21 @@ void db_cursor_close(struct db_cursor **cursor);
 /* A transaction body: SQL only, checks before its first write, may run twice. */
 typedef int db_tx_fn(struct db *db, void *arg, struct err *err);
 
-/* Runs fn in a transaction; repeats it (at most 10 times, with jitter) after a serialisation failure or deadlock. Nested calls
- * become savepoints. */
+/* Runs fn in a transaction; repeats it (at most 10 times, with jitter) after a serialisation
+ * failure or deadlock. Nested calls become savepoints. */
 MUST_CHECK int db_tx(struct db *db, const char *name, db_tx_fn *fn, void *arg, struct err *err);
 /* Read-only snapshot over several statements. */
 MUST_CHECK int db_snapshot(struct db *db, const char *name, db_tx_fn *fn, void *arg,
                            struct err *err);
 
-/* PostgreSQL: LISTEN; waits up to timeout for a notification on the channel; *ret_woken tells. Other engines: E_INTERNAL. */
+/* PostgreSQL: LISTEN; waits up to timeout for a notification on the channel; *ret_woken tells.
+ * Other engines: E_INTERNAL. */
 MUST_CHECK int db_listen(struct db *db, const char *channel, struct err *err);
 MUST_CHECK int db_wait(struct db *db, int64_t timeout_us, bool *ret_woken, struct err *err);
 /* File descriptor of the connection for poll(2), -1 for SQLite. */
 int db_fd(const struct db *db);
 
-/* Prepares every query of a list against the connected schema and compares parameter and column counts and types (contract test). */
+/* Prepares every query of a list against the connected schema and compares parameter and column
+ * counts and types (contract test). */
 MUST_CHECK int db_check_queries(struct db *db, const struct query *const *queries, size_t n,
                                 struct err *err);

@@ -1,11 +1,12 @@
 /*
  * lib/db/writer.h - one writer per database: group commit (DESIGN §4)
  *
- * Operations are queued from any thread; the writer's thread takes all that is queued, runs each behind its own savepoint
- * in one transaction, commits once, then calls every operation's `done`. An operation that fails is undone alone. If the commit
- * fails, every operation of the batch gets that error (after one retry of the batch, operations one by one). No timer and no minimum
- * batch: the commit itself collects the next. A lazy operation does not wake the writer; it rides with the next batch or goes after
- * 20 ms.
+ * Operations are queued from any thread; the writer's thread takes all that is queued, runs each
+ * behind its own savepoint in one transaction, commits once, then calls every operation's `done`.
+ * An operation that fails is undone alone. If the commit fails, every operation of the batch gets
+ * that error (after one retry of the batch, operations one by one). No timer and no minimum batch:
+ * the commit itself collects the next. A lazy operation does not wake the writer; it rides with the
+ * next batch or goes after 20 ms.
  */
 #pragma once
 
@@ -19,9 +20,10 @@ struct writer;
 
 struct writer_op {
     const char *name;
-    db_tx_fn *fn;  /* runs SQL only, in the writer's thread, perhaps twice */
-    void *arg;     /* borrowed until done has returned */
-    /* After the commit (err->code == E_OK) or the refusal, in the writer's thread; must not block. NULL allowed. */
+    db_tx_fn *fn; /* runs SQL only, in the writer's thread, perhaps twice */
+    void *arg;    /* borrowed until done has returned */
+    /* After the commit (err->code == E_OK) or the refusal, in the writer's thread; must not block.
+     * NULL allowed. */
     void (*done)(void *arg, const struct err *err);
     bool lazy;
     struct writer_op *next; /* the writer's */
@@ -29,14 +31,16 @@ struct writer_op {
 };
 
 /* Opens a connection of its own. Errors as db_open. */
-MUST_CHECK int writer_open(const struct db_cfg *cfg, const struct env *env, struct writer **ret_writer,
-                           struct err *err);
+MUST_CHECK int writer_open(const struct db_cfg *cfg, const struct env *env,
+                           struct writer **ret_writer, struct err *err);
 /* Finishes what is queued, then closes. */
 void writer_close(struct writer **writer);
 
-/* Queues op (memory of the caller's until done). Errors: E_BUSY when LIMIT_WRITER_QUEUE wait, E_SHUTDOWN. */
+/* Queues op (memory of the caller's until done). Errors: E_BUSY when LIMIT_WRITER_QUEUE wait,
+ * E_SHUTDOWN. */
 MUST_CHECK int writer_submit(struct writer *writer, struct writer_op *op, struct err *err);
-/* Queues and waits; not from the writer's own thread. For rare calls, never for the protocol's hot path. */
+/* Queues and waits; not from the writer's own thread. For rare calls, never for the protocol's hot
+ * path. */
 MUST_CHECK int writer_call(struct writer *writer, const char *name, db_tx_fn *fn, void *arg,
                            struct err *err);
 /* Microseconds of the oldest waiting operation (health), 0 if none. */

@@ -1,9 +1,11 @@
 /*
- * lib/jdoc/jdoc.h - JSON: bounded parsing, read-only views, a streaming writer, RFC 8785 canonical form
+ * lib/jdoc/jdoc.h - JSON: bounded parsing, read-only views, a streaming writer, RFC 8785 canonical
+ * form
  *
- * jansson is used in this folder only. A parsed document is immutable and may be read by several threads. Input caps are
- * checked before and while parsing: bytes, depth, number of values; duplicate keys, invalid UTF-8, NUL characters and
- * trailing bytes are refused. Views (const struct jval *) are borrowed from their document.
+ * jansson is used in this folder only. A parsed document is immutable and may be read by several
+ * threads. Input caps are checked before and while parsing: bytes, depth, number of values;
+ * duplicate keys, invalid UTF-8, NUL characters and trailing bytes are refused. Views (const struct
+ * jval *) are borrowed from their document.
  */
 #pragma once
 
@@ -30,7 +32,8 @@ extern const struct jlimits jlimits_default;
 
 /*
  * Parses one JSON text. *ret_doc is new.
- * Errors: E_LIMIT (at = where, if known), E_SYNTAX (line and column in the text; duplicate key names the key).
+ * Errors: E_LIMIT (at = where, if known), E_SYNTAX (line and column in the text; duplicate key
+ * names the key).
  */
 MUST_CHECK int jdoc_parse(struct str text, const struct jlimits *limits, struct jdoc **ret_doc,
                           struct err *err);
@@ -39,7 +42,8 @@ const struct jval *jdoc_root(const struct jdoc *doc);
 
 /* NULL views behave as absent: jtype_of(NULL) is J_NULL, getters give NULL / STR_NONE / false. */
 enum jtype jtype_of(const struct jval *v);
-const char *jtype_name(enum jtype type); /* "null", "boolean", "integer", "number", "string", "array", "object" */
+const char *jtype_name(
+    enum jtype type); /* "null", "boolean", "integer", "number", "string", "array", "object" */
 const struct jval *jval_get(const struct jval *object, const char *key);
 const struct jval *jval_get_str(const struct jval *object, struct str key);
 size_t jval_len(const struct jval *v); /* members of an array or object, else 0 */
@@ -52,7 +56,8 @@ bool jval_bool(const struct jval *v);
 /* RFC 6901 pointer, e.g. "/offer/permission/0"; NULL if nothing is there. */
 const struct jval *jval_pointer(const struct jval *v, struct str pointer);
 
-/* Iteration over an object in document order: for (it = jiter_first(o); it; it = jiter_next(o, it)) */
+/* Iteration over an object in document order: for (it = jiter_first(o); it; it = jiter_next(o, it))
+ */
 struct jiter;
 const struct jiter *jiter_first(const struct jval *object);
 const struct jiter *jiter_next(const struct jval *object, const struct jiter *it);
@@ -62,13 +67,14 @@ const struct jval *jiter_value(const struct jiter *it);
 /* Equality of JSON values: object members in any order, arrays in order, numbers by value. */
 bool jval_eq(const struct jval *a, const struct jval *b);
 
-/* Compact text in document order / canonical text by RFC 8785 (sorted by UTF-16 code units, ES6 numbers). */
+/* Compact text in document order / canonical text by RFC 8785 (sorted by UTF-16 code units, ES6
+ * numbers). */
 void jval_write(struct buf *out, const struct jval *v);
 void jval_canonical(struct buf *out, const struct jval *v);
 
 /*
- * Streaming writer: commas and quotes are its business. Misuse (a value without key in an object, unbalanced end) is a
- * CHECK. Text must be valid UTF-8; invalid bytes are replaced by U+FFFD.
+ * Streaming writer: commas and quotes are its business. Misuse (a value without key in an object,
+ * unbalanced end) is a CHECK. Text must be valid UTF-8; invalid bytes are replaced by U+FFFD.
  */
 struct jw {
     struct buf *out;

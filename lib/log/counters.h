@@ -1,8 +1,9 @@
 /*
  * lib/log/counters.h - metrics of the process, in OpenMetrics text
  *
- * Rows in counters.def make the enum, the HELP and TYPE lines and the documentation. Counters and gauges are relaxed
- * atomics; a histogram has fixed buckets of microseconds (powers of four from 64 µs to 67 s).
+ * Rows in counters.def make the enum, the HELP and TYPE lines and the documentation. Counters and
+ * gauges are relaxed atomics; a histogram has fixed buckets of microseconds (powers of four from 64
+ * µs to 67 s).
  */
 #pragma once
 
@@ -11,9 +12,10 @@
 #include "lib/base/buf.h"
 
 enum counter {
-#define COUNTER(id, name, unit, help)   id,
-#define GAUGE(id, name, unit, help)     id,
-#define HISTOGRAM(id, name, help)       id,
+
+#define COUNTER(id, name, unit, help) id,
+#define GAUGE(id, name, unit, help)   id,
+#define HISTOGRAM(id, name, help)     id,
 #include "lib/log/counters.def"
 #undef COUNTER
 #undef GAUGE
@@ -32,5 +34,6 @@ void histogram_add(enum counter id, int64_t us);
 /* Reads a counter or gauge (tests, health). */
 int64_t counter_get(enum counter id);
 
-/* Writes all metrics as OpenMetrics 1.0 text, ending in "# EOF\n". `program` becomes the label program="…". */
+/* Writes all metrics as OpenMetrics 1.0 text, ending in "# EOF\n". `program` becomes the label
+ * program="…". */
 void counters_render(struct buf *out, const char *program);

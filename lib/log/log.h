@@ -1,11 +1,13 @@
 /*
  * lib/log/log.h - structured log, one line per event
  *
- * A line is logfmt ("ts=… level=info msg="agreement stored" agreement=…") or, by setting, one JSON object. The message is a
- * constant; data are fields. A struct log_ctx inherits fields (request id, participant, process). Control characters
- * are escaped. Fields are never secrets: there is no function that formats a struct secret, and fields whose name is in
- * the deny list (authorization, token, secret, password, api_key, cookie, private_key) are written as "***".
- * The sink and the level are the only process-wide state here (with the counters). Thread-safe: a line is one write(2).
+ * A line is logfmt ("ts=… level=info msg="agreement stored" agreement=…") or, by setting, one JSON
+ * object. The message is a constant; data are fields. A struct log_ctx inherits fields (request id,
+ * participant, process). Control characters are escaped. Fields are never secrets: there is no
+ * function that formats a struct secret, and fields whose name is in the deny list (authorization,
+ * token, secret, password, api_key, cookie, private_key) are written as "***". The sink and the
+ * level are the only process-wide state here (with the counters). Thread-safe: a line is one
+ * write(2).
  */
 #pragma once
 
@@ -18,12 +20,16 @@
 #include "lib/base/uuid.h"
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR, LOG_ALARM, LOG__COUNT };
+
 extern const char *const log_level_names[LOG__COUNT];
+
 enum log_format { LOG_LOGFMT, LOG_JSON };
 
 struct log_field {
     const char *name;
+
     enum { LOG_F_STR, LOG_F_I64, LOG_F_BOOL, LOG_F_UUID } type;
+
     union {
         struct str str;
         int64_t i64;
@@ -38,14 +44,16 @@ struct log_field {
 #define L_BOOL(name, value) ((struct log_field){(name), LOG_F_BOOL, {.flag = (value)}})
 #define L_UUID(name, value) ((struct log_field){(name), LOG_F_UUID, {.uuid = (value)}})
 
-/* Inherited fields; contexts form a chain to `parent` (borrowed, must outlive this one). At most 6 fields each. */
+/* Inherited fields; contexts form a chain to `parent` (borrowed, must outlive this one). At most 6
+ * fields each. */
 struct log_ctx {
     const struct log_ctx *parent;
     struct log_field fields[6];
     unsigned n;
 };
 
-/* Adds a field to a context; the text is borrowed for the context's life. A seventh field is dropped. */
+/* Adds a field to a context; the text is borrowed for the context's life. A seventh field is
+ * dropped. */
 void log_ctx_add(struct log_ctx *lc, struct log_field field);
 
 /* Process-wide set-up; fd is borrowed. Before it, lines of info and above go to stderr. */

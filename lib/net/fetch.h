@@ -1,10 +1,12 @@
 /*
  * lib/net/fetch.h - all outbound HTTP: one thread, one curl_multi
  *
- * Rules that hold for every request: https only (http where cfg.allow_http); the address filter judges the socket address about
- * to be connected, not the text of the URL; no redirects, no proxy, no cookies, no decompression unless asked; an absolute deadline;
- * a cap on the answer's size; at most LIMIT_PEER_CONNECTIONS connections per scheme+host+port, opened on demand and kept. The queue
- * is outside curl: a request waits here until a handle is free. Callbacks run in the fetcher's thread and must not block.
+ * Rules that hold for every request: https only (http where cfg.allow_http); the address filter
+ * judges the socket address about to be connected, not the text of the URL; no redirects, no proxy,
+ * no cookies, no decompression unless asked; an absolute deadline; a cap on the answer's size; at
+ * most LIMIT_PEER_CONNECTIONS connections per scheme+host+port, opened on demand and kept. The
+ * queue is outside curl: a request waits here until a handle is free. Callbacks run in the
+ * fetcher's thread and must not block.
  */
 #pragma once
 
@@ -23,11 +25,12 @@ struct fetch_cfg {
     const char *ca_file;          /* PEM; NULL: the system's */
     const char *client_cert_file; /* PEM, for mutual TLS; NULL: none */
     const char *client_key_file;
-    bool allow_http;              /* plain http too (tests, explicit set-ups) */
-    const struct str *allow;      /* CIDR blocks allowed although not global ("127.0.0.0/8", "fd00::/8"); borrowed */
+    bool allow_http; /* plain http too (tests, explicit set-ups) */
+    const struct str
+        *allow; /* CIDR blocks allowed although not global ("127.0.0.0/8", "fd00::/8"); borrowed */
     size_t n_allow;
-    unsigned max_active;          /* requests in flight in all; 0: 256 */
-    unsigned max_per_peer;        /* 0: LIMIT_PEER_CONNECTIONS */
+    unsigned max_active;   /* requests in flight in all; 0: 256 */
+    unsigned max_per_peer; /* 0: LIMIT_PEER_CONNECTIONS */
     const char *user_agent;
 };
 
@@ -51,29 +54,31 @@ struct fetch_response {
 enum fetch_flow { FETCH_GO, FETCH_PAUSE, FETCH_STOP };
 
 struct fetch_request {
-    const char *method;                  /* "GET", "POST", "PUT", "DELETE", "HEAD" */
-    struct str url;                      /* copied */
-    const struct fetch_header *headers;  /* copied */
+    const char *method;                 /* "GET", "POST", "PUT", "DELETE", "HEAD" */
+    struct str url;                     /* copied */
+    const struct fetch_header *headers; /* copied */
     size_t n_headers;
-    struct str body;                     /* borrowed until done is called */
-    size_t max_response;                 /* bytes; 0: LIMIT_JSON_BYTES. Ignored with a sink */
-    int64_t deadline_mono_us;            /* absolute; 0: 30 s from now */
-    int64_t min_rate;                    /* bytes per second over 30 s for streamed bodies; 0: none */
+    struct str body;          /* borrowed until done is called */
+    size_t max_response;      /* bytes; 0: LIMIT_JSON_BYTES. Ignored with a sink */
+    int64_t deadline_mono_us; /* absolute; 0: 30 s from now */
+    int64_t min_rate;         /* bytes per second over 30 s for streamed bodies; 0: none */
     /*
-     * Optional streaming: `head` is called once status and headers are known, `sink` for each piece. FETCH_PAUSE stops
-     * delivery of this piece, which comes again after fetch_resume(). FETCH_STOP ends with E_PEER_REFUSED.
+     * Optional streaming: `head` is called once status and headers are known, `sink` for each
+     * piece. FETCH_PAUSE stops delivery of this piece, which comes again after fetch_resume().
+     * FETCH_STOP ends with E_PEER_REFUSED.
      */
     enum fetch_flow (*head)(void *cls, const struct fetch_response *response);
     enum fetch_flow (*sink)(void *cls, const void *p, size_t n);
-    /* Called exactly once. err->code == E_OK: an HTTP answer of any status; else E_PEER_DOWN, E_PEER_TIMEOUT,
-     * E_PEER_ADDRESS (filter or URL), E_LIMIT, E_SHUTDOWN, and response is NULL (status may be known to `head`). */
+    /* Called exactly once. err->code == E_OK: an HTTP answer of any status; else E_PEER_DOWN,
+     * E_PEER_TIMEOUT, E_PEER_ADDRESS (filter or URL), E_LIMIT, E_SHUTDOWN, and response is NULL
+     * (status may be known to `head`). */
     void (*done)(void *cls, const struct fetch_response *response, const struct err *err);
     void *cls;
 };
 
 /*
- * Queues a request. A malformed URL or header is an error here (E_PEER_ADDRESS, E_INVALID) and `done` is not called.
- * *ret_job (may be NULL) is valid until done has returned.
+ * Queues a request. A malformed URL or header is an error here (E_PEER_ADDRESS, E_INVALID) and
+ * `done` is not called. *ret_job (may be NULL) is valid until done has returned.
  */
 MUST_CHECK int fetch_submit(struct fetcher *fetcher, const struct fetch_request *request,
                             struct fetch **ret_job, struct err *err);
@@ -84,10 +89,12 @@ void fetch_cancel(struct fetcher *fetcher, struct fetch *job);
 /* A response header's value (last one wins), or STR_NONE; only inside head, sink and done. */
 struct str fetch_response_header(const struct fetch *job, const char *name);
 
-/* Blocking call for programs without an event loop (CLI, tests). Body is copied to *ret_body (free()). */
+/* Blocking call for programs without an event loop (CLI, tests). Body is copied to *ret_body
+ * (free()). */
 MUST_CHECK int fetch_call(struct fetcher *fetcher, const struct fetch_request *request,
                           int *ret_status, char **ret_body, size_t *ret_n, struct err *err);
 
-/* True if a socket address may be contacted: global unicast, or inside an allowed block. For tests and set-up checks. */
+/* True if a socket address may be contacted: global unicast, or inside an allowed block. For tests
+ * and set-up checks. */
 struct sockaddr;
 bool fetch_address_allowed(const struct fetcher *fetcher, const struct sockaddr *address);

@@ -1,8 +1,8 @@
 /*
  * lib/run/run.h - what every daemon of ours does around its work: signals, readiness, shutdown
  *
- * SIGTERM and SIGINT end run_wait() with RUN_STOP, SIGHUP with RUN_RELOAD; signals are blocked in all threads and taken by one sigwait.
- * Call run_block_signals() before the first thread starts.
+ * SIGTERM and SIGINT end run_wait() with RUN_STOP, SIGHUP with RUN_RELOAD; signals are blocked in
+ * all threads and taken by one sigwait. Call run_block_signals() before the first thread starts.
  */
 #pragma once
 
@@ -15,5 +15,6 @@ enum run_event { RUN_STOP, RUN_RELOAD };
 void run_block_signals(void);
 /* Waits for the next signal. */
 enum run_event run_wait(void);
-/* Tells the service manager (NOTIFY_SOCKET, if set) and writes "ready" to fd 3's file if READY_FILE is set in the environment. */
+/* Tells the service manager (NOTIFY_SOCKET) and writes "ready" to the file named by READY_FILE,
+ * each if set in the environment. */
 void run_ready(void);

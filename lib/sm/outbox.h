@@ -1,12 +1,15 @@
 /*
- * lib/sm/outbox.h - messages that leave after the commit that caused them, at least once, in order per stream
+ * lib/sm/outbox.h - messages that leave after the commit that caused them, at least once, in order
+ * per stream
  *
- * A message is a row, written in the transaction that changes state (outbox_put), and leaves when that has committed
- * (outbox_wake, from the operation's `done`). One message per stream (a negotiation, a transfer, the broker link) is in
- * flight at a time, in the order of ids; streams are independent. The program sends (it owns HTTP) and reports with outbox_result;
- * acknowledgements are written lazily with the program's own state change in the same transaction. At start, rows left over are loaded
- * again. Repeats after 10, 20, 40 ms … 60 s with jitter, until the deadline; then, or when refused, the program decides.
- * The table and its queries are the program's (struct outbox_queries); columns as in struct outbox_msg.
+ * A message is a row, written in the transaction that changes state (outbox_put), and leaves when
+ * that has committed (outbox_wake, from the operation's `done`). One message per stream (a
+ * negotiation, a transfer, the broker link) is in flight at a time, in the order of ids; streams
+ * are independent. The program sends (it owns HTTP) and reports with outbox_result;
+ * acknowledgements are written lazily with the program's own state change in the same transaction.
+ * At start, rows left over are loaded again. Repeats after 10, 20, 40 ms … 60 s with jitter, until
+ * the deadline; then, or when refused, the program decides. The table and its queries are the
+ * program's (struct outbox_queries); columns as in struct outbox_msg.
  */
 #pragma once
 
@@ -22,41 +25,45 @@
 struct outbox;
 
 struct outbox_msg {
-    int64_t id;          /* ascending; from outbox_next_id() before the transaction */
-    struct str stream;   /* order key */
-    struct str kind;     /* the program's message name */
+    int64_t id;        /* ascending; from outbox_next_id() before the transaction */
+    struct str stream; /* order key */
+    struct str kind;   /* the program's message name */
     struct str url;
     struct str audience; /* participant id of the receiver, for the token */
     struct str body;     /* JSON text */
     int64_t deadline_us; /* wall clock; after it the message is given up */
     int64_t attempts;
-    int64_t due_us;      /* wall clock of the next attempt */
+    int64_t due_us; /* wall clock of the next attempt */
 };
 extern const struct object outbox_msg_row;
 
 enum outbox_result {
     OUTBOX_SENT,    /* acknowledged */
-    OUTBOX_NOT_YET, /* the peer is not ready (409, 404 of a new process, 408, 425, 429): repeat soon */
+    OUTBOX_NOT_YET, /* the peer is not ready (409, 404 of a new process, 408, 425, 429): repeat soon
+                     */
     OUTBOX_AGAIN,   /* no answer or 5xx: repeat with back-off */
     OUTBOX_REFUSED, /* any other answer: final */
 };
 
-/* insert: all columns in struct order; delete: id; repeat: id, attempts, due_us; pending: rows in id order. */
+/* insert: all columns in struct order; delete: id; repeat: id, attempts, due_us; pending: rows in
+ * id order. */
 struct outbox_queries {
     const struct query *insert, *delete, *repeat, *pending;
 };
 
 struct outbox_cfg {
     const struct env *env;
-    struct writer *writer;  /* borrowed */
-    struct db_cfg db;       /* for reading what is left over at start */
+    struct writer *writer; /* borrowed */
+    struct db_cfg db;      /* for reading what is left over at start */
     struct outbox_queries queries;
     void *app;
-    /* Starts sending; must end in outbox_result(outbox, msg, …), from any thread, also synchronously. msg is borrowed until then. */
+    /* Starts sending; must end in outbox_result(outbox, msg, …), from any thread, also
+     * synchronously. msg is borrowed until then. */
     void (*send)(void *app, const struct outbox_msg *msg);
     /*
-     * Runs in the writer's transaction that records the end of a message: SENT and REFUSED (or deadline: REFUSED with E_PEER_TIMEOUT). `answer`
-     * is what the program gave to outbox_result (copied). May put further messages; their ids go to outbox_wake through `after`.
+     * Runs in the writer's transaction that records the end of a message: SENT and REFUSED (or
+     * deadline: REFUSED with E_PEER_TIMEOUT). `answer` is what the program gave to outbox_result
+     * (copied). May put further messages; their ids go to outbox_wake through `after`.
      */
     int (*ended)(struct db *tx, void *app, const struct outbox_msg *msg, enum outbox_result result,
                  struct str answer, struct err *err);
@@ -64,7 +71,8 @@ struct outbox_cfg {
     void (*after)(void *app, const struct outbox_msg *msg, enum outbox_result result);
 };
 
-MUST_CHECK int outbox_open(const struct outbox_cfg *cfg, struct outbox **ret_outbox, struct err *err);
+MUST_CHECK int outbox_open(const struct outbox_cfg *cfg, struct outbox **ret_outbox,
+                           struct err *err);
 /* Starts sending what is left over; before it nothing leaves. */
 MUST_CHECK int outbox_start(struct outbox *outbox, struct err *err);
 /* Stops starting new sends, waits for those in flight until the grace has passed. */
@@ -78,6 +86,7 @@ MUST_CHECK int outbox_put(struct outbox *outbox, struct db *tx, const struct out
 void outbox_wake(struct outbox *outbox, const struct outbox_msg *msg);
 void outbox_result(struct outbox *outbox, const struct outbox_msg *msg, enum outbox_result result,
                    struct str answer);
-/* Forgets all waiting messages of a stream that has ended (their rows are deleted by the caller's transaction). */
+/* Forgets all waiting messages of a stream that has ended (their rows are deleted by the caller's
+ * transaction). */
 void outbox_drop_stream(struct outbox *outbox, struct str stream);
 int64_t outbox_pending(const struct outbox *outbox);

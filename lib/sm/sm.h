@@ -1,7 +1,8 @@
 /*
  * lib/sm/sm.h - state tables
  *
- * One row per message that is allowed; what has no row is refused. States and messages are small enums of the owner.
+ * One row per message that is allowed; what has no row is refused. States and messages are small
+ * enums of the owner.
  */
 #pragma once
 
@@ -29,6 +30,7 @@ struct sm {
     int n_messages;
 };
 
-/* The state after `message` from `sender` in `state`. Errors: E_PEER_STATE naming message and state. */
+/* The state after `message` from `sender` in `state`. Errors: E_PEER_STATE naming message and
+ * state. */
 MUST_CHECK int sm_step(const struct sm *sm, int state, int message, unsigned sender, int *ret_state,
                        struct err *err);

@@ -1,8 +1,9 @@
 /*
  * lib/sm/timer.h - one thread that serves the next due instant
  *
- * Time limits are rows of the program; here they are (key, due) pairs in memory, loaded at start. Setting an existing key
- * moves it. `fire` runs in the timer's thread and must hand its work to the writer.
+ * Time limits are rows of the program; here they are (key, due) pairs in memory, loaded at start.
+ * Setting an existing key moves it. `fire` runs in the timer's thread and must hand its work to the
+ * writer.
  */
 #pragma once
 

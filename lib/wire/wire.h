@@ -1,8 +1,9 @@
 /*
  * lib/wire/wire.h - documents that connector, broker and verifier must agree on (docs/exchange.md)
  *
- * Pure: field tables, and the rules that belong to a document alone. Signatures are made and checked by the caller with lib/crypto over the
- * canonical form (object_canonical). Texts are borrowed from the parsed document or the arena.
+ * Pure: field tables, and the rules that belong to a document alone. Signatures are made and
+ * checked by the caller with lib/crypto over the canonical form (object_canonical). Texts are
+ * borrowed from the parsed document or the arena.
  */
 #pragma once
 
@@ -18,12 +19,14 @@
 #define WIRE_TYP_AGREEMENT  "naru-agreement+jws"
 
 /* header names */
-#define WIRE_EVENT_HEADER     "Naru-Event"
-#define WIRE_ROWS_HEADER      "Naru-Rows"
-#define WIRE_DIGEST_HEADER    "Repr-Digest" /* RFC 9530: sha-256=:base64: of the whole representation */
+#define WIRE_EVENT_HEADER "Naru-Event"
+#define WIRE_ROWS_HEADER  "Naru-Rows"
+#define WIRE_DIGEST_HEADER                                                                         \
+    "Repr-Digest" /* RFC 9530: sha-256=:base64: of the whole representation */
 #define WIRE_SIGNATURE_HEADER "Naru-Signature"
 
 enum party_role { PARTY_PROVIDER, PARTY_CONSUMER, PARTY__COUNT };
+
 extern const char *const party_role_names[PARTY__COUNT + 1];
 
 enum order_state {
@@ -35,12 +38,21 @@ enum order_state {
     ORDER_DISPUTED,
     ORDER__COUNT
 };
+
 extern const char *const order_state_names[ORDER__COUNT + 1];
 
 enum data_domain { DOMAIN_CARBON, DOMAIN_PROCESS, DOMAIN_SUPPLY_CHAIN, DOMAIN__COUNT };
+
 extern const char *const data_domain_names[DOMAIN__COUNT + 1];
 
-enum visibility { VISIBLE_OPEN, VISIBLE_GROUP, VISIBLE_BILATERAL, VISIBLE_ON_REQUEST, VISIBLE__COUNT };
+enum visibility {
+    VISIBLE_OPEN,
+    VISIBLE_GROUP,
+    VISIBLE_BILATERAL,
+    VISIBLE_ON_REQUEST,
+    VISIBLE__COUNT
+};
+
 extern const char *const visibility_names[VISIBLE__COUNT + 1];
 
 struct wire_text {
@@ -69,11 +81,11 @@ struct wire_dataset {
     struct str_list keywords;
     struct str semantic_id;
     struct str media_type;
-    int64_t bytes;     /* 0: unknown */
-    struct str digest; /* "sha256:<hex>", STR_NONE if not one file */
+    int64_t bytes;      /* 0: unknown */
+    struct str digest;  /* "sha256:<hex>", STR_NONE if not one file */
     struct list schema; /* struct wire_column */
     struct str sample;
-    struct wire_quality *quality;  /* NULL if absent */
+    struct wire_quality *quality; /* NULL if absent */
     const struct jval *policy;
     const struct jval *plans; /* array; each is parsed by lib/rating */
     int visibility;           /* enum visibility */
@@ -82,7 +94,8 @@ struct wire_dataset {
     struct str_list formats;
 };
 extern const struct object wire_dataset_object; /* CLOSED */
-/* Rules beyond types: title in one language at least, digest form, at least one plan, sizes (sample ≤ 8 KiB, 64 keywords, 256 columns). */
+/* Rules beyond types: title in one language at least, digest form, at least one plan, sizes (sample
+ * ≤ 8 KiB, 64 keywords, 256 columns). */
 MUST_CHECK int wire_dataset_check(const struct wire_dataset *dataset, struct err *err);
 
 struct wire_matching {
@@ -120,7 +133,8 @@ extern const struct object wire_receipt_object; /* CLOSED, canonical order */
 /* Event id of the n-th access (docs/exchange.md §2): `hash` is SHA-256 over wire_event_input(). */
 void wire_event_input(struct str agreement, struct str transfer, int64_t access, struct buf *out);
 struct uuid wire_event_id(int64_t since_us, const uint8_t hash[static 32]);
-/* Rules beyond types: since ≤ until, event is version 7 and its time is `since` cut to ms, counts ≥ 0, seq > 0. */
+/* Rules beyond types: since ≤ until, event is version 7 and its time is `since` cut to ms, counts ≥
+ * 0, seq > 0. */
 MUST_CHECK int wire_receipt_check(const struct wire_receipt *receipt, struct err *err);
 
 struct wire_batch {

@@ -1,15 +1,17 @@
 /*
  * server/audit/audit.h - the append-only Merkle log (DESIGN §10)
  *
- * Facts append in their own transaction; one sealer per database (advisory lock) gives them their index, writes bundles and tiles, signs a checkpoint. It is woken by
- * NOTIFY naru_audit and stays at most one second behind.
+ * Facts append in their own transaction; one sealer per database (advisory lock) gives them their
+ * index, writes bundles and tiles, signs a checkpoint. It is woken by NOTIFY naru_audit and stays
+ * at most one second behind.
  */
 #pragma once
 
 #include "lib/wire/entry.h"
 #include "server/app.h"
 
-/* Inside the transaction of the fact. `body` is a JSON object with members of the kind (lib/wire/entry.def). */
+/* Inside the transaction of the fact. `body` is a JSON object with members of the kind
+ * (lib/wire/entry.def). */
 MUST_CHECK int audit_append(struct db *tx, enum entry_kind kind, int64_t at_us, struct str body,
                             struct err *err);
 

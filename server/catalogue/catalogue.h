@@ -21,7 +21,8 @@ struct dataset {
 };
 extern const struct object dataset_row;
 
-/* A dataset that `viewer` (zero: operator) may see; "not visible" and "does not exist" are both E_NOT_FOUND. */
+/* A dataset that `viewer` (zero: operator) may see; "not visible" and "does not exist" are both
+ * E_NOT_FOUND. */
 MUST_CHECK int dataset_get(struct db *db, struct uuid dataset, struct uuid viewer,
                            struct str viewer_did, struct arena *arena, struct dataset *ret_dataset,
                            struct err *err);
@@ -30,8 +31,9 @@ MUST_CHECK int catalogue_plan(struct db *db, struct str hash, struct arena *aren
                               struct plan *ret_plan, struct err *err);
 
 /*
- * Search tokens: NFKC-like folding (full-width forms, case), words for Latin and digits, character bigrams (and single characters at the ends) for Hangul and CJK.
- * Also used for the query. At most 512 tokens.
+ * Search tokens: NFKC-like folding (full-width forms, case), words for Latin and digits, character
+ * bigrams (and single characters at the ends) for Hangul and CJK. Also used for the query. At most
+ * 512 tokens.
  */
 MUST_CHECK int search_tokens(struct str text, struct arena *arena, struct str_list *ret_tokens,
                              struct err *err);

@@ -5,5 +5,6 @@
 
 #include "server/app.h"
 
-extern const struct http_route settlement_routes[];          /* API listener: documents of a party */
-extern const struct http_route settlement_operator_routes[]; /* operator listener: close, payments, ledger */
+extern const struct http_route settlement_routes[]; /* API listener: documents of a party */
+extern const struct http_route
+    settlement_operator_routes[]; /* operator listener: close, payments, ledger */

@@ -1,0 +1,79 @@
+/*
+ * lib/run/run.c - signals, readiness
+ */
+#include "lib/run/run.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "lib/base/check.h"
+
+#include "lib/base/banned.h"
+
+static void served_signals(sigset_t *ret_set)
+{
+    sigemptyset(ret_set);
+    sigaddset(ret_set, SIGTERM);
+    sigaddset(ret_set, SIGINT);
+    sigaddset(ret_set, SIGHUP);
+}
+
+void run_block_signals(void)
+{
+    sigset_t set;
+
+    served_signals(&set);
+    sigaddset(&set, SIGPIPE);
+    CHECK(pthread_sigmask(SIG_BLOCK, &set, NULL) == 0);
+}
+
+enum run_event run_wait(void)
+{
+    sigset_t set;
+    int number = 0;
+
+    served_signals(&set);
+    CHECK(sigwait(&set, &number) == 0);
+    return number == SIGHUP ? RUN_RELOAD : RUN_STOP;
+}
+
+/* sd_notify(3) without the library: one datagram to the socket that the service manager names. */
+static void notify_service_manager(const char *path)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    const size_t n = strlen(path);
+    const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return;
+    if (n > 0 && n < sizeof(to.sun_path)) {
+        memcpy(to.sun_path, path, n);
+        if (path[0] == '@')
+            to.sun_path[0] = '\0';
+        (void)sendto(fd, "READY=1", 7, MSG_NOSIGNAL, (const struct sockaddr *)&to,
+                     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
+    }
+    close(fd);
+}
+
+void run_ready(void)
+{
+    const char *socket_path = getenv("NOTIFY_SOCKET");
+    const char *ready_file = getenv("READY_FILE");
+
+    if (socket_path != NULL)
+        notify_service_manager(socket_path);
+    if (ready_file != NULL) {
+        const int fd = open(ready_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+        if (fd >= 0) {
+            (void)!write(fd, "ready\n", 6);
+            close(fd);
+        }
+    }
+}
