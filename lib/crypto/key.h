@@ -25,8 +25,10 @@ extern const char *const key_alg_names[KEY__COUNT]; /* "ES256", "EdDSA" */
 /* New key pair. Errors: E_CRYPTO. */
 MUST_CHECK int key_generate(enum key_alg alg, struct key **ret_key, struct err *err);
 
-/* PKCS#8 PEM file with a private key; refuses a file that others may read (E_CONFIG), other
- * algorithms (E_CRYPTO). */
+/*
+ * PKCS#8 PEM file with a private key. Errors: E_NOT_FOUND (no such file), E_CONFIG (others may read
+ * it, not a file of at most 64 KiB), E_CRYPTO (not PKCS#8, encrypted, another algorithm).
+ */
 MUST_CHECK int key_load(const char *path, struct key **ret_key, struct err *err);
 /* Writes a private key as PKCS#8 PEM, mode 0600; E_CONFLICT if the file exists. */
 MUST_CHECK int key_save(const struct key *key, const char *path, struct err *err);

@@ -16,8 +16,10 @@ struct secret;
 
 /* Copies text into locked memory (OpenSSL secure heap). NULL without memory. */
 struct secret *secret_new(struct str text);
-/* Reads a file of at most 64 KiB; white space at the end is dropped; a file that others may read is
- * refused (E_CONFIG). */
+/*
+ * Reads a file of at most 64 KiB; white space at the end is dropped. Errors: E_NOT_FOUND (no such
+ * file), E_CONFIG (others may read it, empty).
+ */
 MUST_CHECK int secret_load(const char *path, struct secret **ret_secret, struct err *err);
 /* Wipes and frees; sets *secret to NULL. */
 void secret_free(struct secret **secret);
