@@ -8,11 +8,11 @@
 struct settings {
     /* who we are */
     struct str participant_did;
-    struct str key_file;     /* company key, PKCS#8 PEM */
-    struct str key_id;       /* fragment of the verification method: "key-1" */
-    int64_t identity_mode;   /* 0 naru, 1 static */
-    struct str static_token; /* identity.mode = static: file with "token participant-id" lines; the
-                                first is ours */
+    struct str key_file;   /* company key, PKCS#8 PEM */
+    struct str key_id;     /* fragment of the verification method: "key-1" */
+    int64_t identity_mode; /* 0 naru, 1 static */
+    struct str
+        static_token; /* identity.mode = static: file with "token participant-id" lines; the first is ours */
     /* listeners */
     struct str public_listen, public_url; /* DSP, public data, exchange */
     struct str management_listen;

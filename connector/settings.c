@@ -1,0 +1,52 @@
+/*
+ * connector/settings.c - settings of naru-connector: one table (naru-connector.conf(5) is made from it)
+ */
+#include "connector/settings.h"
+
+#include "lib/base/timefmt.h"
+
+#include "lib/base/banned.h"
+
+#define AT(member) offsetof(struct settings, member)
+#define S          US_PER_S
+
+/* clang-format off */
+static const struct conf_key keys[] = {
+    /* name                   type              member                    default            min       max      choices reload help */
+    {"participant.did",       CONF_STR,         AT(participant_did),      NULL,              0,        0,       NULL, false, "DID of the company, did:web:… (static identity: any participant id)"},
+    {"identity.mode",         CONF_ENUM,        AT(identity_mode),        "naru",            0,        0,       "naru|static", false, "naru: signed tokens and membership credential; static: fixed tokens for tests, loopback only"},
+    {"identity.key",          CONF_PATH,        AT(key_file),             "company.pem",     0,        0,       NULL, false, "private key of the company, PKCS#8 PEM, readable by this program only"},
+    {"identity.key_id",       CONF_STR,         AT(key_id),               "key-1",           0,        0,       NULL, false, "fragment that names the key in the DID document"},
+    {"identity.static_tokens", CONF_PATH,       AT(static_token),         "",                0,        0,       NULL, false, "identity.mode = static: file of lines 'token participant-id', our own first"},
+    {"public.listen",         CONF_STR,         AT(public_listen),        "127.0.0.1:8443",  0,        0,       NULL, false, "address and port for other connectors, pulls and the broker"},
+    {"public.url",            CONF_STR,         AT(public_url),           "",                0,        0,       NULL, false, "base URL under which others reach public.listen; empty: https://localhost and the port"},
+    {"public.certificate",    CONF_PATH,        AT(tls_cert),             "",                0,        0,       NULL, true,  "TLS certificate chain, PEM; empty: plain HTTP, allowed on loopback only"},
+    {"public.key",            CONF_PATH,        AT(tls_key),              "",                0,        0,       NULL, true,  "private key of public.certificate"},
+    {"management.listen",     CONF_STR,         AT(management_listen),    "127.0.0.1:8444",  0,        0,       NULL, false, "address and port of the management API (company side)"},
+    {"management.certificate", CONF_PATH,       AT(management_tls_cert),  "",                0,        0,       NULL, true,  "TLS certificate chain of the management API; empty: plain HTTP, allowed on loopback only"},
+    {"management.key",        CONF_PATH,        AT(management_tls_key),   "",                0,        0,       NULL, true,  "private key of management.certificate"},
+    {"management.api_key",    CONF_SECRET_FILE, AT(api_key_file),         "api-key",         0,        0,       NULL, true,  "file with the key that clients send as X-Api-Key"},
+    {"http.threads",          CONF_INT,         AT(threads),              "2",               1,        64,      NULL, false, "threads per listener; more than one or two per two cores cost more than they give"},
+    {"database",              CONF_STR,         AT(database),             "sqlite:connector.db", 0,    0,       NULL, false, "sqlite:PATH (relative to the working directory) or postgresql://…"},
+    {"data.dir",              CONF_PATH,        AT(data_dir),             ".",               0,        0,       NULL, false, "folder for published uploads"},
+    {"data.roots",            CONF_LIST,        AT(source_roots),         "",                0,        0,       NULL, true,  "folders that file sources may read; empty: none but data.dir"},
+    {"data.token_life",       CONF_DURATION,    AT(token_life_us),        "5m",              10 * S,   600 * S, NULL, true,  "life of a pull token; refreshed by the consumer"},
+    {"fetch.ca",              CONF_PATH,        AT(ca_file),              "",                0,        0,       NULL, true,  "CA certificates for outbound connections; empty: the system's"},
+    {"fetch.allow",           CONF_LIST,        AT(allow_addresses),      "",                0,        0,       NULL, false, "address blocks that may be contacted although they are not public (10.0.0.0/8, 127.0.0.0/8)"},
+    {"fetch.http",            CONF_BOOL,        AT(allow_http),           "false",           0,        0,       NULL, false, "allow outbound plain HTTP (tests)"},
+    {"broker.url",            CONF_STR,         AT(broker_url),           "",                0,        0,       NULL, false, "base URL of the data bank; empty: trade without one"},
+    {"broker.did",            CONF_STR,         AT(broker_did),           "",                0,        0,       NULL, false, "DID of the data bank"},
+    {"negotiation.auto_agree", CONF_BOOL,       AT(auto_agree),           "true",            0,        0,       NULL, true,  "answer a request that policy permits with an agreement at once; false: an operator decides"},
+    {"negotiation.limit",     CONF_DURATION,    AT(negotiation_limit_us), "15m",             S,        86400 * S, NULL, true, "a message that nobody acknowledges for so long ends its process"},
+    {"log.level",             CONF_ENUM,        AT(log_level),            "info",            0,        0,       "debug|info|warning|error|alarm", true, "least level that is written"},
+    {"log.format",            CONF_ENUM,        AT(log_format),           "logfmt",          0,        0,       "logfmt|json", false, "form of log lines"},
+    {"shutdown.grace",        CONF_DURATION,    AT(grace_us),             "10s",             0,        300 * S, NULL, true,  "time for requests in flight when stopping"},
+};
+/* clang-format on */
+
+const struct conf_table connector_settings = {
+    .program = "naru-connector",
+    .env_prefix = "NARU_CONNECTOR",
+    .keys = keys,
+    .n = ARRAY_LEN(keys),
+};
