@@ -43,6 +43,9 @@ MUST_CHECK int exchange_receipt_store(struct db *tx, struct wire_receipt *receip
  * time). Any thread. */
 void exchange_receipts_wake(struct exchange *exchange);
 
+/* Asks the broker for a fresh membership credential now; any thread. */
+void exchange_membership_renew(struct exchange *exchange);
+
 /* Outbox callbacks for kinds "broker.…". */
 int exchange_ended(struct db *tx, struct app *app, const struct outbox_msg *msg,
                    enum outbox_result result, struct str answer, struct err *err);

@@ -55,5 +55,5 @@ MUST_CHECK int identity_verify_document(struct identity *identity, struct str co
 /* Installs a fresh membership credential (exchange). */
 void identity_set_membership(struct identity *identity, struct str credential, int64_t expires_us);
 
-/* GET /.well-known/did.json of our own, for companies that host it themselves. */
-int identity_did_document(struct rq *rq, struct err *err);
+/* Public listener: GET /.well-known/did.json, for companies that host their own. */
+extern const struct http_route identity_routes[];

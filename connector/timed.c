@@ -1,0 +1,103 @@
+/*
+ * connector/timed.c - dispatches due instants to the units
+ */
+#include "connector/timed.h"
+
+#include "connector/dsp/dsp.h"
+#include "connector/exchange/exchange.h"
+#include "lib/log/log.h"
+#include "sql_connector.h"
+
+#include "lib/base/banned.h"
+
+static void agreement_ended(void *cls, struct str id, const struct err *err)
+{
+    (void)cls;
+    /* ended before by somebody else: nothing left to do */
+    if (err->code != E_OK && err->code != E_CONFLICT && err->code != E_NOT_FOUND)
+        log_err(NULL, "agreement could not be ended", err);
+    else
+        log_info(NULL, "agreement has ended", L_STR("agreement", id));
+}
+
+static void end_agreement(struct app *app, struct str id)
+{
+    struct err err = {0};
+
+    if (dsp_agreement_end(app, id, STR("the agreement's time is over"), agreement_ended, NULL,
+                          &err) < 0)
+        log_err(NULL, "agreement could not be ended", &err);
+}
+
+static void renew_membership(struct app *app, struct str id)
+{
+    (void)id;
+    exchange_membership_renew(app->exchange);
+}
+
+static const struct {
+    const char *kind;
+    void (*act)(struct app *app, struct str id);
+} kinds[] = {
+    {"agreement",  end_agreement   },
+    {"membership", renew_membership},
+};
+
+void timed_set(struct app *app, const char *kind, struct str id, int64_t due_us)
+{
+    AUTO(buf_done) struct buf key = buf_init(LIMIT_ID + 64);
+
+    buf_add_c(&key, kind);
+    buf_add_char(&key, '/');
+    buf_add_str(&key, id);
+    if (EXPECT(!buf_failed(&key)))
+        timers_set(app->timers, buf_str(&key), due_us);
+}
+
+void timed_fire(void *cls, struct str key, int64_t due_us)
+{
+    struct app *app = cls;
+    struct str id = key;
+    const struct str kind = str_cut(&id, '/');
+
+    (void)due_us;
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        if (str_eq_c(kind, kinds[i].kind)) {
+            kinds[i].act(app, id);
+            return;
+        }
+    }
+    CHECK_UNREACHABLE();
+}
+
+struct due {
+    struct str agreement_id;
+    int64_t ends_us;
+};
+/* clang-format off */
+static const struct field due_fields[] = {
+    FIELD(struct due, agreement_id, "agreement_id", F_REQUIRED),
+    FIELD(struct due, ends_us,      "ends_us",      F_REQUIRED),
+};
+/* clang-format on */
+static OBJECT(due_row, struct due, due_fields, OPEN);
+
+static int set_one(void *cls, const void *value, struct err *err)
+{
+    const struct due *due = value;
+
+    (void)err;
+    timed_set(cls, "agreement", due->agreement_id, due->ends_us);
+    return 0;
+}
+
+int timed_start(struct app *app, struct err *err)
+{
+    struct db_cfg cfg = app->db;
+    AUTO(db_close) struct db *db = NULL;
+
+    cfg.read_only = true;
+    if (db_open(&cfg, &db, err) < 0)
+        return err_ret(err);
+    return db_each(db, &q_agreement_due, DB_NO_ARGS, &due_row, set_one, app, err);
+}
