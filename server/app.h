@@ -23,6 +23,7 @@ struct sealer;
 struct app {
     const struct env *env;
     const struct settings *settings;
+    struct str url;      /* public base URL without trailing slash */
     struct db_cfg db;    /* role naru_app */
     struct key *key;     /* ES256 */
     struct key *log_key; /* Ed25519 */

@@ -1,5 +1,5 @@
 -- name: outbox_insert
--- in:   id:i64 stream:text kind:text url:text audience:text body:text deadline_us:time attempts:i64 due_us:time
+-- in:   id:i64 stream:text kind:text url:text audience:text body:text deadline_us:i64 attempts:i64 due_us:i64
 -- out:
 INSERT INTO outbox (id, stream, kind, url, audience, body, deadline_us, attempts, due_us)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9);
@@ -11,7 +11,7 @@ DELETE FROM outbox
  WHERE id = $1;
 
 -- name: outbox_repeat
--- in:   id:i64 attempts:i64 due_us:time
+-- in:   id:i64 attempts:i64 due_us:i64
 -- out:
 UPDATE outbox
    SET attempts = $2,
@@ -20,7 +20,7 @@ UPDATE outbox
 
 -- name: outbox_pending
 -- in:
--- out:  id:i64 stream:text kind:text url:text audience:text body:text deadline_us:time attempts:i64 due_us:time
+-- out:  id:i64 stream:text kind:text url:text audience:text body:text deadline_us:i64 attempts:i64 due_us:i64
 SELECT id, stream, kind, url, audience, body, deadline_us, attempts, due_us
   FROM outbox
  ORDER BY id;

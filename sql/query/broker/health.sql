@@ -1,0 +1,4 @@
+-- name: health_ping
+-- in:
+-- out:
+SELECT 1;
