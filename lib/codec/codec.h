@@ -17,7 +17,8 @@
  * Absent optional members leave the struct's member untouched (set defaults before); null counts as
  * absent unless the field is required. An OBJECT is CLOSED (an unknown member is an error:
  * policies, receipts, money), OPEN (ignored). Decoding errors: E_UNKNOWN_FIELD / E_INVALID with at
- * = JSON pointer and public detail "expected …".
+ * = JSON pointer and public detail "expected …"; E_LIMIT when the arena is full. FT_JVAL and RAW
+ * accept any value, null too if required.
  */
 #pragma once
 
@@ -129,10 +130,12 @@ MUST_CHECK int object_parse(const struct object *object, struct str text,
                             const struct jlimits *limits, struct arena *arena, void *out,
                             struct err *err);
 
-/* Writes the struct as one JSON object in table order. */
+/* Writes the struct as one JSON object in table order. Without F_OMIT an absent text, value or sub
+ * is null, a list []. */
 void object_encode(const struct object *object, const void *in, struct jw *w);
 
-/* As canonical JSON (RFC 8785) of the same members. */
+/* As canonical JSON (RFC 8785) of the same members. RAW text that is not JSON makes the buffer
+ * fail. At most 64 fields. */
 void object_canonical(const struct object *object, const void *in, struct buf *out);
 
 /* The field with this name, or NULL. */

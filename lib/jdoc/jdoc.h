@@ -4,8 +4,9 @@
  *
  * jansson is used in this folder only. A parsed document is immutable and may be read by several
  * threads. Input caps are checked before and while parsing: bytes, depth, number of values;
- * duplicate keys, invalid UTF-8, NUL characters and trailing bytes are refused. Views (const struct
- * jval *) are borrowed from their document.
+ * duplicate keys, invalid UTF-8, NUL characters and trailing bytes are refused, and so are integers
+ * outside int64_t and reals outside double. Views (const struct jval *) are borrowed from their
+ * document.
  */
 #pragma once
 
@@ -31,7 +32,7 @@ struct jlimits {
 extern const struct jlimits jlimits_default;
 
 /*
- * Parses one JSON text. *ret_doc is new.
+ * Parses one JSON text, any value at its root. *ret_doc is new. limits NULL means jlimits_default.
  * Errors: E_LIMIT (at = where, if known), E_SYNTAX (line and column in the text; duplicate key
  * names the key).
  */
@@ -67,14 +68,22 @@ const struct jval *jiter_value(const struct jiter *it);
 /* Equality of JSON values: object members in any order, arrays in order, numbers by value. */
 bool jval_eq(const struct jval *a, const struct jval *b);
 
-/* Compact text in document order / canonical text by RFC 8785 (sorted by UTF-16 code units, ES6
- * numbers). */
+/*
+ * Compact text in document order: parsing it gives an equal value, a real stays a real (1.0, not
+ * 1). NULL gives null. Canonical text by RFC 8785: sorted by UTF-16 code units, ES6 numbers; a
+ * J_INT keeps all digits, also beyond 2^53.
+ */
 void jval_write(struct buf *out, const struct jval *v);
 void jval_canonical(struct buf *out, const struct jval *v);
 
+/* Order of object keys by RFC 8785 §3.2.3 (UTF-16 code units); <0, 0, >0. Both are valid UTF-8. */
+int jkey_cmp(struct str a, struct str b);
+
 /*
  * Streaming writer: commas and quotes are its business. Misuse (a value without key in an object,
- * unbalanced end) is a CHECK. Text must be valid UTF-8; invalid bytes are replaced by U+FFFD.
+ * unbalanced end) is a CHECK. Text must be valid UTF-8; invalid bytes and NUL are replaced by
+ * U+FFFD. Absent text (STR_NONE, NULL) is null. Set `pretty` before the first value for lines with
+ * two spaces per level. At most 63 levels.
  */
 struct jw {
     struct buf *out;
@@ -106,7 +115,7 @@ void jw_kbool(struct jw *w, const char *key, bool v);
 void jw_kval(struct jw *w, const char *key, const struct jval *v);
 void jw_kraw(struct jw *w, const char *key, struct str json);
 
-/* Escaped JSON string with quotes, for templates. */
+/* Escaped JSON string with quotes, for templates; STR_NONE gives "". */
 void json_quote(struct buf *out, struct str s);
 /* Escapes one reference token of a JSON pointer (~0, ~1). */
 void jpointer_escape(struct buf *out, struct str token);
