@@ -132,25 +132,24 @@ static struct str key_before(struct str text, size_t end)
     return STR_NONE;
 }
 
+/* What jansson found, with the place. Its own words fit but where they speak of its options. */
 static int refuse(struct str text, const json_error_t *cause, struct err *err)
 {
     enum json_error_code code = json_error_code(cause);
-    size_t position = cause->position > 0 ? (size_t)cause->position : 0;
+    const char *what = cause->text;
+    struct str key = STR_NONE;
 
-    /* jansson leaves the text empty where only an allocation can have failed */
-    if (code == json_error_out_of_memory || cause->text[0] == '\0')
+    /* the text is empty only where an allocation failed */
+    if (code == json_error_out_of_memory || what[0] == '\0')
         return err_set(err, E_NO_MEMORY, "", "JSON text of %zu bytes", text.n);
-    if (code == json_error_stack_overflow)
-        return err_tell(err, E_LIMIT, "", "line %d, column %d: %s", cause->line, cause->column,
-                        cause->text);
-    if (code == json_error_duplicate_key && position <= text.n) {
-        struct str key = key_before(text, position);
-
-        return err_tell(err, E_SYNTAX, "", "line %d, column %d: key '%.*s' occurs twice",
-                        cause->line, cause->column, STR_ARG(key));
+    if (code == json_error_null_character || code == json_error_null_byte_in_key)
+        what = "\\u0000 is not allowed";
+    if (code == json_error_duplicate_key && cause->position > 0) {
+        what = "duplicate key ";
+        key = key_before(text, (size_t)cause->position);
     }
-    return err_tell(err, E_SYNTAX, "", "line %d, column %d: %s", cause->line, cause->column,
-                    cause->text);
+    return err_tell(err, code == json_error_stack_overflow ? E_LIMIT : E_SYNTAX, "",
+                    "line %d, column %d: %s%.*s", cause->line, cause->column, what, STR_ARG(key));
 }
 
 int jdoc_parse(struct str text, const struct jlimits *limits, struct jdoc **ret_doc,
