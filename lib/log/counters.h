@@ -31,7 +31,7 @@ void gauge_set(enum counter id, int64_t value);
 void gauge_add(enum counter id, int64_t delta);
 /* Records a duration in a histogram. */
 void histogram_add(enum counter id, int64_t us);
-/* Reads a counter or gauge (tests, health). */
+/* Reads a counter or gauge; of a histogram, how many durations it has (tests, health). */
 int64_t counter_get(enum counter id);
 
 /* Writes all metrics as OpenMetrics 1.0 text, ending in "# EOF\n". `program` becomes the label

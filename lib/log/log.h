@@ -1,13 +1,14 @@
 /*
  * lib/log/log.h - structured log, one line per event
  *
- * A line is logfmt ("ts=… level=info msg="agreement stored" agreement=…") or, by setting, one JSON
+ * A line is logfmt (ts=… level=info msg="agreement stored" agreement=…) or, by setting, one JSON
  * object. The message is a constant; data are fields. A struct log_ctx inherits fields (request id,
- * participant, process). Control characters are escaped. Fields are never secrets: there is no
- * function that formats a struct secret, and fields whose name is in the deny list (authorization,
- * token, secret, password, api_key, cookie, private_key) are written as "***". The sink and the
- * level are the only process-wide state here (with the counters). Thread-safe: a line is one
- * write(2).
+ * participant, process). Control characters are escaped, malformed UTF-8 becomes U+FFFD. Fields are
+ * never secrets: there is no function that formats a struct secret, and fields whose name is in the
+ * deny list (authorization, token, secret, password, api_key, cookie, private_key), or ends in such
+ * a word (access_token, set-cookie), are written as "***". The sink and the level are the only
+ * process-wide state here (with the counters). Thread-safe: a line is one write(2), at most 8 KiB;
+ * what does not fit is dropped and the line says cut=true.
  */
 #pragma once
 
