@@ -2,14 +2,22 @@
  * lib/conf/conf.h - settings: one table gives parser, defaults, help, sample file, environment
  * names and checks
  *
- * Sources, later wins: default, file ("key = value", '#' comments, no sections), environment
- * (PREFIX_ + key in upper case with '.' and '-' as '_'), command line (--key=value or --key value).
- * An unknown key is an error that names the nearest known one. Values: CONF_STR text; CONF_BOOL
- * true/false/yes/no/on/off; CONF_INT decimal; CONF_SIZE bytes with K, M, G (1024); CONF_DURATION
- * with ms, s, m, h, d -> microseconds; CONF_ENUM one of `choices` ("a|b|c") -> index (int64_t);
- *   CONF_LIST comma-separated -> struct conf_list; CONF_PATH text, relative to the file's folder
- * (or the working directory); CONF_SECRET_FILE path of a file that holds a secret: the path is
- * kept, --print-config shows the path only.
+ * Sources, later wins: default; file ("key = value", lines that begin with '#' are comments, no
+ * sections, no key twice); environment (PREFIX_ + key in upper case with '.' and '-' as '_');
+ * command line (--key=value or --key value). An unknown key is an error that names the nearest
+ * known one. Values are trimmed and hold no control characters:
+ *   CONF_STR          text
+ *   CONF_BOOL         true/false/yes/no/on/off
+ *   CONF_INT          decimal
+ *   CONF_SIZE         bytes with K, M, G (1024)
+ *   CONF_DURATION     with ms, s, m, h, d -> microseconds
+ *   CONF_ENUM         one of `choices` ("a|b|c") -> index (int64_t)
+ *   CONF_LIST         comma-separated -> struct conf_list; "" is the empty list
+ *   CONF_PATH         text, made absolute: a value of the file or a default is relative to the
+ *                     file's folder, any other (or without a file) to the working directory; ""
+ *                     stays ""
+ *   CONF_SECRET_FILE  path of a file that holds a secret: the path is kept, --print-config shows
+ *                     the path only
  */
 #pragma once
 
@@ -63,9 +71,10 @@ enum conf_action { CONF_RUN, CONF_HELP, CONF_VERSION, CONF_PRINT, CONF_CHECK };
 
 /*
  * Fills *settings (any struct of the program) from all sources. argv[1..] holds --config FILE,
- * --help, --version,
- * --print-config, --check-config and --key=value; environ-like `envp` may be NULL. Texts live in
- * `arena`. Errors: E_CONFIG with at = key, text = file:line and what was expected.
+ * --help, --version, --print-config, --check-config and --key=value; environ-like `envp` may be
+ * NULL. Texts live in `arena`. With CONF_HELP and CONF_VERSION nothing is read and *settings is
+ * untouched. Errors: E_CONFIG with at = key, text = file:line and what was expected; the settings
+ * may then be half filled.
  */
 MUST_CHECK int conf_load(const struct conf_table *table, int argc, char *const *argv,
                          char *const *envp, struct arena *arena, void *settings,
