@@ -332,8 +332,7 @@ static size_t distance(struct str a, struct str b)
     return row[b.n];
 }
 
-/* The field whose name differs least; NULL if more than a third of its bytes would have to change.
- */
+/* The field whose name differs least; NULL if more than a third of it would have to change. */
 static const struct field *nearest_field(const struct object *object, struct str name)
 {
     const struct field *nearest = NULL;
@@ -343,7 +342,7 @@ static const struct field *nearest_field(const struct object *object, struct str
         struct str known = str_c(object->fields[i].name);
         size_t d = distance(name, known);
 
-        if (d < least && d <= (known.n + 2) / 3) {
+        if (d < least && d <= (known.n + 2) / 3 && d < known.n) {
             least = d;
             nearest = &object->fields[i];
         }
