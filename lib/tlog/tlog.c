@@ -7,6 +7,7 @@
  */
 #include "lib/tlog/tlog.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "lib/base/check.h"
