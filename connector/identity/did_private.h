@@ -1,0 +1,25 @@
+/*
+ * connector/identity/did_private.h - form of a DID document in memory
+ */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "connector/identity/did.h"
+#include "lib/base/encode.h"
+
+#define DID_METHODS_MAX  16
+#define DID_FRAGMENT_MAX 127
+
+struct did_method {
+    char fragment[DID_FRAGMENT_MAX + 1];
+    unsigned relationships; /* enum did_relationship bits */
+    struct key *key;        /* owned */
+};
+
+struct did_document {
+    _Atomic int refs;
+    char *did; /* owned */
+    size_t n;
+    struct did_method methods[DID_METHODS_MAX];
+};

@@ -1,0 +1,233 @@
+/*
+ * connector/identity/identity.c - the modes behind one door; waiting for a peer's key
+ */
+#include "connector/identity/identity.h"
+
+#include "connector/identity/identity_private.h"
+#include "lib/base/check.h"
+#include "lib/base/timefmt.h"
+#include "lib/crypto/jws.h"
+#include "lib/log/log.h"
+
+#include "lib/base/banned.h"
+
+#define DOCUMENT_WAIT_US (5 * US_PER_S)
+
+static const struct identity_ops *const modes[] = {&identity_naru_ops, &identity_static_ops};
+
+int identity_open(struct app *app, struct identity **ret_identity, struct err *err)
+{
+    const struct settings *s = app->settings;
+    struct identity *identity = calloc(1, sizeof(*identity));
+    int n;
+
+    if (identity == NULL)
+        return err_set(err, E_NO_MEMORY, "", "identity");
+    CHECK(pthread_mutex_init(&identity->lock, NULL) == 0);
+    identity->app = app;
+    identity->ops = modes[s->identity_mode];
+    n = asprintf(&identity->key_url_text, "%.*s#%.*s", STR_ARG(s->participant_did),
+                 STR_ARG(s->key_id));
+    if (n < 0) {
+        identity->key_url_text = NULL;
+        identity_close(&identity);
+        return err_set(err, E_NO_MEMORY, "", "identity");
+    }
+    identity->key_url = str_n(identity->key_url_text, (size_t)n);
+    if (did_cache_open(app->env, app->fetcher, s->allow_http, &identity->dids, err) < 0 ||
+        (identity->ops == &identity_static_ops && identity__static_load(identity, err) < 0)) {
+        identity_close(&identity);
+        return err_ret(err);
+    }
+    *ret_identity = identity;
+    return 0;
+}
+
+void identity_close(struct identity **identity_address)
+{
+    struct identity *identity = *identity_address;
+
+    *identity_address = NULL;
+    if (identity == NULL)
+        return;
+    did_cache_close(&identity->dids);
+    for (size_t i = 0; i < identity->n_known; i++) {
+        free(identity->known[i].token);
+        free(identity->known[i].id);
+    }
+    free(identity->known);
+    for (size_t i = 0; i < OWN_TOKENS; i++) {
+        free(identity->own[i].audience);
+        free(identity->own[i].token);
+    }
+    for (size_t i = 0; i < SEEN_TOKENS; i++)
+        free(identity->seen[i].texts);
+    free(identity->membership);
+    free(identity->key_url_text);
+    pthread_mutex_destroy(&identity->lock);
+    free(identity);
+}
+
+int identity_token(struct identity *identity, struct str audience, struct buf *out, struct err *err)
+{
+    return identity->ops->token(identity, audience, out, err);
+}
+
+static void resume(void *cls)
+{
+    rq_resume(cls);
+}
+
+static int authenticate(struct rq *rq, http_handler *again, struct str expected,
+                        struct peer *ret_peer, struct err *err)
+{
+    const struct app *app = rq->app;
+    struct str token = rq_header(rq, "Authorization");
+    struct str did = STR_NONE;
+
+    if (!str_present(token))
+        return err_tell(err, E_UNAUTHENTICATED, "Authorization", "a token is required");
+    if (token.n > LIMIT_TOKEN)
+        return err_tell(err, E_TOKEN, "Authorization", "longer than %zu bytes", LIMIT_TOKEN);
+    if (token.n > 7 && str_eq_nocase(str_n(token.p, 7), STR("Bearer ")))
+        token = str_trim(str_from(token, 7));
+    switch (app->identity->ops->verify(app->identity, token, expected, rq->arena, ret_peer, &did,
+                                       err)) {
+    case IDENTITY_OK: log_ctx_add(&rq->log, L_STR("peer", ret_peer->id)); return 0;
+    case IDENTITY_REFUSED: return err_ret(err);
+    case IDENTITY_FETCH:
+        rq_suspend(rq, again);
+        if (did_fetch(app->identity->dids, did, resume, rq, err) < 0) {
+            err_clear(err);
+            rq_resume(
+                rq); /* busy or without memory: the handler runs again, at most until its deadline */
+        }
+        return 1;
+    }
+    CHECK_UNREACHABLE();
+}
+
+int identity_authenticate(struct rq *rq, http_handler *again, struct peer *ret_peer,
+                          struct err *err)
+{
+    return authenticate(rq, again, STR_NONE, ret_peer, err);
+}
+
+int identity_authenticate_broker(struct rq *rq, http_handler *again, struct err *err)
+{
+    const struct app *app = rq->app;
+    struct peer peer;
+
+    if (app->settings->broker_did.n == 0)
+        return err_set(err, E_NOT_FOUND, "", "no broker is configured");
+    return authenticate(rq, again, app->settings->broker_did, &peer, err);
+}
+
+void identity_set_membership(struct identity *identity, struct str credential, int64_t expires_us)
+{
+    char *fresh = strndup(credential.p, credential.n);
+    char *old;
+
+    if (fresh == NULL)
+        return; /* the old one stays until it is renewed again */
+    pthread_mutex_lock(&identity->lock);
+    old = identity->membership;
+    identity->membership = fresh;
+    identity->membership_until_us = expires_us;
+    for (size_t i = 0; i < OWN_TOKENS; i++)
+        identity->own[i].until_us = 0; /* tokens carry the credential: make them anew */
+    pthread_mutex_unlock(&identity->lock);
+    free(old);
+}
+
+/* -- documents of a known issuer, waiting for its key ------------------------------------------- */
+
+struct wait {
+    pthread_mutex_t lock;
+    pthread_cond_t cond;
+    bool woken;
+    bool abandoned;
+};
+
+static void wake_waiter(void *cls)
+{
+    struct wait *wait = cls;
+    bool mine;
+
+    pthread_mutex_lock(&wait->lock);
+    wait->woken = true;
+    mine = wait->abandoned;
+    pthread_cond_signal(&wait->cond);
+    pthread_mutex_unlock(&wait->lock);
+    if (mine) {
+        pthread_mutex_destroy(&wait->lock);
+        pthread_cond_destroy(&wait->cond);
+        free(wait);
+    }
+}
+
+/* Fetches a document and waits for it; the waiter outlives an impatient caller. */
+static int fetch_and_wait(struct identity *identity, struct str did, struct err *err)
+{
+    struct wait *wait = calloc(1, sizeof(*wait));
+    struct timespec until;
+    bool woken;
+
+    if (wait == NULL)
+        return err_set(err, E_NO_MEMORY, "", "DID look-up");
+    CHECK(pthread_mutex_init(&wait->lock, NULL) == 0 && pthread_cond_init(&wait->cond, NULL) == 0);
+    if (did_fetch(identity->dids, did, wake_waiter, wait, err) < 0) {
+        wait->abandoned = true;
+        wake_waiter(wait);
+        return err_ret(err);
+    }
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += DOCUMENT_WAIT_US / US_PER_S;
+    pthread_mutex_lock(&wait->lock);
+    while (!wait->woken) {
+        if (pthread_cond_timedwait(&wait->cond, &wait->lock, &until) != 0)
+            break;
+    }
+    woken = wait->woken;
+    wait->abandoned = !woken;
+    pthread_mutex_unlock(&wait->lock);
+    if (!woken)
+        return err_set(err, E_PEER_TIMEOUT, "", "DID document of '%.*s' does not come",
+                       STR_ARG(did));
+    pthread_mutex_destroy(&wait->lock);
+    pthread_cond_destroy(&wait->cond);
+    free(wait);
+    return 0;
+}
+
+int identity_verify_document(struct identity *identity, struct str compact, const char *typ,
+                             struct str issuer, struct arena *arena, struct str *ret_payload,
+                             struct err *err)
+{
+    AUTO(did_document_unref) struct did_document *document = NULL;
+    enum did_result found;
+    const struct key *key;
+    struct jws jws;
+
+    if (jws_parse(compact, arena, &jws, err) < 0)
+        return err_ret(err);
+    if (!str_eq_c(jws.typ, typ))
+        return err_set(err, E_TOKEN, "typ", "'%.*s' instead of '%s'", STR_ARG(jws.typ), typ);
+    found = did_get(identity->dids, issuer, &document, err);
+    if (found == DID_FETCH) {
+        if (fetch_and_wait(identity, issuer, err) < 0)
+            return err_ret(err);
+        found = did_get(identity->dids, issuer, &document, err);
+    }
+    if (found != DID_FOUND)
+        return found == DID_FAILED ? err_ret(err)
+                                   : err_set(err, E_TOKEN, "", "key of '%.*s'", STR_ARG(issuer));
+    key = did_document_key(document, jws.kid, DID_ASSERTION);
+    if (key == NULL)
+        return err_set(err, E_TOKEN, "kid", "'%.*s' is no signing key of '%.*s'", STR_ARG(jws.kid),
+                       STR_ARG(issuer));
+    if (jws_verify(&jws, key, err) < 0)
+        return err_ret(err);
+    *ret_payload = jws.payload;
+    return 0;
+}

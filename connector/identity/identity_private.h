@@ -1,0 +1,66 @@
+/*
+ * connector/identity/identity_private.h - what the modes share
+ */
+#pragma once
+
+#include <pthread.h>
+
+#include "connector/app.h"
+#include "connector/identity/did.h"
+#include "connector/identity/identity.h"
+
+enum identity_verdict {
+    IDENTITY_OK,
+    IDENTITY_REFUSED, /* err is set */
+    IDENTITY_FETCH,   /* ret_did must be looked up first */
+};
+
+/* One mode. Tokens come without "Bearer ". */
+struct identity_ops {
+    int (*token)(struct identity *identity, struct str audience, struct buf *out, struct err *err);
+    /* expected: the only participant id that may pass, STR_NONE for any. Texts of *ret_peer live in the arena. */
+    enum identity_verdict (*verify)(struct identity *identity, struct str token,
+                                    struct str expected, struct arena *arena, struct peer *ret_peer,
+                                    struct str *ret_did, struct err *err);
+};
+extern const struct identity_ops identity_naru_ops;
+extern const struct identity_ops identity_static_ops;
+
+struct known_token {
+    char *token, *id; /* owned */
+};
+
+struct own_token {
+    char *audience, *token; /* owned */
+    int64_t until_us;
+};
+
+struct seen_token {
+    uint8_t hash[32];
+    struct peer peer; /* texts in `texts` */
+    char *texts;      /* owned */
+    int64_t until_us;
+};
+
+#define OWN_TOKENS  256
+#define SEEN_TOKENS 4096
+
+struct identity {
+    struct app *app;
+    const struct identity_ops *ops;
+    struct did_cache *dids;
+    struct str key_url; /* "<did>#<key id>" */
+    char *key_url_text; /* owned */
+    /* static: fixed after open */
+    struct known_token *known;
+    size_t n_known;
+    /* guards what follows; never held over signing, verifying or I/O */
+    pthread_mutex_t lock;
+    char *membership; /* owned; NULL: none */
+    int64_t membership_until_us;
+    struct own_token own[OWN_TOKENS];    /* direct-mapped by audience */
+    struct seen_token seen[SEEN_TOKENS]; /* direct-mapped by token hash */
+};
+
+/* Reads the file of fixed tokens; refuses listeners that are not loopback. */
+MUST_CHECK int identity__static_load(struct identity *identity, struct err *err);

@@ -1,0 +1,105 @@
+/*
+ * connector/identity/static.c - fixed tokens for tests and conformance suites
+ *
+ * The token proves nothing to a stranger who has seen it, so the mode is refused unless both listeners are loopback.
+ */
+#include "connector/identity/identity_private.h"
+#include "lib/log/log.h"
+
+#include "lib/base/banned.h"
+
+#define FILE_MAX KIB(64)
+
+static bool is_loopback(struct str address)
+{
+    return str_starts(address, STR("127.")) || str_starts(address, STR("[::1]")) ||
+           str_starts(address, STR("localhost:"));
+}
+
+static int add_line(struct identity *identity, struct str line, struct err *err)
+{
+    struct known_token *grown;
+    struct str id = line;
+    const struct str token = str_cut(&id, ' ');
+
+    id = str_trim(id);
+    if (token.n == 0 || id.n == 0)
+        return err_set(err, E_CONFIG, "identity.static_tokens", "expected 'token participant-id'");
+    grown = realloc(identity->known, (identity->n_known + 1) * sizeof(*grown));
+    if (grown == NULL)
+        return err_set(err, E_NO_MEMORY, "", "tokens");
+    identity->known = grown;
+    grown[identity->n_known++] =
+        (struct known_token){strndup(token.p, token.n), strndup(id.p, id.n)};
+    if (grown[identity->n_known - 1].token == NULL || grown[identity->n_known - 1].id == NULL)
+        return err_set(err, E_NO_MEMORY, "", "tokens");
+    return 0;
+}
+
+int identity__static_load(struct identity *identity, struct err *err)
+{
+    const struct settings *s = identity->app->settings;
+    AUTO(secret_free) struct secret *file = NULL;
+    char path[4096];
+    struct str rest;
+
+    if (!is_loopback(s->public_listen) || !is_loopback(s->management_listen))
+        return err_set(err, E_CONFIG, "identity.mode", "'static' is for loopback listeners only");
+    if (s->static_token.n == 0 || s->static_token.n >= sizeof(path))
+        return err_set(err, E_CONFIG, "identity.static_tokens", "a file is needed");
+    memcpy(path, s->static_token.p, s->static_token.n);
+    path[s->static_token.n] = '\0';
+    if (secret_load(path, &file, err) < 0)
+        return err_ret(err);
+    for (rest = secret_reveal(file); str_present(rest);) {
+        const struct str line = str_trim(str_cut(&rest, '\n'));
+
+        if (line.n > 0 && line.p[0] != '#' && add_line(identity, line, err) < 0)
+            return err_ret(err);
+    }
+    if (identity->n_known == 0)
+        return err_set(err, E_CONFIG, "identity.static_tokens", "'%s' holds no token", path);
+    log_warning(NULL, "static identity: tokens prove nothing, for tests only");
+    return 0;
+}
+
+static int static_token(struct identity *identity, struct str audience, struct buf *out,
+                        struct err *err)
+{
+    (void)audience;
+    (void)err;
+    buf_add_c(out, identity->known[0].token);
+    return 0;
+}
+
+static enum identity_verdict static_verify(struct identity *identity, struct str token,
+                                           struct str expected, struct arena *arena,
+                                           struct peer *ret_peer, struct str *ret_did,
+                                           struct err *err)
+{
+    const struct known_token *match = NULL;
+
+    (void)arena;
+    (void)ret_did;
+    for (size_t i = 0; i < identity->n_known; i++) {
+        if (str_eq_secret(token, str_c(identity->known[i].token)))
+            match = &identity->known[i];
+    }
+    if (match == NULL || (str_present(expected) && !str_eq_c(expected, match->id))) {
+        (void)err_tell(err, E_TOKEN, "Authorization", "the token is not known");
+        return IDENTITY_REFUSED;
+    }
+    *ret_peer = (struct peer){
+        .id = str_c(match->id),
+        .member = true,
+        .name = str_c(match->id),
+        .verified_us = env_wall_us(identity->app->env),
+        .valid_until_us = INT64_MAX,
+    };
+    return IDENTITY_OK;
+}
+
+const struct identity_ops identity_static_ops = {
+    .token = static_token,
+    .verify = static_verify,
+};
