@@ -1,0 +1,92 @@
+/*
+ * lib/db/pg_private.h - shared by the files of the PostgreSQL engine
+ *
+ * The connection stays in pipeline mode. BEGIN, SAVEPOINT, RELEASE and ROLLBACK TO are only noted and travel in front of the next
+ * statement, as does the preparation of a statement: a transaction costs one round trip per statement and one for COMMIT.
+ */
+#pragma once
+
+#include <libpq-fe.h>
+
+#include "lib/base/buf.h"
+#include "lib/db/db_private.h"
+
+#define PG_MAX_PENDING  32
+#define PG_MAX_CHANNELS 8
+
+struct db_pg {
+    struct db db;        /* first */
+    PGconn *conn;        /* owned; NULL before the first success */
+    char *target;        /* owned */
+    char *role;          /* owned, or NULL */
+    unsigned generation; /* of the connection; statements of an older one are prepared again */
+    bool lost;
+    int64_t retry_at_us; /* monotonic */
+    int64_t back_off_us;
+
+    const char *pending[PG_MAX_PENDING]; /* constants: control statements not sent yet */
+    unsigned n_pending;
+
+    PGresult *result; /* owned; of the statement that runs */
+    int row;
+    bool streaming; /* results are still on their way */
+
+    char *channels[PG_MAX_CHANNELS]; /* owned; listened to again after a reconnection */
+    unsigned n_channels;
+    bool woken;
+};
+
+/* Parameters in the form that libpq wants; values point into the arguments, `fixed` or `scratch`. */
+struct pg_params {
+    const char *values[DB_MAX_PARAMS];
+    int lengths[DB_MAX_PARAMS];
+    int formats[DB_MAX_PARAMS];
+    Oid types[DB_MAX_PARAMS];
+    uint8_t fixed[DB_MAX_PARAMS][8];
+    size_t offsets[DB_MAX_PARAMS]; /* into scratch, plus one; 0: none */
+    struct buf scratch;            /* owned */
+};
+
+static inline struct db_pg *pg_of(struct db *db)
+{
+    return (struct db_pg *)db;
+}
+
+/* pg.c: sets *err from a failed result, or from the connection if result is NULL. */
+int pg__error(struct db_pg *pg, const PGresult *result, const char *at, struct err *err);
+/* Reads and drops what is left of the pipeline up to its end. */
+void pg__drain(struct db_pg *pg);
+/* Sends what is pending; the caller continues the pipeline. *ret_n counts results to expect. */
+int pg__send_pending(struct db_pg *pg, unsigned *ret_n, struct err *err);
+/* Reads n results of commands without rows; the first error wins. */
+int pg__read_commands(struct db_pg *pg, unsigned n, const char *at, struct err *err);
+/* One statement by text, with what is pending before it, and its result. */
+int pg__run(struct db_pg *pg, const char *text, const char *at, PGresult **ret_result,
+            struct err *err);
+
+/* pg_value.c */
+int pg__encode(const struct query *q, const struct db_arg *args, struct pg_params *params,
+               struct err *err);
+void pg__declare(const struct query *q, Oid types[static DB_MAX_PARAMS]);
+bool pg__type_fits(enum db_type type, Oid oid);
+bool pg__decode(const PGresult *result, int row, int column, struct db_arg *value);
+
+/* pg_stmt.c */
+int pg__prepare(struct db *db, struct db_stmt *stmt, struct err *err);
+void pg__forget(struct db_stmt *stmt);
+int pg__start(struct db *db, struct db_stmt *stmt, const struct db_arg *args, bool stream,
+              struct err *err);
+enum db_result pg__next(struct db *db, struct db_stmt *stmt, struct err *err);
+int pg__value(struct db *db, struct db_stmt *stmt, unsigned column, struct db_arg *ret_value,
+              struct err *err);
+void pg__finish(struct db *db, struct db_stmt *stmt);
+int pg__check(struct db *db, struct db_stmt *stmt, struct err *err);
+
+/* pg_cursor.c */
+int pg__cursor_open(struct db *db, const char *sql, void **ret_cursor, struct err *err);
+void pg__cursor_close(struct db *db, void **cursor);
+unsigned pg__cursor_columns(const void *cursor);
+const char *pg__cursor_name(const void *cursor, unsigned column);
+bool pg__cursor_is_number(const void *cursor, unsigned column);
+enum db_result pg__cursor_next(struct db *db, void *cursor, struct err *err);
+struct str pg__cursor_value(void *cursor, unsigned column);

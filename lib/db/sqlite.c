@@ -1,0 +1,252 @@
+/*
+ * SQLite engine: connection, errors, transactions (reference/runtime-spike.md, rule 11: WAL, synchronous=FULL, one owner per
+ * connection, BEGIN IMMEDIATE for writing).
+ */
+#include "lib/db/sqlite_private.h"
+
+#include "lib/base/env.h"
+#include "lib/base/timefmt.h"
+
+#include "lib/base/banned.h"
+
+/* how many virtual machine steps pass between two looks at the clock */
+#define PROGRESS_STEPS 10000
+/* readers of a WAL database wait only for recovery and for the last connection's closing */
+#define READER_BUSY_US US_PER_S
+
+static const char *const settings_both[] = {
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA temp_store=MEMORY",
+    "PRAGMA cache_size=-8192",
+    "PRAGMA trusted_schema=OFF",
+};
+static const char *const settings_writer[] = {
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA wal_autocheckpoint=1000",
+};
+
+/* clang-format off */
+static const char *const control_text[] = {
+    [DB_BEGIN] = "BEGIN IMMEDIATE", [DB_BEGIN_SNAPSHOT] = "BEGIN", [DB_COMMIT] = "COMMIT", [DB_ROLLBACK] = "ROLLBACK",
+};
+#define EACH_DEPTH(x) {x "1", x "2", x "3", x "4", x "5", x "6", x "7"}
+static const char *const savepoint_text[][DB_MAX_DEPTH - 1] = {
+    EACH_DEPTH("SAVEPOINT s"), EACH_DEPTH("RELEASE s"), EACH_DEPTH("ROLLBACK TO s"),
+};
+
+/* clang-format on */
+
+/* "CHECK constraint failed: name", "UNIQUE constraint failed: table.column"; a trigger's RAISE gives its text. */
+static const char *constraint_name(const char *message)
+{
+    const char *p = strstr(message, "constraint failed: ");
+
+    if (p != NULL)
+        return p + sizeof("constraint failed: ") - 1;
+    return strstr(message, "constraint failed") != NULL ? "" : message;
+}
+
+static enum err_code code_of(int rc)
+{
+    switch (rc & 0xff) {
+    case SQLITE_CONSTRAINT: return E_DB_CONSTRAINT;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_IOERR:
+    case SQLITE_FULL:
+    case SQLITE_CANTOPEN:
+    case SQLITE_PROTOCOL:
+    case SQLITE_READONLY:
+    case SQLITE_INTERRUPT:
+    case SQLITE_AUTH:
+    case SQLITE_PERM: return E_DB;
+    case SQLITE_NOMEM: return E_NO_MEMORY;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB: return E_CORRUPT;
+    default: return E_INTERNAL;
+    }
+}
+
+int sqlite__error(struct db_sqlite *s, const char *at, struct err *err)
+{
+    int rc = sqlite3_extended_errcode(s->handle);
+    const char *message = sqlite3_errmsg(s->handle);
+    enum err_code code = code_of(rc);
+
+    if (rc == SQLITE_BUSY_SNAPSHOT)
+        s->db.conflict = true;
+    if (code == E_DB_CONSTRAINT)
+        return err_set(err, code, constraint_name(message), "sqlite: %s, statement '%s'", message,
+                       at);
+    return err_set(err, code, at, "sqlite: %s (%d)", message, rc);
+}
+
+int sqlite__check_open(struct db_sqlite *s, struct err *err)
+{
+    if (s->db.depth == 0 || sqlite3_get_autocommit(s->handle) == 0)
+        return 0;
+    s->db.broken = true;
+    return err_set(err, E_DB, "", "sqlite ended the transaction after an earlier error");
+}
+
+static int on_progress(void *cls)
+{
+    const struct db_sqlite *s = cls;
+
+    return env_mono_us(&env_system) > s->deadline_us;
+}
+
+void sqlite__start_deadline(struct db_sqlite *s)
+{
+    if (s->db.read_only)
+        s->deadline_us = env_mono_us(&env_system) + s->db.timeout_us;
+}
+
+static int run(struct db_sqlite *s, const char *text, struct err *err)
+{
+    if (sqlite3_exec(s->handle, text, NULL, NULL, NULL) != SQLITE_OK)
+        return sqlite__error(s, text, err);
+    return 0;
+}
+
+static int sqlite_control(struct db *db, enum db_control what, unsigned depth, struct err *err)
+{
+    struct db_sqlite *s = sqlite_of(db);
+
+    sqlite__start_deadline(s);
+    switch (what) {
+    case DB_ROLLBACK:
+        if (sqlite3_get_autocommit(s->handle) != 0)
+            return 0;
+        return run(s, control_text[what], err);
+    case DB_BEGIN:
+    case DB_BEGIN_SNAPSHOT: return run(s, control_text[what], err);
+    case DB_COMMIT:
+        if (sqlite__check_open(s, err) < 0)
+            return err_ret(err);
+        return run(s, control_text[what], err);
+    case DB_SAVEPOINT:
+    case DB_RELEASE:
+    case DB_UNDO:
+        if (sqlite__check_open(s, err) < 0)
+            return err_ret(err);
+        if (what == DB_UNDO && run(s, savepoint_text[2][depth - 1], err) < 0)
+            return err_ret(err);
+        return run(s, savepoint_text[what == DB_SAVEPOINT ? 0 : 1][depth - 1], err);
+    }
+    return err_set(err, E_INTERNAL, "", "unknown control");
+}
+
+static int sqlite_script(struct db *db, const char *name, const char *text, struct err *err)
+{
+    struct db_sqlite *s = sqlite_of(db);
+
+    if (sqlite3_exec(s->handle, text, NULL, NULL, NULL) != SQLITE_OK)
+        return sqlite__error(s, name, err);
+    if (sqlite3_get_autocommit(s->handle) != 0)
+        return err_set(err, E_CONFIG, name, "the script ended its transaction");
+    return 0;
+}
+
+static int sqlite_ready(struct db *db, struct err *err)
+{
+    (void)db;
+    (void)err;
+    return 0;
+}
+
+static int sqlite_listen(struct db *db, const char *channel, struct err *err)
+{
+    (void)db;
+    return err_set(err, E_INTERNAL, channel, "SQLite has no notifications");
+}
+
+static int sqlite_wait(struct db *db, int64_t timeout_us, bool *ret_woken, struct err *err)
+{
+    (void)db;
+    (void)timeout_us;
+    (void)ret_woken;
+    return err_set(err, E_INTERNAL, "", "SQLite has no notifications");
+}
+
+static int sqlite_fd(const struct db *db)
+{
+    (void)db;
+    return -1;
+}
+
+static void sqlite_close(struct db *db)
+{
+    /* _v2: a statement that was forgotten keeps the connection as a zombie instead of leaking it */
+    (void)sqlite3_close_v2(sqlite_of(db)->handle);
+    free(db);
+}
+
+static const struct db_ops sqlite_ops = {
+    .close = sqlite_close,
+    .ready = sqlite_ready,
+    .prepare = sqlite__prepare,
+    .forget = sqlite__forget,
+    .start = sqlite__start,
+    .next = sqlite__next,
+    .value = sqlite__value,
+    .finish = sqlite__finish,
+    .control = sqlite_control,
+    .script = sqlite_script,
+    .check = sqlite__check,
+    .listen = sqlite_listen,
+    .wait = sqlite_wait,
+    .fd = sqlite_fd,
+    .cursor_open = sqlite__cursor_open,
+    .cursor_close = sqlite__cursor_close,
+    .cursor_columns = sqlite__cursor_columns,
+    .cursor_name = sqlite__cursor_name,
+    .cursor_is_number = sqlite__cursor_is_number,
+    .cursor_next = sqlite__cursor_next,
+    .cursor_value = sqlite__cursor_value,
+};
+
+static int configure(struct db_sqlite *s, struct err *err)
+{
+    int64_t busy_us = s->db.timeout_us;
+
+    if (s->db.read_only) {
+        sqlite3_progress_handler(s->handle, PROGRESS_STEPS, on_progress, s);
+        busy_us = busy_us < READER_BUSY_US ? busy_us : READER_BUSY_US;
+    }
+    (void)sqlite3_busy_timeout(s->handle, (int)(busy_us / 1000));
+    sqlite__start_deadline(s);
+    for (size_t i = 0; i < ARRAY_LEN(settings_both); i++)
+        if (run(s, settings_both[i], err) < 0)
+            return err_ret(err);
+    for (size_t i = 0; i < ARRAY_LEN(settings_writer) && !s->db.read_only; i++)
+        if (run(s, settings_writer[i], err) < 0)
+            return err_ret(err);
+    return 0;
+}
+
+int db__sqlite_open(const struct db_cfg *cfg, struct db **ret_db, struct err *err)
+{
+    int flags =
+        (cfg->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) |
+        SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    struct db_sqlite *s = calloc(1, sizeof(*s));
+
+    if (s == NULL)
+        return err_set(err, E_NO_MEMORY, "", "database '%s'", cfg->target);
+    s->db.ops = &sqlite_ops;
+    s->db.kind = DB_SQLITE;
+    s->db.read_only = cfg->read_only;
+    s->db.timeout_us = cfg->timeout_us > 0 ? cfg->timeout_us : DB_TIMEOUT_US;
+    if (sqlite3_open_v2(cfg->target, &s->handle, flags, NULL) != SQLITE_OK)
+        (void)sqlite__error(s, "", err);
+    else if (configure(s, err) == 0) {
+        *ret_db = &s->db;
+        return 0;
+    }
+    sqlite_close(&s->db);
+    if (err->code == E_CORRUPT)
+        err->code = E_CONFIG; /* some other file */
+    return err_prefix(err, "database '%s'", cfg->target);
+}
