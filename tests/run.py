@@ -111,7 +111,7 @@ def run_program(program, environment, timeout_s):
                 process = subprocess.Popen(program.argv, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=output,
                                            stderr=subprocess.STDOUT, start_new_session=True)
             except OSError as e:
-                return Result(program, Tap(failed=[f"cannot start: {e.strerror}"]), "", 0.0)
+                return Result(program, Tap(failed=[f"cannot start {e.filename}: {e.strerror}"]), "", 0.0)
             try:
                 process.wait(timeout_s)
             except subprocess.TimeoutExpired:
