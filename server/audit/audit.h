@@ -15,6 +15,10 @@
 MUST_CHECK int audit_append(struct db *tx, enum entry_kind kind, int64_t at_us, struct str body,
                             struct err *err);
 
+/* Many entries of one kind in one statement, in order. */
+MUST_CHECK int audit_append_many(struct db *tx, enum entry_kind kind, int64_t at_us,
+                                 const struct str *bodies, size_t n, struct err *err);
+
 MUST_CHECK int sealer_open(struct app *app, struct sealer **ret_sealer, struct err *err);
 void sealer_close(struct sealer **sealer);
 /* Microseconds that the oldest unsealed entry has waited (health). */
