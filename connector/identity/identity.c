@@ -140,72 +140,11 @@ void identity_set_membership(struct identity *identity, struct str credential, i
     free(old);
 }
 
-/* -- documents of a known issuer, waiting for its key ------------------------------------------- */
-
-struct wait {
-    pthread_mutex_t lock;
-    pthread_cond_t cond;
-    bool woken;
-    bool abandoned;
-};
-
-static void wake_waiter(void *cls)
-{
-    struct wait *wait = cls;
-    bool mine;
-
-    pthread_mutex_lock(&wait->lock);
-    wait->woken = true;
-    mine = wait->abandoned;
-    pthread_cond_signal(&wait->cond);
-    pthread_mutex_unlock(&wait->lock);
-    if (mine) {
-        pthread_mutex_destroy(&wait->lock);
-        pthread_cond_destroy(&wait->cond);
-        free(wait);
-    }
-}
-
-/* Fetches a document and waits for it; the waiter outlives an impatient caller. */
-static int fetch_and_wait(struct identity *identity, struct str did, struct err *err)
-{
-    struct wait *wait = calloc(1, sizeof(*wait));
-    struct timespec until;
-    bool woken;
-
-    if (wait == NULL)
-        return err_set(err, E_NO_MEMORY, "", "DID look-up");
-    CHECK(pthread_mutex_init(&wait->lock, NULL) == 0 && pthread_cond_init(&wait->cond, NULL) == 0);
-    if (did_fetch(identity->dids, did, wake_waiter, wait, err) < 0) {
-        wait->abandoned = true;
-        wake_waiter(wait);
-        return err_ret(err);
-    }
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += DOCUMENT_WAIT_US / US_PER_S;
-    pthread_mutex_lock(&wait->lock);
-    while (!wait->woken) {
-        if (pthread_cond_timedwait(&wait->cond, &wait->lock, &until) != 0)
-            break;
-    }
-    woken = wait->woken;
-    wait->abandoned = !woken;
-    pthread_mutex_unlock(&wait->lock);
-    if (!woken)
-        return err_set(err, E_PEER_TIMEOUT, "", "DID document of '%.*s' does not come",
-                       STR_ARG(did));
-    pthread_mutex_destroy(&wait->lock);
-    pthread_cond_destroy(&wait->cond);
-    free(wait);
-    return 0;
-}
-
 int identity_verify_document(struct identity *identity, struct str compact, const char *typ,
                              struct str issuer, struct arena *arena, struct str *ret_payload,
                              struct err *err)
 {
     AUTO(did_document_unref) struct did_document *document = NULL;
-    enum did_result found;
     const struct key *key;
     struct jws jws;
 
@@ -213,15 +152,8 @@ int identity_verify_document(struct identity *identity, struct str compact, cons
         return err_ret(err);
     if (!str_eq_c(jws.typ, typ))
         return err_set(err, E_TOKEN, "typ", "'%.*s' instead of '%s'", STR_ARG(jws.typ), typ);
-    found = did_get(identity->dids, issuer, &document, err);
-    if (found == DID_FETCH) {
-        if (fetch_and_wait(identity, issuer, err) < 0)
-            return err_ret(err);
-        found = did_get(identity->dids, issuer, &document, err);
-    }
-    if (found != DID_FOUND)
-        return found == DID_FAILED ? err_ret(err)
-                                   : err_set(err, E_TOKEN, "", "key of '%.*s'", STR_ARG(issuer));
+    if (did_resolve(identity->dids, issuer, DOCUMENT_WAIT_US, &document, err) < 0)
+        return err_ret(err);
     key = did_document_key(document, jws.kid, DID_ASSERTION);
     if (key == NULL)
         return err_set(err, E_TOKEN, "kid", "'%.*s' is no signing key of '%.*s'", STR_ARG(jws.kid),

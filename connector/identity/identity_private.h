@@ -6,8 +6,8 @@
 #include <pthread.h>
 
 #include "connector/app.h"
-#include "connector/identity/did.h"
 #include "connector/identity/identity.h"
+#include "lib/did/did.h"
 
 enum identity_verdict {
     IDENTITY_OK,

@@ -1,5 +1,5 @@
 /*
- * connector/identity/did.h - did:web: documents of others, fetched through lib/net, cached
+ * lib/did/did.h - did:web: documents of others, fetched through lib/net, cached
  *
  * A document is at most 64 KiB, comes within 3 s without redirects, and its `id` must equal the DID that was asked for, byte for byte. Documents
  * are kept for 10 minutes, failures for 10 seconds; the cache is bounded. A document in use is reference counted. Thread-safe.
@@ -45,6 +45,13 @@ void did_document_unref(struct did_document **document);
 /* Fetches (once, however many ask); `wake` runs when the answer is in the cache, perhaps before this returns. */
 MUST_CHECK int did_fetch(struct did_cache *cache, struct str did, void (*wake)(void *cls),
                          void *cls, struct err *err);
+
+/*
+ * Looks in the cache, else fetches and waits until the answer is there or the wall-clock time is over. For rare calls. Errors: E_TOKEN,
+ * E_PEER_TIMEOUT, E_BUSY.
+ */
+MUST_CHECK int did_resolve(struct did_cache *cache, struct str did, int64_t wait_us,
+                           struct did_document **ret_document, struct err *err);
 
 /*
  * The key that `kid` (a DID URL of this document, or STR_NONE if there is exactly one method) names, listed under one of `relationships`. Borrowed from the document; NULL if

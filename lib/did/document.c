@@ -1,10 +1,10 @@
 /*
- * connector/identity/did_document.c - DID documents: keys and what they may be used for (DID Core §5.2, §5.3)
+ * lib/did/document.c - DID documents: keys and what they may be used for (DID Core §5.2, §5.3)
  */
 #include <stdatomic.h>
 
-#include "connector/identity/did_private.h"
 #include "lib/base/limits.h"
+#include "lib/did/did_private.h"
 #include "lib/jdoc/jdoc.h"
 
 #include "lib/base/banned.h"

@@ -1,15 +1,15 @@
 /*
- * connector/identity/did_cache.c - bounded cache of DID documents, one fetch at a time per DID
+ * lib/did/cache.c - bounded cache of DID documents, one fetch at a time per DID
  *
  * Slots are direct-mapped by the DID's hash: a collision evicts, which costs a fetch and nothing else. A slot that is being fetched is never
  * evicted: it holds the waiters.
  */
 #include <pthread.h>
 
-#include "connector/identity/did_private.h"
 #include "lib/base/check.h"
 #include "lib/base/limits.h"
 #include "lib/base/timefmt.h"
+#include "lib/did/did_private.h"
 
 #include "lib/base/banned.h"
 

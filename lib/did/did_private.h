@@ -1,12 +1,12 @@
 /*
- * connector/identity/did_private.h - form of a DID document in memory
+ * lib/did/did_private.h - form of a DID document in memory
  */
 #pragma once
 
 #include <stdatomic.h>
 
-#include "connector/identity/did.h"
 #include "lib/base/encode.h"
+#include "lib/did/did.h"
 
 #define DID_METHODS_MAX  16
 #define DID_FRAGMENT_MAX 127
