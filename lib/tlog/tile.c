@@ -11,6 +11,7 @@
 
 #define GROUP     1000 /* a path writes an index in groups of three digits */
 #define GROUP_LEN 3
+#define INDEX_MAX (TLOG_SIZE_MAX / TLOG_TILE_WIDTH)
 
 /* Number of node hashes that a log of that size stores on a tile level. */
 static uint64_t nodes_on(uint64_t size, unsigned tile_level)
@@ -20,7 +21,7 @@ static uint64_t nodes_on(uint64_t size, unsigned tile_level)
 
 unsigned tlog_tile_width(uint64_t size, unsigned level, uint64_t index)
 {
-    if (level >= TLOG_TILE_LEVELS || index > TLOG_SIZE_MAX / TLOG_TILE_WIDTH)
+    if (level >= TLOG_TILE_LEVELS || index > INDEX_MAX)
         return 0;
     const uint64_t nodes = nodes_on(size, level);
     const uint64_t first = index * TLOG_TILE_WIDTH;
@@ -228,25 +229,27 @@ static bool take_digits(struct str *text, size_t n, unsigned *ret_value)
     return true;
 }
 
-/* x001/x234/067: the first group of several is not x000, since that is not how a number is written.
- */
+/* Puts three more digits behind an index; false if it grows beyond what a log can have. */
+static bool add_group(struct str *text, uint64_t *index)
+{
+    unsigned group;
+
+    if (!take_digits(text, GROUP_LEN, &group) || *index > INDEX_MAX / GROUP)
+        return false;
+    *index = *index * GROUP + group;
+    return *index <= INDEX_MAX;
+}
+
+/* x001/x234/067: the first group of several is not x000, since that is not how a number is written. */
 static bool take_index(struct str *text, uint64_t *ret_index)
 {
     uint64_t index = 0;
-    unsigned group;
 
-    while (take(text, STR("x"))) {
-        if (!take_digits(text, GROUP_LEN, &group) || !take(text, STR("/")))
+    while (take(text, STR("x")))
+        if (!add_group(text, &index) || index == 0 || !take(text, STR("/")))
             return false;
-        if ((index == 0 && group == 0) || index > TLOG_SIZE_MAX / TLOG_TILE_WIDTH / GROUP)
-            return false;
-        index = index * GROUP + group;
-    }
-    if (!take_digits(text, GROUP_LEN, &group))
-        return false;
-    index = index * GROUP + group;
     *ret_index = index;
-    return index <= TLOG_SIZE_MAX / TLOG_TILE_WIDTH;
+    return add_group(text, ret_index);
 }
 
 bool tlog_path_parse(struct str text, struct tlog_path *ret_path)
