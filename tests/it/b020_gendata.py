@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """The generated demo datasets: columns and sizes of the real ones, plausible content, the same bytes every time."""
 import csv
 import datetime
@@ -6,20 +5,18 @@ import hashlib
 import importlib.util
 import io
 import json
-import os
-import subprocess
 import sys
-import tempfile
 import unittest
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-TOOL = os.path.join(ROOT, "tools", "demo", "gendata.py")
-REAL = os.path.join(ROOT, "..", "shared", "data")
+from harness import ROOT, Skip, main, run, tap, temp_dir
+
+TOOL = ROOT / "tools" / "demo" / "gendata.py"
+REAL = ROOT.parent / "shared" / "data"
 
 spec = importlib.util.spec_from_file_location("gendata", TOOL)
 gendata = importlib.util.module_from_spec(spec)
-sys.dont_write_bytecode = True
 spec.loader.exec_module(gendata)
+check = unittest.TestCase()
 
 
 def read_csv(path):
@@ -35,136 +32,143 @@ def aspects(twin):
     return {key for key, value in twin.items() if isinstance(value, list)}
 
 
-class Gendata(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.scratch = tempfile.TemporaryDirectory(prefix="naru-gendata-")
-        cls.folder = os.path.join(cls.scratch.name, "one")
-        cls.output = subprocess.run([sys.executable, TOOL, cls.folder], check=True, capture_output=True, text=True).stdout
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.scratch.cleanup()
-
-    def path(self, i):
-        return os.path.join(self.folder, gendata.DATASETS[i][0])
-
-    def real(self, i):
-        path = os.path.join(REAL, gendata.DATASETS[i][1])
-        if not os.path.exists(path):
-            self.skipTest(f"the real dataset is not there: ../shared/data/{gendata.DATASETS[i][1]}")
-        return path
-
-    def test_columns_of_the_real_energy_data(self):
-        real, real_rows = read_csv(self.real(0))
-        mine, rows = read_csv(self.path(0))
-        self.assertEqual(mine, real)
-        self.assertEqual(len(rows), len(real_rows))
-        for column in ("WeekStatus", "Day_of_week", "Load_Type"):
-            at = real.index(column)
-            self.assertEqual({row[at] for row in rows}, {row[at] for row in real_rows})
-        self.assertEqual(len({tuple(row) for row in rows} & {tuple(row) for row in real_rows}), 0, "a row was copied")
-
-    def test_columns_of_the_real_milling_data(self):
-        real, real_rows = read_csv(self.real(1))
-        mine, rows = read_csv(self.path(1))
-        self.assertEqual(mine, real)
-        self.assertEqual(len(rows), len(real_rows))
-        self.assertEqual({row[2] for row in rows}, {row[2] for row in real_rows})
-        self.assertEqual(len({tuple(row) for row in rows} & {tuple(row) for row in real_rows}), 0, "a row was copied")
-
-    def test_shapes_of_the_real_twins(self):
-        with open(self.real(2), encoding="utf-8") as file:
-            real = json.load(file)[gendata.TWINS_KEY]
-        with open(self.path(2), encoding="utf-8") as file:
-            mine = json.load(file)[gendata.TWINS_KEY]
-        self.assertEqual(len(mine), len(real))
-        self.assertEqual(len({twin["bpnl"] for twin in mine}), len({twin["bpnl"] for twin in real}))
-        for aspect in (gendata.SERIAL_PART, gendata.BATCH, gendata.BOM_AS_BUILT):
-            shapes = {frozenset(twin[aspect][0]) for twin in real if aspect in twin}
-            for twin in mine:
-                if aspect in twin:
-                    self.assertIn(frozenset(twin[aspect][0]), shapes)
-        self.assertFalse({twin["catenaXId"] for twin in mine} & {twin["catenaXId"] for twin in real})
-
-    def test_energy(self):
-        header, rows = read_csv(self.path(0))
-        self.assertEqual(len(rows), 365 * 96)
-        self.assertTrue(all(len(row) == len(header) for row in rows))
-        at = datetime.datetime(2018, 1, 1)
-        sums = {True: 0.0, False: 0.0}
-        for row in rows:
-            self.assertEqual(row[0], at.strftime("%d/%m/%Y %H:%M"))
-            self.assertEqual(int(row[7]), at.hour * 3600 + at.minute * 60)
-            self.assertEqual(row[8], "Weekend" if at.weekday() >= 5 else "Weekday")
-            kwh, tco2 = float(row[1]), float(row[4])
-            self.assertAlmostEqual(tco2, kwh * gendata.TCO2_PER_KWH, delta=0.00006)
-            self.assertTrue(0 <= float(row[5]) <= 100 and 0 <= float(row[6]) <= 100)
-            sums[at.weekday() < 5 and 9 <= at.hour < 17] += kwh
-            at += datetime.timedelta(minutes=15)
-        day_hours = 261 * 8 * 4
-        self.assertGreater(sums[True] / day_hours, 3 * sums[False] / (len(rows) - day_hours), "no working hours in the load")
-
-    def test_milling(self):
-        header, rows = read_csv(self.path(1))
-        self.assertEqual(len(rows), 10000)
-        self.assertTrue(all(len(row) == len(header) for row in rows))
-        self.assertEqual([row[0] for row in rows], [str(i) for i in range(1, 10001)])
-        self.assertEqual(len({row[1] for row in rows}), 10000, "a product id occurs twice")
-        wear = [int(row[7]) for row in rows]
-        self.assertTrue(all(b == 0 or b > a for a, b in zip(wear, wear[1:])), "wear grows until the tool is changed")
-        for row in rows:
-            self.assertEqual(row[8], "1" if "1" in row[9:] else "0")
-        broken = sum(row[8] == "1" for row in rows)
-        self.assertTrue(100 <= broken <= 800, f"{broken} failures")
-        for i in range(9, 14):
-            self.assertTrue(any(row[i] == "1" for row in rows), f"no {header[i]}")
-
-    def test_twins(self):
-        with open(self.path(2), encoding="utf-8") as file:
-            twins = json.load(file)[gendata.TWINS_KEY]
-        self.assertEqual(len(twins), 46)
-        by_id = {twin["catenaXId"]: twin for twin in twins}
-        self.assertEqual(len(by_id), 46)
-        built_into = []
-        for twin in twins:
-            kind = aspects(twin)
-            self.assertEqual(len(kind & {gendata.SERIAL_PART, gendata.BATCH}), 1)
-            for item in twin.get(gendata.BOM_AS_BUILT, [{"childItems": []}])[0]["childItems"]:
-                child = by_id[item["catenaXId"]]
-                self.assertEqual(item["businessPartner"], child["bpnl"])
-                if gendata.SERIAL_PART in child:
-                    built_into.append(item["catenaXId"])
-        self.assertEqual(len(built_into), len(set(built_into)), "one part is built into two others")
-        self.assertGreater(len(built_into), 15)
-
-    def test_same_bytes_again(self):
-        again = os.path.join(self.scratch.name, "again")
-        environment = dict(os.environ, PYTHONHASHSEED="77", LC_ALL="C", TZ="Asia/Seoul")
-        subprocess.run([sys.executable, TOOL, again], check=True, capture_output=True, env=environment)
-        for i, (name, *_) in enumerate(gendata.DATASETS):
-            with open(self.path(i), "rb") as one, open(os.path.join(again, name), "rb") as other:
-                data = one.read()
-                self.assertEqual(data, other.read(), name)
-                self.assertIn(hashlib.sha256(data).hexdigest(), self.output)
-        self.assertEqual(sorted(os.listdir(again)), sorted(name for name, *_ in gendata.DATASETS), "something is left over")
-
-    def test_another_seed_gives_other_values(self):
-        other = os.path.join(self.scratch.name, "other")
-        subprocess.run([sys.executable, TOOL, "--seed", "2", other], check=True, capture_output=True)
-        for i, (name, *_) in enumerate(gendata.DATASETS):
-            with open(self.path(i), "rb") as one, open(os.path.join(other, name), "rb") as two:
-                self.assertNotEqual(one.read(), two.read(), name)
-
-    def test_folder_that_cannot_be_made(self):
-        blocked = os.path.join(self.scratch.name, "file")
-        with open(blocked, "w", encoding="utf-8"):
-            pass
-        done = subprocess.run([sys.executable, TOOL, os.path.join(blocked, "sub")], capture_output=True, text=True)
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("gendata: cannot write", done.stderr)
-        self.assertNotIn("Traceback", done.stderr)
+def generated(*options, **settings):
+    """Runs the tool; returns the new folder and what was printed."""
+    folder = temp_dir("naru-gendata-") / "data"
+    status, out, err = run([sys.executable, TOOL, *options, folder], **settings)
+    assert status == 0, err
+    return folder, out
 
 
-if __name__ == "__main__":
-    unittest.main()
+FOLDER, OUTPUT = generated()
+
+
+def made(i):
+    return FOLDER / gendata.DATASETS[i][0]
+
+
+def real(i):
+    path = REAL / gendata.DATASETS[i][1]
+    if not path.exists():
+        raise Skip(f"the real dataset is not there: ../shared/data/{path.name}")
+    return path
+
+
+def columns_of_the_real_energy_data():
+    header, real_rows = read_csv(real(0))
+    mine, rows = read_csv(made(0))
+    check.assertEqual(mine, header)
+    check.assertEqual(len(rows), len(real_rows))
+    for column in ("WeekStatus", "Day_of_week", "Load_Type"):
+        at = header.index(column)
+        check.assertEqual({row[at] for row in rows}, {row[at] for row in real_rows})
+    check.assertEqual(len({tuple(row) for row in rows} & {tuple(row) for row in real_rows}), 0, "a row was copied")
+
+
+def columns_of_the_real_milling_data():
+    header, real_rows = read_csv(real(1))
+    mine, rows = read_csv(made(1))
+    check.assertEqual(mine, header)
+    check.assertEqual(len(rows), len(real_rows))
+    check.assertEqual({row[2] for row in rows}, {row[2] for row in real_rows})
+    check.assertEqual(len({tuple(row) for row in rows} & {tuple(row) for row in real_rows}), 0, "a row was copied")
+
+
+def shapes_of_the_real_twins():
+    theirs = json.loads(real(2).read_text(encoding="utf-8"))[gendata.TWINS_KEY]
+    mine = json.loads(made(2).read_text(encoding="utf-8"))[gendata.TWINS_KEY]
+    check.assertEqual(len(mine), len(theirs))
+    check.assertEqual(len({twin["bpnl"] for twin in mine}), len({twin["bpnl"] for twin in theirs}))
+    for aspect in (gendata.SERIAL_PART, gendata.BATCH, gendata.BOM_AS_BUILT):
+        shapes = {frozenset(twin[aspect][0]) for twin in theirs if aspect in twin}
+        for twin in mine:
+            if aspect in twin:
+                check.assertIn(frozenset(twin[aspect][0]), shapes)
+    check.assertFalse({twin["catenaXId"] for twin in mine} & {twin["catenaXId"] for twin in theirs})
+
+
+def energy():
+    header, rows = read_csv(made(0))
+    check.assertEqual(len(rows), 365 * 96)
+    check.assertTrue(all(len(row) == len(header) for row in rows))
+    at = datetime.datetime(2018, 1, 1)
+    sums = {True: 0.0, False: 0.0}
+    for row in rows:
+        check.assertEqual(row[0], at.strftime("%d/%m/%Y %H:%M"))
+        check.assertEqual(int(row[7]), at.hour * 3600 + at.minute * 60)
+        check.assertEqual(row[8], "Weekend" if at.weekday() >= 5 else "Weekday")
+        kwh, tco2 = float(row[1]), float(row[4])
+        check.assertAlmostEqual(tco2, kwh * gendata.TCO2_PER_KWH, delta=0.00006)
+        check.assertTrue(0 <= float(row[5]) <= 100 and 0 <= float(row[6]) <= 100)
+        sums[at.weekday() < 5 and 9 <= at.hour < 17] += kwh
+        at += datetime.timedelta(minutes=15)
+    day_hours = 261 * 8 * 4
+    check.assertGreater(sums[True] / day_hours, 3 * sums[False] / (len(rows) - day_hours), "no working hours in the load")
+
+
+def milling():
+    header, rows = read_csv(made(1))
+    check.assertEqual(len(rows), 10000)
+    check.assertTrue(all(len(row) == len(header) for row in rows))
+    check.assertEqual([row[0] for row in rows], [str(i) for i in range(1, 10001)])
+    check.assertEqual(len({row[1] for row in rows}), 10000, "a product id occurs twice")
+    wear = [int(row[7]) for row in rows]
+    check.assertTrue(all(b == 0 or b > a for a, b in zip(wear, wear[1:])), "wear grows until the tool is changed")
+    for row in rows:
+        check.assertEqual(row[8], "1" if "1" in row[9:] else "0")
+    broken = sum(row[8] == "1" for row in rows)
+    check.assertTrue(100 <= broken <= 800, f"{broken} failures")
+    for i in range(9, 14):
+        check.assertTrue(any(row[i] == "1" for row in rows), f"no {header[i]}")
+
+
+def twins():
+    everything = json.loads(made(2).read_text(encoding="utf-8"))[gendata.TWINS_KEY]
+    check.assertEqual(len(everything), 46)
+    by_id = {twin["catenaXId"]: twin for twin in everything}
+    check.assertEqual(len(by_id), 46)
+    built_into = []
+    for twin in everything:
+        kind = aspects(twin)
+        check.assertEqual(len(kind & {gendata.SERIAL_PART, gendata.BATCH}), 1)
+        for item in twin.get(gendata.BOM_AS_BUILT, [{"childItems": []}])[0]["childItems"]:
+            child = by_id[item["catenaXId"]]
+            check.assertEqual(item["businessPartner"], child["bpnl"])
+            if gendata.SERIAL_PART in child:
+                built_into.append(item["catenaXId"])
+    check.assertEqual(len(built_into), len(set(built_into)), "one part is built into two others")
+    check.assertGreater(len(built_into), 15)
+
+
+def same_bytes_again():
+    again, _ = generated(env={"PYTHONHASHSEED": "77", "LC_ALL": "C", "TZ": "Asia/Seoul"})
+    for i, (name, *_) in enumerate(gendata.DATASETS):
+        data = made(i).read_bytes()
+        check.assertEqual(data, (again / name).read_bytes(), name)
+        check.assertIn(hashlib.sha256(data).hexdigest(), OUTPUT)
+    check.assertEqual({path.name for path in again.iterdir()}, {name for name, *_ in gendata.DATASETS})
+
+
+def another_seed_gives_other_values():
+    other, _ = generated("--seed", "2")
+    for i, (name, *_) in enumerate(gendata.DATASETS):
+        check.assertNotEqual(made(i).read_bytes(), (other / name).read_bytes(), name)
+
+
+def folder_that_cannot_be_made():
+    blocked = temp_dir() / "file"
+    blocked.touch()
+    status, _, err = run([sys.executable, TOOL, blocked / "sub"])
+    check.assertEqual(status, 1)
+    check.assertIn("gendata: cannot write", err)
+    check.assertNotIn("Traceback", err)
+
+
+def scenario():
+    for case in (columns_of_the_real_energy_data, columns_of_the_real_milling_data, shapes_of_the_real_twins, energy,
+                 milling, twins, same_bytes_again, another_seed_gives_other_values, folder_that_cannot_be_made):
+        with tap.case(case.__name__.replace("_", " ")):
+            case()
+
+
+main(scenario)
