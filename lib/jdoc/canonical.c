@@ -8,7 +8,8 @@
  *     d.ddde±x; minus zero is 0.
  *  4. An integer that was written without fraction and exponent keeps all its digits, also beyond
  *     2^53. I-JSON (RFC 7493 §2.2), on which RFC 8785 rests, advises against such numbers; rounding
- *     them would give two amounts one hash.
+ *     them would give two amounts one hash. (A real above 2^53 is written without point by rule 3 and
+ *     then reads back as an integer of those digits; the canonical text does not change by that.)
  *  5. Members sorted by key at every level, compared as unsigned UTF-16 code units (§3.2.3).
  *     Arrays keep their order.
  *  6. UTF-8 without normalisation (§3.2.4).
@@ -58,25 +59,10 @@ static double decimal_value(const struct decimal *d)
     return strtod(text, NULL);
 }
 
-/* Adds one to the last digit. */
-static void decimal_up(struct decimal *d)
-{
-    int i = d->n - 1;
-
-    while (i >= 0 && d->digits[i] == '9')
-        d->digits[i--] = '0';
-    if (i >= 0) {
-        d->digits[i]++;
-        return;
-    }
-    d->digits[0] = '1'; /* 99 became 00: it is 10, one place higher */
-    d->point++;
-}
-
 /*
- * Fewest digits that read back as value (> 0). Below a power of two the neighbours are twice as
- * near as above, so there the nearest decimal of n digits may fail while the next one up holds.
- * Fifteen digits survive every normal double.
+ * Fewest digits that read back as value (> 0). Below a power of two the neighbours are twice as near as above, so there
+ * the nearest decimal of n digits may fail while the next one up holds. (Behind a 9 the next one up has fewer digits and
+ * was tried before.) Fifteen digits survive in every normal double.
  */
 static struct decimal shortest(double value)
 {
@@ -87,7 +73,9 @@ static struct decimal shortest(double value)
         d = decimal_of(value, n);
         if (n == DIGITS_MAX || decimal_value(&d) == value)
             break;
-        decimal_up(&d);
+        if (d.digits[n - 1] == '9')
+            continue;
+        d.digits[n - 1]++;
         if (decimal_value(&d) == value)
             break;
     }
