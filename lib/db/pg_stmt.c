@@ -118,6 +118,8 @@ static int check_columns(struct db_stmt *stmt, const PGresult *r, struct err *er
 {
     const struct query *q = stmt->q;
 
+    if (q->n_columns == 0)
+        return 0; /* run for its effect: SELECT f(…) */
     if (PQnfields(r) != (int)q->n_columns)
         return err_set(err, E_INTERNAL, q->name, "%d columns, %u declared", PQnfields(r),
                        q->n_columns);

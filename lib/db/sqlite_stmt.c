@@ -47,7 +47,7 @@ int sqlite__prepare(struct db *db, struct db_stmt *stmt, struct err *err)
         return sqlite__error(s, q->name, err);
     if (h == NULL)
         return err_set(err, E_INTERNAL, q->name, "the statement is empty");
-    if (sqlite3_column_count(h) != (int)q->n_columns)
+    if (q->n_columns != 0 && sqlite3_column_count(h) != (int)q->n_columns)
         (void)err_set(err, E_INTERNAL, q->name, "%d columns, %u declared", sqlite3_column_count(h),
                       q->n_columns);
     else if (map_params(stmt, h, err) == 0) {
