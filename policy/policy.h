@@ -108,17 +108,20 @@ struct policy;
 
 /*
  * Compiles one policy. `doc` (borrowed for the call) is an object, or an array of exactly one, in
- * one of three shapes, which give the same normal form and hash: DSP compact
- * {"@type":"Offer","permission":[{"action":"use","constraint":[{"leftOperand":"odrl:count",…}]}]}
- *   prefixed (EDC)     {"@type":"odrl:Set","odrl:permission":{"odrl:action":{"@id":"odrl:use"},…}}
- *   expanded JSON-LD
- * [{"http://www.w3.org/ns/odrl/2/permission":[{…:[{"@id":"http://www.w3.org/ns/odrl/2/use"}]}]}] A
- * policy without rules is compiled (EDC sends it); see POLICY_EMPTY_PERMITS for what it means.
- * *ret_policy is new, with one reference.
- * Errors: E_POLICY_UNSUPPORTED  a profile, term, action, operand, operator or construct that is not
- * understood E_INVALID             a missing, empty or ill-typed member or value E_LIMIT more than
- * LIMIT_POLICY_NODES values, or too deep each with at = JSON pointer into `doc` and a public
- * detail.
+ * one of three shapes, which give the same normal form and hash:
+ *
+ * - DSP compact: {"@type":"Offer","permission":[{"action":"use","constraint":[…]}]}
+ * - prefixed (EDC): {"@type":"odrl:Set","odrl:permission":{"odrl:action":{"@id":"odrl:use"}}}
+ * - expanded JSON-LD: full IRIs, everything in arrays, {"@id":…} and {"@value":…}
+ *
+ * A policy without rules is compiled (EDC sends it); see POLICY_EMPTY_PERMITS for what it means.
+ * *ret_policy is new, with one reference. Errors, each with at = JSON pointer into `doc` and a
+ * public detail:
+ *
+ * - E_POLICY_UNSUPPORTED: a profile, context, term, action, operand, operator or construct that is
+ *   not understood
+ * - E_INVALID: a missing, empty or ill-typed member or value
+ * - E_LIMIT: more than LIMIT_POLICY_NODES values, or too deep
  */
 MUST_CHECK int policy_compile(const struct jval *doc, struct policy **ret_policy, struct err *err);
 
@@ -141,7 +144,7 @@ int64_t policy_timestamp_us(const struct policy *policy);
 bool policy_is_empty(const struct policy *policy);
 
 /*
- * True if both have the same profile, conflict strategy and rules, whatever the order, the shape,
+ * True if both have the same conflict strategy and rules, whatever the order, the shape,
  * the type, the id and the parties and target at policy level. For an agreement against the offer
  * that it answers: anything widened, narrowed or changed gives false. A rule's own target or
  * assignee counts unless it repeats that of its policy.
@@ -250,6 +253,7 @@ enum policy_why {
     POLICY_WHY_TARGET,        /* the rule is for another data set, or the question names none */
     POLICY_WHY_ASSIGNEE,      /* the rule is for another party, or the question names none */
     POLICY_WHY_DUTY,          /* a duty of the permission is not fulfilled */
+    POLICY_WHY_EXCLUSIVE,     /* it holds, but of these alternatives only one may */
     POLICY_WHY_CONFLICT,      /* permission and prohibition meet and the conflict strategy voids the
                                  policy */
     POLICY_WHY__COUNT
@@ -316,8 +320,7 @@ void policy_explain_decision(const struct policy *policy, const struct policy_de
                              enum policy_lang lang, struct buf *out);
 
 /* One short line for the peer (DSP Termination reason): operand names only, no values of facts. */
-void policy_reason(const struct policy *policy, const struct policy_decision *decision,
-                   enum policy_lang lang, struct buf *out);
+void policy_reason(const struct policy_decision *decision, enum policy_lang lang, struct buf *out);
 
 enum policy_form {
     POLICY_FORM_DSP, /* compact, as the DSP 2025-1 schemas want it: arrays forced, right operands as

@@ -1,0 +1,463 @@
+/*
+ * policy/compile.c - tree -> program, and the life of a compiled policy
+ *
+ * 1. A constraint becomes instructions in preorder. Everything about time and numbers becomes a
+ * window of one variable, [lo, hi], perhaps negated; so one comparison answers it and tells when
+ * the answer changes.
+ * 2. Catena-X (CX-0152) gives some constraints a meaning that ODRL's words do not have; the
+ * lowering is done here:
+ *    - DataUsageEndDate eq d, DataUsageEndDurationDays eq n: windows that end then.
+ *    - a prohibition with UsageRestriction or Affiliates…: prohibits the kinds of use that its
+ * values name, not all use.
+ *    - an obligation with DataProvisioningEnd…: the provider's duty; and a gate, for afterwards
+ * nothing is provided.
+ *    - terms of contract: hold.
+ */
+#include "policy/policy.h"
+
+#include "lib/base/check.h"
+#include "lib/base/limits.h"
+#include "lib/base/timefmt.h"
+#include "policy/policy_private.h"
+
+#include "lib/base/banned.h"
+
+#define ARENA_MAX MIB(32)
+
+struct emit {
+    struct parse *ps;
+    struct program *program;
+    uint64_t *needs;
+};
+
+static enum meaning meaning_of(const struct node *node)
+{
+    return policy__operands[node->operand].meaning;
+}
+
+static bool is_restriction(const struct node *node)
+{
+    enum meaning meaning = meaning_of(node);
+
+    return meaning == MEANING_RESTRICT || node->operand == POLICY_OP_AFFILIATES_BPNL ||
+           node->operand == POLICY_OP_AFFILIATES_REGION;
+}
+
+static bool is_provision(const struct node *node)
+{
+    return meaning_of(node) == MEANING_PROVIDE || meaning_of(node) == MEANING_PROVIDE_DAYS;
+}
+
+static bool any_atom(const struct node *node, bool (*match)(const struct node *))
+{
+    if (node == NULL)
+        return false;
+    if (node->kind == NODE_ATOM)
+        return match(node);
+    for (size_t i = 0; i < node->n_ordered; i++) {
+        if (any_atom(node->ordered[i], match))
+            return true;
+    }
+    return false;
+}
+
+static size_t count_nodes(const struct node *node)
+{
+    size_t n = 1;
+
+    if (node == NULL)
+        return 0;
+    for (size_t i = 0; i < node->n_ordered; i++)
+        n += count_nodes(node->ordered[i]);
+    return n;
+}
+
+static size_t count_list(const struct rule_list *list)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < list->n_ordered; i++)
+        n += count_nodes(list->ordered[i]->constraint) + count_list(&list->ordered[i]->duties);
+    return n;
+}
+
+/* -- constraints ------------------------------------------------------------------------------- */
+
+/* Which x satisfy "x op [first, last]". */
+static void set_window(struct insn *insn, enum policy_operator op, int64_t first, int64_t last)
+{
+    insn->window.lo = INT64_MIN;
+    insn->window.hi = INT64_MAX;
+    insn->negate = op == POLICY_NEQ;
+    if (op == POLICY_EQ || op == POLICY_NEQ || op == POLICY_GTEQ)
+        insn->window.lo = first;
+    if (op == POLICY_EQ || op == POLICY_NEQ || op == POLICY_LTEQ)
+        insn->window.hi = last;
+    if (op == POLICY_LT)
+        insn->window.hi = first - (first > INT64_MIN);
+    if (op == POLICY_GT)
+        insn->window.lo = last + (last < INT64_MAX);
+    /* nothing is below the least or above the greatest number */
+    if ((op == POLICY_LT && first == INT64_MIN) || (op == POLICY_GT && last == INT64_MAX)) {
+        insn->window.lo = 1;
+        insn->window.hi = 0;
+    }
+}
+
+static void emit_time(struct insn *insn, const struct node *node)
+{
+    const struct value *value = &node->sorted[0];
+    enum meaning meaning = meaning_of(node);
+    bool until = meaning == MEANING_UNTIL || meaning == MEANING_PROVIDE;
+
+    insn->kind = value->relative || meaning == MEANING_ELAPSED ? INSN_AGREEMENT : INSN_NOW;
+    set_window(insn, until ? POLICY_LTEQ : node->op, value->first, value->last);
+    insn->window.lo_months = insn->window.lo == INT64_MIN ? 0 : value->months;
+    insn->window.hi_months = insn->window.hi == INT64_MAX ? 0 : value->months;
+}
+
+static void emit_days(struct insn *insn, const struct node *node)
+{
+    int64_t us;
+
+    insn->kind = INSN_AGREEMENT;
+    if (__builtin_mul_overflow(node->sorted[0].first, US_PER_DAY, &us))
+        us = node->sorted[0].first < 0 ? INT64_MIN + 1 : INT64_MAX - 1;
+    set_window(insn, POLICY_LTEQ, us, us);
+}
+
+static int emit_fact(struct emit *e, struct insn *insn, const struct node *node)
+{
+    enum policy_value_type type = policy__operands[node->operand].type;
+    struct str *values;
+
+    *e->needs |= UINT64_C(1) << node->operand;
+    if (type == POLICY_V_INTEGER || type == POLICY_V_BOOLEAN || type == POLICY_V_TIME) {
+        insn->kind = INSN_NUMBER;
+        set_window(insn, node->op, node->sorted[0].first, node->sorted[0].last);
+        return 0;
+    }
+    insn->kind = INSN_TEXT;
+    insn->n = (uint32_t)node->n_sorted;
+    values = ARENA_ARRAY(e->ps->arena, struct str, node->n_sorted);
+    if (values == NULL)
+        return err_set(e->ps->err, E_NO_MEMORY, "", "policy");
+    for (size_t i = 0; i < node->n_sorted; i++)
+        values[i] = node->sorted[i].canon;
+    insn->text.values = values;
+    return 0;
+}
+
+static int emit_atom(struct emit *e, struct insn *insn, const struct node *node)
+{
+    insn->operand = (uint8_t)node->operand;
+    insn->op = (uint8_t)node->op;
+    switch (meaning_of(node)) {
+    case MEANING_FACT: return emit_fact(e, insn, node);
+    case MEANING_NOW:
+    case MEANING_ELAPSED:
+    case MEANING_IN_FORCE:
+    case MEANING_UNTIL:
+    case MEANING_PROVIDE: emit_time(insn, node); return 0;
+    case MEANING_DAYS:
+    case MEANING_PROVIDE_DAYS: emit_days(insn, node); return 0;
+    case MEANING_TERM:
+    case MEANING_RESTRICT: insn->kind = INSN_TRUE; return 0;
+    }
+    CHECK_UNREACHABLE();
+}
+
+static int emit_node(struct emit *e, const struct node *node)
+{
+    static const uint8_t kinds[] = {[NODE_AND] = INSN_AND,
+                                    [NODE_OR] = INSN_OR,
+                                    [NODE_XONE] = INSN_XONE,
+                                    [NODE_SEQUENCE] = INSN_SEQUENCE};
+    struct insn *insn = &e->program->code[e->program->n_code++];
+
+    insn->node = node;
+    if (node->kind == NODE_ATOM) {
+        if (emit_atom(e, insn, node) < 0)
+            return err_ret(e->ps->err);
+    } else {
+        insn->kind = kinds[node->kind];
+        insn->n = (uint32_t)node->n_ordered;
+        for (size_t i = 0; i < node->n_ordered; i++) {
+            if (emit_node(e, node->ordered[i]) < 0)
+                return err_ret(e->ps->err);
+        }
+    }
+    insn->next = e->program->n_code;
+    return 0;
+}
+
+static int emit_constraint(struct emit *e, const struct rule *rule, uint32_t *ret_code)
+{
+    *ret_code = NO_CODE;
+    if (rule->constraint == NULL || rule->constraint->n_ordered == 0)
+        return 0;
+    *ret_code = e->program->n_code;
+    return emit_node(e, rule->constraint);
+}
+
+/* -- rules ------------------------------------------------------------------------------------- */
+
+static int emit_duties(struct emit *e, const struct rule_list *list, struct prog_duty **ret_duties)
+{
+    struct prog_duty *duties = ARENA_ARRAY(e->ps->arena, struct prog_duty, list->n_ordered);
+
+    if (duties == NULL)
+        return err_set(e->ps->err, E_NO_MEMORY, "", "policy");
+    *ret_duties = duties;
+    for (size_t i = 0; i < list->n_ordered; i++) {
+        struct prog_duty *consequences = NULL;
+
+        duties[i].rule = list->ordered[i];
+        if (emit_constraint(e, list->ordered[i], &duties[i].code) < 0 ||
+            emit_duties(e, &list->ordered[i]->duties, &consequences) < 0)
+            return err_ret(e->ps->err);
+        duties[i].n_duties = (uint32_t)list->ordered[i]->duties.n_ordered;
+        duties[i].duties = consequences;
+    }
+    return 0;
+}
+
+static struct prog_rule rule_head(const struct policy *policy, const struct rule *rule)
+{
+    return (struct prog_rule){
+        .rule = rule,
+        .action = rule->action,
+        .target = str_present(rule->target) ? rule->target : policy->target,
+        .assignee = str_present(rule->assignee) ? rule->assignee : policy->assignee,
+    };
+}
+
+static int emit_permissions(struct emit *e, const struct rule_list *list)
+{
+    struct program *program = e->program;
+
+    program->permissions = ARENA_ARRAY(e->ps->arena, struct prog_rule, list->n_ordered);
+    if (program->permissions == NULL)
+        return err_set(e->ps->err, E_NO_MEMORY, "", "policy");
+    for (size_t i = 0; i < list->n_ordered; i++) {
+        struct prog_rule *rule = &program->permissions[i];
+        struct prog_duty *duties = NULL;
+
+        *rule = rule_head(e->ps->policy, list->ordered[i]);
+        if (emit_constraint(e, list->ordered[i], &rule->code) < 0 ||
+            emit_duties(e, &list->ordered[i]->duties, &duties) < 0)
+            return err_ret(e->ps->err);
+        rule->n_duties = (uint32_t)list->ordered[i]->duties.n_ordered;
+        rule->duties = duties;
+    }
+    program->n_permissions = (uint32_t)list->n_ordered;
+    return 0;
+}
+
+/* Restrictions name actions; that is only clear where all of them hold together. */
+static int check_restriction(struct parse *ps, const struct node *node, bool certain)
+{
+    if (node->kind == NODE_ATOM && is_restriction(node) && !certain)
+        return err_tell(ps->err, E_POLICY_UNSUPPORTED, node->at.p,
+                        "a usage restriction is not understood as an alternative");
+    for (size_t i = 0; node->kind == NODE_ATOM && i < node->n_sorted; i++) {
+        if (meaning_of(node) == MEANING_RESTRICT &&
+            policy__restriction(node->sorted[i].canon) == NULL)
+            return err_tell(ps->err, E_POLICY_UNSUPPORTED, node->at.p,
+                            "usage restriction '%.*s' is not known",
+                            STR_ARG(node->sorted[i].canon));
+    }
+    for (size_t i = 0; node->kind != NODE_ATOM && i < node->n_ordered; i++) {
+        if (check_restriction(ps, node->ordered[i], certain && node->kind == NODE_AND) < 0)
+            return err_ret(ps->err);
+    }
+    return 0;
+}
+
+/* One bit per action that the rule's restrictions name. */
+static uint64_t restricted_actions(const struct node *node)
+{
+    uint64_t actions = 0;
+
+    static_assert(POLICY_ACT__COUNT <= 64, "a set of actions is one word");
+    for (size_t i = 0; node->kind != NODE_ATOM && i < node->n_ordered; i++)
+        actions |= restricted_actions(node->ordered[i]);
+    if (node->kind != NODE_ATOM || !is_restriction(node))
+        return actions;
+    if (meaning_of(node) != MEANING_RESTRICT)
+        return UINT64_C(1) << POLICY_ACT_DISTRIBUTE | UINT64_C(1) << POLICY_ACT_GRANT_USE;
+    for (size_t i = 0; i < node->n_sorted; i++) {
+        const struct restriction_row *row = policy__restriction(node->sorted[i].canon);
+
+        for (size_t a = 0; row != NULL && a < row->n_actions; a++)
+            actions |= UINT64_C(1) << row->actions[a];
+    }
+    return actions;
+}
+
+static int emit_prohibitions(struct emit *e, const struct rule_list *list)
+{
+    struct program *program = e->program;
+    size_t n = 0;
+
+    for (size_t i = 0; i < list->n_ordered; i++) {
+        const struct node *node = list->ordered[i]->constraint;
+
+        if (node != NULL && check_restriction(e->ps, node, true) < 0)
+            return err_ret(e->ps->err);
+        n += any_atom(node, is_restriction) ? POLICY_ACT__COUNT : 1;
+    }
+    program->prohibitions = ARENA_ARRAY(e->ps->arena, struct prog_rule, n);
+    if (program->prohibitions == NULL)
+        return err_set(e->ps->err, E_NO_MEMORY, "", "policy");
+    for (size_t i = 0; i < list->n_ordered; i++) {
+        const struct rule *rule = list->ordered[i];
+        struct prog_rule head = rule_head(e->ps->policy, rule);
+        uint64_t actions = UINT64_C(1) << rule->action;
+
+        if (any_atom(rule->constraint, is_restriction))
+            actions = restricted_actions(rule->constraint);
+        if (emit_constraint(e, rule, &head.code) < 0)
+            return err_ret(e->ps->err);
+        for (int a = 0; a < POLICY_ACT__COUNT; a++) {
+            head.action = (enum policy_action)a;
+            if ((actions >> a & 1) != 0)
+                program->prohibitions[program->n_prohibitions++] = head;
+        }
+    }
+    return 0;
+}
+
+static int emit_obligations(struct emit *e, const struct rule_list *list)
+{
+    struct program *program = e->program;
+
+    program->gates = ARENA_ARRAY(e->ps->arena, struct prog_rule, list->n_ordered);
+    if (program->gates == NULL || emit_duties(e, list, &program->obligations) < 0)
+        return err_set(e->ps->err, E_NO_MEMORY, "", "policy");
+    program->n_obligations = (uint32_t)list->n_ordered;
+    for (size_t i = 0; i < list->n_ordered; i++) {
+        struct prog_rule gate = rule_head(e->ps->policy, list->ordered[i]);
+
+        gate.code = program->obligations[i].code;
+        if (any_atom(list->ordered[i]->constraint, is_provision))
+            program->gates[program->n_gates++] = gate;
+    }
+    return 0;
+}
+
+int policy__program(struct parse *ps)
+{
+    struct policy *policy = ps->policy;
+    struct program *program = &policy->program;
+    struct emit e = {.ps = ps, .program = program, .needs = &program->needs};
+    size_t n = 0;
+
+    for (int i = 0; i < LIST__COUNT; i++)
+        n += count_list(&policy->rules[i]);
+    program->code = ARENA_ARRAY(ps->arena, struct insn, n);
+    if (program->code == NULL)
+        return err_set(ps->err, E_NO_MEMORY, "", "policy");
+    if (emit_permissions(&e, &policy->rules[LIST_PERMISSION]) < 0 ||
+        emit_prohibitions(&e, &policy->rules[LIST_PROHIBITION]) < 0)
+        return err_ret(ps->err);
+    e.needs = &program->obligation_needs;
+    return emit_obligations(&e, &policy->rules[LIST_OBLIGATION]);
+}
+
+/* -- life -------------------------------------------------------------------------------------- */
+
+int policy_compile(const struct jval *doc, struct policy **ret_policy, struct err *err)
+{
+    AUTO(arena_free) struct arena *arena = arena_new(ARENA_MAX);
+    struct policy *policy = arena != NULL ? ARENA_NEW(arena, struct policy) : NULL;
+    struct parse ps = {.policy = policy, .arena = arena, .err = err};
+
+    if (policy == NULL)
+        return err_set(err, E_NO_MEMORY, "", "policy");
+    atomic_init(&policy->refs, 1);
+    policy->timestamp_us = POLICY_NO_TIME;
+    if (policy__parse(&ps, doc) < 0 || policy__normalise(&ps) < 0)
+        return err_ret(err);
+    /* texts are taken on the way without looking: one look here is enough */
+    if (arena_failed(arena))
+        return err_tell(err, E_LIMIT, "", "policy is too large");
+    if (policy__program(&ps) < 0)
+        return err_ret(err);
+    policy->arena = MOVE(arena);
+    *ret_policy = policy;
+    return 0;
+}
+
+struct policy *policy_ref(struct policy *policy)
+{
+    atomic_fetch_add_explicit(&policy->refs, 1, memory_order_relaxed);
+    return policy;
+}
+
+void policy_unref(struct policy **policy)
+{
+    struct policy *p = *policy;
+
+    *policy = NULL;
+    if (p != NULL && atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) == 1) {
+        struct arena *arena = p->arena;
+
+        arena_free(&arena);
+    }
+}
+
+enum policy_type policy_type(const struct policy *policy)
+{
+    return policy->type;
+}
+
+const uint8_t *policy_hash(const struct policy *policy)
+{
+    return policy->hash;
+}
+
+struct str policy_id(const struct policy *policy)
+{
+    return policy->id;
+}
+
+struct str policy_target(const struct policy *policy)
+{
+    return policy->target;
+}
+
+struct str policy_assigner(const struct policy *policy)
+{
+    return policy->assigner;
+}
+
+struct str policy_assignee(const struct policy *policy)
+{
+    return policy->assignee;
+}
+
+int64_t policy_timestamp_us(const struct policy *policy)
+{
+    return policy->timestamp_us;
+}
+
+bool policy_is_empty(const struct policy *policy)
+{
+    return policy->rules[LIST_PERMISSION].n_written == 0 &&
+           policy->rules[LIST_PROHIBITION].n_written == 0 &&
+           policy->rules[LIST_OBLIGATION].n_written == 0;
+}
+
+bool policy_same_rules(const struct policy *a, const struct policy *b)
+{
+    return memcmp(a->rules_hash, b->rules_hash, POLICY_HASH_LEN) == 0;
+}
+
+uint64_t policy_needs(const struct policy *policy, enum policy_scope scope)
+{
+    /* before there is an agreement its obligations only get listed */
+    bool agreed = scope == POLICY_AT_TRANSFER || scope == POLICY_AT_ACCESS;
+
+    return policy->program.needs | (agreed ? policy->program.obligation_needs : 0);
+}

@@ -1,0 +1,16 @@
+/*
+ * policy/explain_private.h - words shared by explain.c (policies) and explain_decision.c (decisions)
+ */
+#pragma once
+
+#include "policy/policy_private.h"
+
+/* One atomic constraint as a condition, without full stop. */
+void policy__explain_atom(struct buf *out, enum policy_lang lang, const struct node *node);
+/* "all of the following hold:" */
+const char *policy__logical_words(enum node_kind kind, enum policy_lang lang);
+/* "Permission 1" */
+void policy__rule_name(struct buf *out, enum policy_lang lang, const struct rule *rule);
+/* The particle that fits the end of a Korean word. */
+void policy__particle(struct buf *out, const char *word, const char *after_consonant,
+                      const char *after_vowel);

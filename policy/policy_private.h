@@ -1,0 +1,295 @@
+/*
+ * policy/policy_private.h - what the files of policy/ share: vocabulary rows, the parsed tree, the
+ * program
+ *
+ * Compiling goes parse.c (JSON -> tree) -> normal.c (canonical text, order, hashes) -> compile.c
+ * (tree -> program). Tree and program live in the policy's own arena and never change afterwards.
+ * decide.c reads the program only.
+ */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "lib/base/arena.h"
+#include "lib/jdoc/jdoc.h"
+#include "policy/policy.h"
+
+/* -- vocabulary (vocab.c) ---------------------------------------------------------------------- */
+
+#define ODRL           "http://www.w3.org/ns/odrl/2/"
+#define EDC            "https://w3id.org/edc/v0.0.1/ns/"
+#define CX             "https://w3id.org/catenax/2025/9/policy/"
+#define CX24           "https://w3id.org/catenax/policy/"
+#define TX             "https://w3id.org/tractusx/v0.0.1/ns/"
+#define NARU           "urn:naru:policy:"
+#define XSD            "http://www.w3.org/2001/XMLSchema#"
+
+#define NAME_MAX_BYTES 256 /* no IRI of the vocabulary is longer */
+
+enum arity { ARITY_ONE, ARITY_MANY };
+
+/* See policy/vocab.def for what they mean. */
+enum meaning {
+    MEANING_FACT,
+    MEANING_NOW,
+    MEANING_ELAPSED,
+    MEANING_IN_FORCE,
+    MEANING_UNTIL,
+    MEANING_DAYS,
+    MEANING_TERM,
+    MEANING_RESTRICT,
+    MEANING_PROVIDE,
+    MEANING_PROVIDE_DAYS,
+};
+
+enum rule_bits { RULES_P = 1, RULES_X = 2, RULES_O = 4, RULES_PX = 3, RULES_PXO = 7 };
+
+struct operand_row {
+    struct str iri;
+    struct str other; /* STR_NONE if none */
+    enum policy_value_type type;
+    enum arity arity;
+    enum meaning meaning;
+    unsigned ops;   /* bit per enum policy_operator */
+    unsigned rules; /* enum rule_bits */
+    bool claim_ok;
+    int64_t max_age_us; /* 0: no limit */
+    const char *text[POLICY_LANG__COUNT];
+};
+extern const struct operand_row policy__operands[POLICY_OP__COUNT];
+
+struct action_row {
+    struct str iri;
+    enum policy_action parent; /* POLICY_ACT__COUNT: none */
+    const char *text[POLICY_LANG__COUNT];
+};
+extern const struct action_row policy__actions[POLICY_ACT__COUNT];
+
+/* What one value of UsageRestriction forbids. */
+struct restriction_row {
+    struct str value; /* without its ":1" */
+    enum policy_action actions[5];
+    size_t n_actions;
+    const char *text[POLICY_LANG__COUNT];
+};
+/* NULL if the value is not one of CX-0152. */
+const struct restriction_row *policy__restriction(struct str value);
+
+/* True if a permission or prohibition of `general` covers `special`. */
+bool policy__action_covers(enum policy_action general, enum policy_action special);
+
+/* True if `inner` is `outer` or lies in it; places.c. */
+enum truth { TRUTH_FALSE, TRUTH_UNKNOWN, TRUTH_TRUE };
+enum truth policy__place_within(struct str inner, struct str outer);
+
+bool policy__operator_find(struct str name, enum policy_operator *ret_op);
+/* True if `name` is the row's IRI, or the part after the last '/', ':' or '#' of it. */
+bool policy__iri_named(struct str iri, struct str name);
+
+/* -- tree (parse.c, context.c, value.c) -------------------------------------------------------- */
+
+enum value_tag { TAG_STRING, TAG_IRI, TAG_INTEGER, TAG_BOOLEAN };
+
+struct value {
+    struct str text;     /* as written */
+    enum value_tag tag;  /* how it was written */
+    struct str datatype; /* full IRI, or STR_NONE */
+    struct str canon;    /* canonical text: equal values have equal text */
+    int64_t first;  /* integer, boolean; time: its first µs; duration and relative time: µs */
+    int64_t last;   /* time: its last µs (end of the day of a date), else equal to first */
+    int64_t months; /* duration */
+    bool relative;  /* "contractAgreement+…": first is µs after the agreement */
+};
+
+enum node_kind { NODE_ATOM, NODE_AND, NODE_OR, NODE_XONE, NODE_SEQUENCE };
+
+/* One constraint. */
+struct node {
+    enum node_kind kind;
+    struct str at;
+    enum policy_operand operand; /* NODE_ATOM */
+    enum policy_operator op;
+    struct value *values; /* as written */
+    struct value *sorted; /* by canonical text, without repetition */
+    size_t n_values, n_sorted;
+    struct str required;    /* the sorted values for people, joined by ", " */
+    struct node **children; /* else; as written */
+    struct node *
+        *ordered; /* in canonical order, without repetition (xone: with; andSequence: as written) */
+    size_t n_children, n_ordered;
+    struct str canon;
+};
+
+enum rule_kind {
+    RULE_PERMISSION,
+    RULE_PROHIBITION,
+    RULE_OBLIGATION,
+    RULE_DUTY,
+    RULE_REMEDY,
+    RULE_CONSEQUENCE
+};
+
+struct rule_list {
+    struct rule **written;
+    struct rule **ordered; /* canonical order, without repetition */
+    size_t n_written, n_ordered;
+};
+
+struct rule {
+    enum rule_kind kind;
+    struct str at;
+    enum policy_action action;
+    struct str target, assigner, assignee; /* STR_NONE if absent or the same as the policy's */
+    struct node *constraint;               /* NODE_AND, or NULL */
+    struct rule_list
+        duties; /* duty of a permission, remedy of a prohibition, consequence of a duty */
+    struct str canon;
+    int index; /* over all top rules in canonical order */
+};
+
+enum conflict { CONFLICT_INVALID, CONFLICT_PERM, CONFLICT_PROHIBIT, CONFLICT__COUNT };
+
+extern const char *const policy__conflict_names[CONFLICT__COUNT];
+
+enum { LIST_PERMISSION, LIST_PROHIBITION, LIST_OBLIGATION, LIST__COUNT };
+
+extern const char *const policy__list_names[LIST__COUNT];
+
+/* -- program (compile.c, decide.c) ------------------------------------------------------------- */
+
+enum insn_kind {
+    INSN_AND,
+    INSN_OR,
+    INSN_XONE,
+    INSN_SEQUENCE,
+    INSN_TRUE,
+    INSN_NOW,       /* window over now */
+    INSN_AGREEMENT, /* window over now, counted from the agreement */
+    INSN_NUMBER,    /* window over the fact's number */
+    INSN_TEXT,      /* texts of the fact against `values` */
+};
+
+/* One constraint, before its children: a tree in preorder. */
+struct insn {
+    uint8_t kind;
+    uint8_t op;
+    uint8_t operand;
+    bool negate;   /* of the window */
+    uint32_t n;    /* children, or values */
+    uint32_t next; /* index after this subtree */
+
+    union {
+        struct {
+            int64_t lo, hi; /* inclusive; INT64_MIN and INT64_MAX: open */
+            int64_t lo_months, hi_months;
+        } window;
+
+        struct {
+            const struct str *values; /* sorted by str_cmp */
+        } text;
+    };
+    const struct node *node;
+};
+
+#define NO_CODE UINT32_MAX
+
+struct prog_duty {
+    const struct rule *rule;
+    uint32_t code;     /* conditions; NO_CODE: none */
+    uint32_t n_duties; /* consequences, following */
+    const struct prog_duty *duties;
+};
+
+struct prog_rule {
+    const struct rule *rule;
+    enum policy_action action;
+    uint32_t code; /* NO_CODE: no constraint */
+    uint32_t n_duties;
+    const struct prog_duty *duties;
+    struct str target, assignee; /* with the policy's; STR_NONE: any */
+};
+
+struct program {
+    struct insn *code;
+    uint32_t n_code;
+    struct prog_rule *permissions, *prohibitions;
+    uint32_t n_permissions, n_prohibitions;
+    struct prog_duty *obligations;
+    uint32_t n_obligations;
+    /* conditions of the provider's duty to provide; at transfer and access all must hold */
+    struct prog_rule *gates;
+    uint32_t n_gates;
+    uint64_t needs, obligation_needs;
+};
+
+struct policy {
+    atomic_uint refs;
+    struct arena *arena; /* owned; holds this struct too */
+    enum policy_type type;
+    struct str id, target, assigner, assignee;
+    int64_t timestamp_us;
+    struct str *profiles; /* sorted */
+    size_t n_profiles;
+    bool conflict_given;
+    enum conflict conflict;
+    struct rule_list rules[LIST__COUNT];
+    uint8_t hash[POLICY_HASH_LEN];
+    uint8_t rules_hash[POLICY_HASH_LEN];
+    struct program program;
+};
+
+/* Where in the document we are; frames on the stack, rendered when needed. */
+struct where {
+    const struct where *up;
+    struct str key; /* STR_NONE: index */
+    size_t index;
+};
+
+struct prefix {
+    struct str name;
+    struct str iri;
+};
+
+/* Those of the document's own context; they come before the built-in ones. */
+struct prefixes {
+    struct prefix items[16];
+    size_t n;
+};
+
+/* One run of policy_compile. */
+struct parse {
+    struct policy *policy;
+    struct arena *arena; /* the policy's */
+    struct err *err;
+    struct prefixes prefixes;
+    char at[160]; /* of policy__where */
+};
+
+const char *policy__where(struct parse *ps, const struct where *w);
+struct str policy__where_str(struct parse *ps, const struct where *w);
+
+/* err_tell at a place of the document. */
+#define refuse(ps, w, code, ...) err_tell((ps)->err, (code), policy__where((ps), (w)), __VA_ARGS__)
+
+MUST_CHECK int policy__parse(struct parse *ps, const struct jval *doc);
+
+/* Reads "@context": known context documents and prefixes only. */
+MUST_CHECK int policy__context(struct parse *ps, const struct jval *context, const struct where *w);
+/*
+ * The full IRI of a name that may have a prefix; a name without known prefix is returned as it is.
+ * `full` is room for it. `prefixes` may be NULL. STR_NONE if it does not fit.
+ */
+struct str policy__expand(const struct prefixes *prefixes, struct str name,
+                          char full[static NAME_MAX_BYTES]);
+
+/* Types one right operand. */
+MUST_CHECK int policy__value(struct parse *ps, const struct operand_row *row, const struct jval *v,
+                             const struct where *w, struct value *ret_value);
+
+/* True for the bare name of a member that policies may have ("permission"). */
+bool policy__term_known(struct str name);
+
+/* Fills canon, order and the hashes of the whole tree. */
+MUST_CHECK int policy__normalise(struct parse *ps);
+
+MUST_CHECK int policy__program(struct parse *ps);
