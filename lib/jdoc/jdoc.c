@@ -15,10 +15,6 @@
 
 #include "lib/base/banned.h"
 
-struct jdoc {
-    json_t *root; /* owned */
-};
-
 const struct jlimits jlimits_default = {
     .bytes = LIMIT_JSON_BYTES,
     .depth = LIMIT_JSON_DEPTH,

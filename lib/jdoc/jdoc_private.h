@@ -10,6 +10,10 @@
 
 #include "lib/jdoc/jdoc.h"
 
+struct jdoc {
+    json_t *root; /* owned */
+};
+
 /* A view is the jansson value itself. jansson takes some read-only arguments without const, hence
  * the cast. */
 static inline json_t *jdoc__json(const struct jval *v)
