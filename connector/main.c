@@ -14,6 +14,7 @@
 #include "connector/mgmt/mgmt.h"
 #include "connector/send.h"
 #include "connector/timed.h"
+#include "lib/base/check.h"
 #include "lib/db/migrate.h"
 #include "lib/log/counters.h"
 #include "lib/log/log.h"

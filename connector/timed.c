@@ -5,6 +5,7 @@
 
 #include "connector/dsp/dsp.h"
 #include "connector/exchange/exchange.h"
+#include "lib/base/check.h"
 #include "lib/log/log.h"
 #include "sql_connector.h"
 

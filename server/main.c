@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/check.h"
 #include "lib/db/migrate.h"
 #include "lib/log/log.h"
 #include "lib/run/run.h"

@@ -60,6 +60,9 @@ MUST_CHECK int did_resolve(struct did_cache *cache, struct str did, int64_t wait
 const struct key *did_document_key(const struct did_document *document, struct str kid,
                                    unsigned relationships);
 
+/* True if the document holds this key (by thumbprint) for signing or authentication. */
+bool did_document_has_key(const struct did_document *document, const struct key *key);
+
 /* Reads a document from JSON text (tests, cache). *ret_document has one reference. Errors: E_TOKEN. */
 MUST_CHECK int did_document_parse(struct str did, struct str json,
                                   struct did_document **ret_document, struct err *err);

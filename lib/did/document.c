@@ -165,3 +165,16 @@ const struct key *did_document_key(const struct did_document *d, struct str kid,
     }
     return NULL;
 }
+
+bool did_document_has_key(const struct did_document *d, const struct key *key)
+{
+    const struct key_thumbprint wanted = key_thumbprint(key);
+
+    for (size_t i = 0; i < d->n; i++) {
+        const struct key_thumbprint have = key_thumbprint(d->methods[i].key);
+
+        if (d->methods[i].relationships != 0 && memcmp(&have, &wanted, sizeof(have)) == 0)
+            return true;
+    }
+    return false;
+}

@@ -24,8 +24,6 @@ struct participant {
     int64_t applied_us, decided_us;
 };
 extern const struct object participant_row; /* columns of reg.participant */
-extern const struct object
-    participant_object; /* JSON of the API, without the number for other participants */
 
 /* By id or DID. Errors: E_NOT_FOUND (also for DIDs never seen), E_DB. */
 MUST_CHECK int participant_get(struct db *db, struct uuid id, struct arena *arena,
@@ -33,18 +31,13 @@ MUST_CHECK int participant_get(struct db *db, struct uuid id, struct arena *aren
 MUST_CHECK int participant_by_did(struct db *db, struct str did, struct arena *arena,
                                   struct participant *ret_participant, struct err *err);
 
-/* Public key of an active participant (cached by id; registered key, pinned at application). Free
- * with key_free: returns a new reference copy. */
-MUST_CHECK int participant_key(struct app *app, struct db *db, struct uuid id, struct key **ret_key,
-                               struct err *err);
-
 /*
  * Verifies a signed document of a participant: form, typ, kid = <did>#…, signature with its
  * registered key. *ret_payload lives in the arena. Errors: E_TOKEN.
  */
-MUST_CHECK int participant_verify(struct app *app, struct db *db, const struct participant *who,
-                                  struct str compact, const char *typ, struct arena *arena,
-                                  struct str *ret_payload, struct err *err);
+MUST_CHECK int participant_verify(const struct participant *who, struct str compact,
+                                  const char *typ, struct arena *arena, struct str *ret_payload,
+                                  struct err *err);
 
 /* Signs with the broker's key; `typ` from wire.h. Appends the compact form. */
 MUST_CHECK int broker_sign(const struct app *app, const char *typ, struct str payload,
