@@ -235,6 +235,23 @@ START_TEST(test_long_json_line_is_still_json)
 
 END_TEST
 
+/* Without log_setup; the fixture of this case prepares nothing. */
+START_TEST(test_standard_error_is_the_first_sink)
+{
+    const char *text;
+
+    ck_assert_int_eq(pipe(ends), 0);
+    ck_assert_int_eq(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
+    log_debug(NULL, "too little");
+    log_info(NULL, "started");
+    close(STDERR_FILENO);
+    text = written();
+    ck_assert_msg(strstr(text, "level=info msg=started\n") != NULL, "%s", text);
+    ck_assert_ptr_null(strstr(text, "too little"));
+}
+
+END_TEST
+
 static void *log_many(void *p)
 {
     for (int i = 0; i < 100; i++)
@@ -317,6 +334,7 @@ static Suite *suite(void)
     TCase *logfmt = tcase_create("logfmt");
     TCase *json = tcase_create("json");
     TCase *counters = tcase_create("counters");
+    TCase *first = tcase_create("first");
 
     tcase_add_checked_fixture(logfmt, set_up_logfmt, NULL);
     tcase_add_test(logfmt, test_line);
@@ -336,6 +354,8 @@ static Suite *suite(void)
     suite_add_tcase(s, json);
     tcase_add_test(counters, test_counters);
     suite_add_tcase(s, counters);
+    tcase_add_test(first, test_standard_error_is_the_first_sink);
+    suite_add_tcase(s, first);
     return s;
 }
 
