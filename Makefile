@@ -128,11 +128,12 @@ install: ## install programs, man pages, completion, systemd units (DESTDIR, PRE
 	@$(MAKE) --no-print-directory RELEASE=1 all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 \
 	  $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
-	  $(DESTDIR)$(PREFIX)/lib/systemd/system
+	  $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/sysusers.d
 	install -m 755 build/release/naru build/release/naru-connector build/release/naru-broker $(DESTDIR)$(PREFIX)/bin
 	for s in 1 5 8; do for f in man/*.$$s; do [ ! -e "$$f" ] || install -m 644 "$$f" $(DESTDIR)$(PREFIX)/share/man/man$$s; done; done
 	install -m 644 tools/completion/naru.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/naru
 	for f in tools/systemd/*.service; do sed 's|@PREFIX@|$(PREFIX)|' "$$f" > $(DESTDIR)$(PREFIX)/lib/systemd/system/$${f##*/}; done
+	install -m 644 tools/systemd/naru.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/naru.conf
 
 .PHONY: clean
 clean: ## remove build/
