@@ -96,6 +96,23 @@ def end_session(process):
             continue
 
 
+class Stopped(Exception):
+    """The collector itself is asked to end."""
+
+
+# sessions that run now, so that an interrupted collector leaves nothing behind
+sessions = set()
+
+
+def stop(*_):
+    for process in list(sessions):
+        try:
+            os.killpg(process.pid, signal.SIGTERM)
+        except ProcessLookupError:
+            pass
+    raise Stopped
+
+
 def run_program(program, environment, timeout_s):
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="naru-", ignore_cleanup_errors=True) as folder:
@@ -112,11 +129,13 @@ def run_program(program, environment, timeout_s):
                                            stderr=subprocess.STDOUT, start_new_session=True)
             except OSError as e:
                 return Result(program, Tap(failed=[f"cannot start {e.filename}: {e.strerror}"]), "", 0.0)
+            sessions.add(process)
             try:
                 process.wait(timeout_s)
             except subprocess.TimeoutExpired:
                 late = True
             end_session(process)
+            sessions.discard(process)
         output = output_file.read_text(errors="replace")
         tap_text = tap_file.read_text(errors="replace") if tap_file.exists() else ""
     tap = parse_tap(tap_text if program.is_unit else output)
@@ -217,9 +236,10 @@ def run_all(programs, env, jobs, timeout_s):
                 reporter.progress()
                 for finished in done:
                     finished.result()
-        except KeyboardInterrupt:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        except Stopped:
+            reporter.failed += 1
+            print("stopped before all were run")
+            pool.shutdown(cancel_futures=True)
     return reporter
 
 
@@ -232,6 +252,8 @@ def main():
     parser.add_argument("--tsan", action="store_true", help="only the unit programs of tests/tsan.list")
     args = parser.parse_args()
 
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
     bin_dir = args.bin.resolve()
     programs = [p for p in collect(bin_dir, args.tsan) if args.only in p.name]
     reporter = run_all(programs, environment_for(bin_dir), max(args.jobs, 1), args.timeout)

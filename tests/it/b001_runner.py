@@ -2,12 +2,13 @@
 
 import importlib.util
 import os
+import shutil
 import signal
 import sys
 import textwrap
 import time
 
-from harness import (ROOT, Authority, Client, Postgres, Skip, TooLate, free_port, main, processes, raw_exchange, run,
+from harness import (ROOT, Authority, Client, Postgres, TooLate, free_port, main, processes, raw_exchange, run,
                      start, tap, temp_dir, wait_until)
 
 spec = importlib.util.spec_from_file_location("collector", ROOT / "tests" / "run.py")
@@ -83,6 +84,50 @@ def is_running(pid):
         return False
 
 
+def collecting():
+    """The collector as `make test` calls it, on a tree of its own."""
+    folder = temp_dir()
+    (folder / "tests" / "it").mkdir(parents=True)
+    shutil.copy(ROOT / "tests" / "run.py", folder / "tests")
+
+    def collect(*arguments, **scenarios):
+        for old in (folder / "tests" / "it").iterdir():
+            old.unlink()
+        for name, text in scenarios.items():
+            (folder / "tests" / "it" / f"{name}.py").write_text(text)
+        return run([sys.executable, folder / "tests" / "run.py", "--bin", folder, *arguments])
+
+    status, out, _ = collect(a001_x="print('ok 1 - x')", a002_y="print('ok 1\\nok 2 - s # SKIP no y')", helper="1/0")
+    tap.ok(status == 0 and out.endswith("\n2 passed, 0 failed\n"), "all good", out)
+    tap.contains(out, "skipped: s: no y", "a skip is shown with its reason")
+    status, out, _ = collect(a001_x="print('ok 1 - x')", a002_y="print('seen'); print('not ok 1 - bad')")
+    tap.ok(status == 1 and out.endswith("\n1 passed, 1 failed\n"), "one failure", out)
+    tap.ok("FAILED: bad" in out and "| seen" in out, "a failure is shown with its output", out)
+    status, out, _ = collect("--only", "002", a001_x="1/0", a002_y="print('ok 1')")
+    tap.ok(status == 0 and out.endswith("\n1 passed, 0 failed\n"), "a choice by name", out)
+    status, out, _ = collect()
+    tap.ok(status == 1 and out == "0 passed, 0 failed\n", "nothing to run is no success", out)
+    status, out, _ = collect(a001_x="print('ok 1 - x # SKIP no x')")
+    tap.ok(status == 1 and out.endswith("\n0 passed, 0 failed\n"), "skips alone are no success", out)
+    (folder / "tests" / "unit").mkdir()
+    (folder / "tests" / "unit" / "test_x.c").write_text("int main(void) { return 0; }\n")
+    status, out, _ = collect()
+    tap.ok(status == 1 and "FAILED: cannot start" in out, "a unit program that is not built is a failure", out)
+    (folder / "tests" / "unit" / "test_x.c").unlink()
+
+    pid_file = folder / "pid"
+    (folder / "tests" / "it" / "a001_x.py").write_text(
+        f"import os, time; open('{pid_file}.new', 'w').write(str(os.getpid())); "
+        f"os.rename('{pid_file}.new', '{pid_file}'); time.sleep(300)")
+    collector_process = start("collector", [sys.executable, folder / "tests" / "run.py", "--bin", folder],
+                              end_status=(1,))
+    pid = int(wait_until(lambda: pid_file.exists() and pid_file.read_text(), 10, "the scenario runs"))
+    tap.equal(collector_process.stop(), 1, "an interrupted collector fails")
+    tap.ok(not is_running(pid), "an interrupted collector ends what it runs")
+    tap.ok(collector_process.log_text().endswith("0 passed, 2 failed\n"), "an interrupted collector still counts",
+           collector_process.log_text())
+
+
 def harness_tools():
     tap.equal(len({free_port() for _ in range(50)}), 50, "ports are given once")
     try:
@@ -150,6 +195,7 @@ def database():
 def scenario():
     counting()
     ending()
+    collecting()
     harness_tools()
     https()
     database()
