@@ -91,7 +91,7 @@ int key_from_jwk(const struct jval *jwk, struct key **ret_key, struct err *err)
     uint8_t x[COORDINATE_LEN];
     uint8_t y[COORDINATE_LEN];
     struct err cause = {0};
-    enum key_alg alg;
+    enum key_alg alg = KEY__COUNT;
     int rc;
 
     if (jtype_of(jwk) != J_OBJECT)

@@ -112,7 +112,7 @@ int crypto__read_private(const char *path, struct private_text *ret_text, struct
 {
     AUTO(fd_close) const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     AUTO(private_text_done) struct private_text text = {0};
-    size_t want;
+    size_t want = 0;
 
     if (fd < 0)
         return err_set(err, errno == ENOENT ? E_NOT_FOUND : E_CONFIG, "", "file '%s': %s", path,
