@@ -158,6 +158,7 @@ static int read_tile(void *cls, struct tlog_tile tile, uint8_t *ret_hashes, stru
     struct log *log = cls;
 
     log->reads++;
+    memset(ret_hashes, 0xee, (size_t)tile.width * HASH_LEN); /* what a failed read leaves */
     if (tile.level >= BIG_LEVELS || tile.index >= BIG_TILES ||
         log->tiles[tile.level][tile.index].width != tile.width)
         return err_set(err, E_CORRUPT, "", "tile %u/%llu of %u", tile.level,
@@ -644,6 +645,13 @@ START_TEST(a_tile_is_read_once_while_it_is_in_use)
             ck_assert_mem_eq(hash, want, HASH_LEN);
         }
     ck_assert_uint_eq(log_mem.reads, 1);
+
+    /* a failed read leaves nothing that is taken for the tile before */
+    log_mem.tiles[0][1].width = 0;
+    ck_assert_int_eq(reader.read(reader.cls, 0, 256, hash, &err), -E_CORRUPT);
+    ck_assert_int_eq(reader.read(reader.cls, 0, 3, hash, &err), 0);
+    ck_assert_mem_eq(hash, log_mem.leaves[3], HASH_LEN);
+    ck_assert_uint_eq(log_mem.reads, 3);
     ck_assert_int_eq(reader.read(reader.cls, 9, 0, hash, &err), 0);
     ck_assert_int_eq(reader.read(reader.cls, 9, 1, hash, &err), -E_RANGE);
     ck_assert_int_eq(reader.read(reader.cls, 0, 600, hash, &err), -E_RANGE);
