@@ -17,6 +17,8 @@ enum row_kind {
     ROW_LANGUAGE,
     ROW_NULL,
     ROW_SCOPE,
+    ROW_NULL_SCOPE,
+    ROW_INCLUDES,
     ROW_END,
     ROW_VOCAB,
 };
@@ -46,8 +48,40 @@ struct row {
 #define NULL_TERM(name)                      {ROW_NULL, 0, name, "", "", "", ""},
 #define SCOPE(name, iri, flags, import)      {ROW_SCOPE, flags, name, iri, "", "", import},
 #define FIELD(name, iri, type, container, flags) {ROW_SCOPE, flags, name, iri, type, container, ""},
+#define NULL_SCOPE(name, iri, type, container) {ROW_NULL_SCOPE, 0, name, iri, type, container, ""},
+#define INCLUDES(name, iri, type, context)   {ROW_INCLUDES, 0, name, iri, type, "", context},
 #define VOCAB(iri)                           {ROW_VOCAB, 0, iri, "", "", "", ""},
 #define END                                  {ROW_END, 0, "", "", "", "", ""},
+
+#define ID_AND_TYPE TERM("id", "@id", "", "") TERM("type", "@type", "", "")
+#define SEC "https://w3id.org/security#"
+/* the members of a proof as the first credentials context has them, and as the later ones do */
+#define PROOF_2018                                                             \
+    TERM("sec", SEC, "", "") TERM("xsd", LD_XSD, "", "")                       \
+    WORDS("sec:", "", "", "challenge domain jws nonce proofValue")             \
+    WORDS("sec:", "@id", "", "verificationMethod")                             \
+    TERM("created", LD_DCT "created", "xsd:dateTime", "")                      \
+    TERM("expires", "sec:expiration", "xsd:dateTime", "")                      \
+    FIELD("proofPurpose", "sec:proofPurpose", "@vocab", "", V11 | PROT)        \
+        ID_AND_TYPE                                                            \
+        TERM("sec", SEC, "", "")                                               \
+        TERM("assertionMethod", "sec:assertionMethod", "@id", "@set")          \
+        TERM("authentication", "sec:authenticationMethod", "@id", "@set")      \
+    END
+#define PROOF_2020                                                             \
+    WORDS(SEC, "", "", "challenge domain nonce")                               \
+    WORDS(SEC, "@id", "", "verificationMethod")                                \
+    TERM("created", LD_DCT "created", LD_XSD "dateTime", "")                   \
+    TERM("expires", SEC "expiration", LD_XSD "dateTime", "")                   \
+    FIELD("proofPurpose", SEC "proofPurpose", "@vocab", "", PROT)              \
+        ID_AND_TYPE                                                            \
+        TERM("assertionMethod", SEC "assertionMethod", "@id", "@set")          \
+        TERM("authentication", SEC "authenticationMethod", "@id", "@set")      \
+        TERM("capabilityInvocation", SEC "capabilityInvocationMethod", "@id", "@set") \
+        TERM("capabilityDelegation", SEC "capabilityDelegationMethod", "@id", "@set") \
+        TERM("keyAgreement", SEC "keyAgreementMethod", "@id", "@set")          \
+    END
+
 static const struct row rows[] = {
 #include "lib/ld/contexts.def"
 };
@@ -103,6 +137,17 @@ static void write_words(struct jw *w, const struct row *row)
     }
 }
 
+/* A term up to the value of its "@context". */
+static void begin_scope(struct jw *w, const struct row *row)
+{
+    jw_key(w, row->name);
+    jw_object(w);
+    jw_kc(w, "@id", row->text);
+    kc_if(w, "@type", row->type);
+    kc_if(w, "@container", row->container);
+    jw_key(w, "@context");
+}
+
 static void write_row(struct jw *w, const struct row *row)
 {
     switch (row->kind) {
@@ -120,14 +165,19 @@ static void write_row(struct jw *w, const struct row *row)
         jw_null(w);
         break;
     case ROW_SCOPE:
-        jw_key(w, row->name);
-        jw_object(w);
-        jw_kc(w, "@id", row->text);
-        kc_if(w, "@type", row->type);
-        kc_if(w, "@container", row->container);
-        jw_key(w, "@context");
+        begin_scope(w, row);
         jw_object(w);
         write_flags(w, row);
+        break;
+    case ROW_NULL_SCOPE:
+        begin_scope(w, row);
+        jw_null(w);
+        jw_object_end(w);
+        break;
+    case ROW_INCLUDES:
+        begin_scope(w, row);
+        jw_c(w, row->import);
+        jw_object_end(w);
         break;
     case ROW_END:
         jw_object_end(w);
