@@ -25,6 +25,14 @@ static void slow_node(const uint8_t *left, const uint8_t *right, uint8_t *ret_ha
     sha256(text, sizeof(text), ret_hash);
 }
 
+#define LOG_MAX 66000
+#define BLOCK   256 /* leaves; roots of whole blocks are kept, else the slow tree is too slow */
+
+static struct {
+    bool known;
+    uint8_t root[HASH_LEN];
+} blocks[LOG_MAX / BLOCK];
+
 /* MTH(D[from:to]) over leaf hashes. */
 static void slow_root(const uint8_t (*leaves)[HASH_LEN], uint64_t from, uint64_t to,
                       uint8_t *ret_hash)
@@ -42,9 +50,19 @@ static void slow_root(const uint8_t (*leaves)[HASH_LEN], uint64_t from, uint64_t
     }
     while (2 * k < to - from)
         k *= 2;
+    const bool block = to - from == BLOCK && from % BLOCK == 0;
+
+    if (block && blocks[from / BLOCK].known) {
+        memcpy(ret_hash, blocks[from / BLOCK].root, HASH_LEN);
+        return;
+    }
     slow_root(leaves, from, from + k, left);
     slow_root(leaves, from + k, to, right);
     slow_node(left, right, ret_hash);
+    if (block) {
+        blocks[from / BLOCK].known = true;
+        memcpy(blocks[from / BLOCK].root, ret_hash, HASH_LEN);
+    }
 }
 
 /* PATH(m, D[from:to]), m counted from `from`. */
@@ -90,7 +108,6 @@ static void slow_subproof(const uint8_t (*leaves)[HASH_LEN], uint64_t m, uint64_
 
 /* -- a log in memory: leaf hashes, and the tiles that grew -- */
 
-#define LOG_MAX    66000
 #define BIG_TILES  260 /* per level */
 #define BIG_LEVELS 3
 
