@@ -46,6 +46,8 @@ void exchange_receipts_wake(struct exchange *exchange);
 /* Asks the broker for a fresh membership credential now; any thread. */
 void exchange_membership_renew(struct exchange *exchange);
 
+/* struct outbox_cfg.send for kinds "broker.…": method, headers, signature; ends in outbox_result. */
+void exchange_send(struct app *app, const struct outbox_msg *msg);
 /* Outbox callbacks for kinds "broker.…". */
 int exchange_ended(struct db *tx, struct app *app, const struct outbox_msg *msg,
                    enum outbox_result result, struct str answer, struct err *err);

@@ -73,6 +73,12 @@ int identity_token(struct identity *identity, struct str audience, struct buf *o
     return identity->ops->token(identity, audience, out, err);
 }
 
+int identity_sign(struct identity *identity, const char *typ, struct str payload, struct buf *out,
+                  struct err *err)
+{
+    return jws_sign(identity->app->key, identity->key_url, str_c(typ), payload, out, err);
+}
+
 static void resume(void *cls)
 {
     rq_resume(cls);
