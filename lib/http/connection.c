@@ -1,8 +1,8 @@
 /*
  * lib/http/connection.c - what is known of one connection: socket, peer, TLS credentials, deadline
  *
- * MHD calls http__connection() when a connection is accepted and before its socket is closed; in between the
- * descriptor may be shut down by the watchdog, which looks at it under http->lock only.
+ * MHD calls http__connection() when a connection is accepted and before its socket is closed; in
+ * between the descriptor may be shut down by the watchdog, which looks at it under http->lock only.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -28,7 +28,10 @@ struct conn_bytes http__conn_bytes(const struct conn *conn)
 
 void http__conn_reset(const struct conn *conn)
 {
-    /* connect(2) to AF_UNSPEC dissolves the association: Linux sends RST at once, also with data unsent */
+    /*
+     * connect(2) to AF_UNSPEC dissolves the association: Linux sends RST at once, also with data
+     * unsent
+     */
     struct sockaddr nobody = {.sa_family = AF_UNSPEC};
 
     if (connect(conn->fd, &nobody, sizeof(nobody)) < 0)

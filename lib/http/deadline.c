@@ -1,10 +1,12 @@
 /*
- * lib/http/deadline.c - absolute deadlines of connections and requests, and the thread that enforces them
+ * lib/http/deadline.c - absolute deadlines of connections and requests, and the thread that
+ * enforces them
  *
- * libmicrohttpd only has an inactivity timer, which a peer that drips bytes never meets, and none at all for suspended
- * requests. Here every phase has one list whose members all wait for the same period: arming appends, so each list is
- * ordered and only the heads are looked at. The watchdog sleeps until the earliest head; it acts on a connection by
- * shutting its socket down or by resuming it, the rest is done by the listener thread that owns it.
+ * libmicrohttpd only has an inactivity timer, which a peer that drips bytes never meets, and none
+ * at all for suspended requests. Here every phase has one list whose members all wait for the same
+ * period: arming appends, so each list is ordered and only the heads are looked at. The watchdog
+ * sleeps until the earliest head; it acts on a connection by shutting its socket down or by
+ * resuming it, the rest is done by the listener thread that owns it.
  */
 #include "lib/base/check.h"
 #include "lib/base/timefmt.h"
@@ -108,7 +110,10 @@ static void expire(struct http *http, struct deadline *deadline)
         return;
     case DL_SUSPEND: http__overdue_locked(request_of(deadline)); return;
     case DL_STREAM:
-        /* MHD does not watch the socket of a suspended connection: let it look, the reader suspends again */
+        /*
+         * MHD does not watch the socket of a suspended connection: let it look, the reader suspends
+         * again
+         */
         request_of(deadline)->stream.waiting = false;
         MHD_resume_connection(request_of(deadline)->con);
         return;

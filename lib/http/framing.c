@@ -1,13 +1,15 @@
 /*
  * lib/http/framing.c - is this one well-formed request, and where does it end?
  *
- * libmicrohttpd 0.9.75 accepts bare LF, NUL bytes, folded lines, several spaces in the request line, repeated Host and
- * Content-Length, and Transfer-Encoding beside Content-Length: what another server in front reads differently can carry a
- * second request (RFC 9112 §11.2). Its parser works in place and only writes NUL over separators, and all texts that it hands
- * out point into the received bytes. So the header block can be read once more: the texts must follow each other with
- * exactly the separators of RFC 9112 §2.1, and end where MHD says that the header ends. (Another version of MHD may lay them
- * out otherwise; then every request is refused, and the unit test says so.) What cannot be seen any more: empty
- * lines before the request line, and the framing of chunks (bare LF and extensions are accepted by MHD).
+ * libmicrohttpd 0.9.75 accepts bare LF, NUL bytes, folded lines, several spaces in the request
+ * line, repeated Host and Content-Length, and Transfer-Encoding beside Content-Length: what another
+ * server in front reads differently can carry a second request (RFC 9112 §11.2). Its parser works
+ * in place and only writes NUL over separators, and all texts that it hands out point into the
+ * received bytes. So the header block can be read once more: the texts must follow each other with
+ * exactly the separators of RFC 9112 §2.1, and end where MHD says that the header ends. (Another
+ * version of MHD may lay them out otherwise; then every request is refused, and the unit test says
+ * so.) What cannot be seen any more: empty lines before the request line, and the framing of chunks
+ * (bare LF and extensions are accepted by MHD).
  */
 #include <strings.h>
 
@@ -70,7 +72,10 @@ static int refuse(struct rq *rq, int status, struct err *err, const char *what)
     return err_tell(err, status == 400 ? E_SYNTAX : E_LIMIT, "", "%s", what);
 }
 
-/* Where the first field begins, if method, target and version have one space between them and CRLF behind; else NULL. */
+/*
+ * Where the first field begins, if method, target and version have one space between them and CRLF
+ * behind; else NULL.
+ */
 static const char *behind_request_line(const struct rq *rq, const char *version)
 {
     const char *target = rq->method.p + rq->method.n + 1;
@@ -141,7 +146,7 @@ static enum MHD_Result scan_field(void *cls, enum MHD_ValueKind kind, const char
         failed =
             refuse(scan->rq, 400, scan->err, "header field name is not a token (RFC 9110 §5.1)");
     else if (!http__is_field_value(content))
-        failed = refuse(scan->rq, 400, scan->err, "header field has control bytes (RFC 9110 §5.5)");
+        failed = refuse(scan->rq, 400, scan->err, "field has control bytes (RFC 9110 §5.5)");
     else
         failed = single_field(scan, name, content);
     if (failed == 0 && !step_over(scan, str_n(key, key_n), str_n(value, value_n)))

@@ -150,8 +150,11 @@ MUST_CHECK int rq_json(struct rq *rq, const struct jlimits *limits, const struct
 /* rq_json + object_decode. */
 MUST_CHECK int rq_decode(struct rq *rq, const struct object *object, void *out, struct err *err);
 
-/* Adds an answer header; name and value are copied; CR/LF make it fail silently as EXPECT. Before
- * the reply. */
+/*
+ * Adds an answer header; name and value are copied; CR/LF make it fail silently as EXPECT; an empty
+ * value is not sent. Before the reply. Headers set before an error is returned go out with the
+ * error's answer.
+ */
 void rq_reply_header(struct rq *rq, const char *name, struct str value);
 /* Answers; the body is copied. content_type NULL: none. */
 void rq_reply(struct rq *rq, int status, const char *content_type, struct str body);
@@ -168,7 +171,9 @@ void rq_reply_fd(struct rq *rq, int status, const char *content_type, int fd, ui
  * (connection is reset, so that the receiver cannot take it for complete) or HTTP_AGAIN (nothing
  * yet: call rq_stream_ready() later, from any thread). length < 0: unknown (chunked). `end` is
  * called exactly once when the stream is over, with the number of body bytes handed to the
- * transport and whether it was complete; from any thread.
+ * transport and whether it was complete; from any thread. If it was not complete, the last piece is
+ * not counted: it may not have left. rq_stream_ready() may come too late or too often, but not
+ * after http_close().
  */
 #define HTTP_END   (-1)
 #define HTTP_FAIL  (-2)
@@ -177,8 +182,10 @@ void rq_reply_stream(struct rq *rq, int status, const char *content_type, int64_
                      ssize_t (*read)(void *cls, char *out, size_t max),
                      void (*end)(void *cls, uint64_t sent, bool complete), void *cls);
 void rq_stream_ready(struct rq *rq);
-/* For other replies: called once when the answer has been sent or given up, with body bytes sent.
- * Before the reply. */
+/*
+ * For other replies: called once when the answer has been sent or given up, with body bytes sent;
+ * from any thread. Before the reply or the suspension.
+ */
 void rq_on_sent(struct rq *rq, void (*end)(void *cls, uint64_t sent, bool complete), void *cls);
 
 /* HTTP_STREAM_BODY: pieces go to `sink` (return 0, or an error that ends the request); `done` then
@@ -187,8 +194,13 @@ void rq_body_sink(struct rq *rq,
                   int (*sink)(struct rq *rq, const void *p, size_t n, struct err *err),
                   http_handler *done);
 
-/* Suspends; `resumed` runs later in a listener thread and answers or returns an error. Call before
- * handing over. */
+/*
+ * Suspends; `resumed` runs later in a listener thread and answers or returns an error. Call before
+ * handing over. If the hand-over fails, just return the error. If nobody resumes in time (or the
+ * listener closes), the client is answered without the owner: then `resumed` does not run, and the
+ * request's memory stays until rq_resume() is called. What must be freed in every case goes to
+ * rq_on_sent(). cfg.authorise may suspend too: `resumed` then returns 0 to let the request pass.
+ */
 void rq_suspend(struct rq *rq, http_handler *resumed);
 /* Ends the suspension; any thread; do not touch rq afterwards. */
 void rq_resume(struct rq *rq);

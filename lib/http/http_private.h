@@ -1,19 +1,20 @@
 /*
  * lib/http/http_private.h - what the files of lib/http share
  *
- * A connection (struct conn) and a request (struct slot = struct rq + struct rq_private) are taken from pools of their
- * listener and go back there; their memory stays mapped until the listener is freed, so that a late rq_stream_ready()
- * touches a recycled request at worst, which does no harm.
+ * A connection (struct conn) and a request (struct slot = struct rq + struct rq_private) are taken
+ * from pools of their listener and go back there; their memory stays mapped until the listener is
+ * freed, so that a late rq_stream_ready() touches a recycled request at worst, which does no harm.
  *
  * Who owns a request is its state, guarded by http->lock:
  *
  *   RUNNING --rq_suspend--> SUSPENDED --rq_resume--> RESUMED --listener thread--> RUNNING
  *                              | watchdog or shutdown
  *                              v
- *                           OVERDUE --listener thread answers with a request of its own--> ORPHAN --rq_resume--> pool
+ *                           OVERDUE --answered by a request of its own--> ORPHAN --rq_resume--> pool
  *
- * An orphan is a request whose connection was answered without waiting for it; its memory belongs to whoever was handed
- * it until that one calls rq_resume(). Order of locks: MHD's response mutex, http->lock, MHD's connection lists.
+ * An orphan is a request whose connection was answered without waiting for it; its memory belongs
+ * to whoever was handed it until that one calls rq_resume(). Order of locks: MHD's response mutex,
+ * http->lock, MHD's connection lists.
  */
 #pragma once
 
@@ -27,20 +28,18 @@
 
 #include "lib/http/http.h"
 
-#define HTTP_POOL_BYTES                                                                            \
-    KIB(32) /* memory of one connection for header fields (a token may have LIMIT_TOKEN) */
-#define HTTP_DRAIN_BYTES                                                                           \
-    KIB(256) /* of a refused body, read and dropped so that the answer arrives */
-#define HTTP_BLOCK_BYTES KIB(32) /* piece of a streamed answer */
-#define HTTP_BUF_KEEP    KIB(64) /* body memory that a pooled request keeps */
-#define HTTP_PARAMS      8       /* path parameters of one route */
-#define HTTP_METHODS     8       /* methods of one path */
-#define HTTP_MIN_RATE    1024    /* bytes per second that a peer must take or deliver */
+#define HTTP_POOL_BYTES  KIB(32) /* header fields of one connection (a token may have LIMIT_TOKEN) */
+#define HTTP_DRAIN_BYTES KIB(256) /* of a refused body, read so that the answer arrives */
+#define HTTP_BLOCK_BYTES KIB(32)  /* piece of a streamed answer */
+#define HTTP_BUF_KEEP    KIB(64)  /* body memory that a pooled request keeps */
+#define HTTP_PARAMS      8        /* path parameters of one route */
+#define HTTP_METHODS     8        /* methods of one path */
+#define HTTP_MIN_RATE    1024     /* bytes per second that a peer must take or deliver */
 #define HTTP_IDLE_US     (60 * INT64_C(1000000)) /* unused connection */
 #define HTTP_DRAIN_US                                                                              \
     (2 * INT64_C(1000000)) /* after the grace time, for the last answers to leave */
 
-/* -- deadlines (deadline.c) -------------------------------------------------------------------------------------------- */
+/* -- deadlines (deadline.c) -------------------------------------------------------------------- */
 enum deadline_kind {
     DL_HEADER,  /* accepted, no complete header yet */
     DL_IDLE,    /* answered, no complete next header yet */
@@ -135,9 +134,8 @@ struct rq_private {
     int refused_status; /* instead of the code's own: 414, 431, 405 */
     uint64_t length;    /* of the answer's body */
     bool is_fd;
-    uint64_t
-        acked_before; /* is_fd: bytes acknowledged before the answer, and what its header takes at most */
-    uint64_t header_bytes;
+    uint64_t acked_before; /* is_fd: bytes acknowledged before the answer */
+    uint64_t header_bytes; /* and what its header takes at most */
     struct stream stream;
     void (*sent_end)(void *cls, uint64_t sent, bool complete);
     void *sent_cls;
@@ -185,7 +183,7 @@ struct http {
     struct conn *free_conns;
 };
 
-/* -- deadline.c -------------------------------------------------------------------------------------------------------- */
+/* -- deadline.c -------------------------------------------------------------------------------- */
 MUST_CHECK int http__watchdog_start(struct http *http, struct err *err);
 void http__watchdog_stop(struct http *http);
 /* Arms or moves a deadline to `kind`'s period from now. */
@@ -195,11 +193,13 @@ void http__disarm(struct http *http, struct deadline *deadline);
 void http__arm_locked(struct http *http, struct deadline *deadline, enum deadline_kind kind);
 void http__disarm_locked(struct http *http, struct deadline *deadline);
 
-/* -- connection.c ------------------------------------------------------------------------------------------------------ */
+/* -- connection.c ------------------------------------------------------------------------------ */
 void http__connection(void *cls, struct MHD_Connection *con, void **context,
                       enum MHD_ConnectionNotificationCode code);
 
-/* Bytes that the peer acknowledged (out) or that arrived from it (in), as the kernel counts them. */
+/*
+ * Bytes that the peer acknowledged (out) or that arrived from it (in), as the kernel counts them.
+ */
 struct conn_bytes {
     uint64_t in, out;
     bool stalled; /* something waits to be sent or acknowledged */
@@ -211,18 +211,23 @@ void http__conn_pool_free(struct http *http);
 /* The verified client certificate of the connection, looked up once. */
 struct str http__conn_certificate(struct conn *conn, struct MHD_Connection *con);
 
-/* -- slot.c ------------------------------------------------------------------------------------------------------------ */
+/* -- slot.c ------------------------------------------------------------------------------------ */
 /* A request from the pool with its arena, or NULL without memory. Counts as in flight. */
 struct rq *http__slot_take(struct http *http, struct conn *conn, struct MHD_Connection *con);
 /* Ends a request in flight: cleans it and gives it back, or leaves it to its owner (orphan). */
 void http__slot_end(struct rq *rq);
-/* A new request for the connection of an overdue one, which becomes an orphan; NULL without memory. */
+/*
+ * A new request for the connection of an overdue one, which becomes an orphan; NULL without memory.
+ */
 struct rq *http__slot_replace(struct rq *overdue, struct err *ret_cause);
 /* Takes back a suspension that was not handed over. */
 void http__suspend_undo(struct rq *rq);
 /* The owner did not come: answers without it. http->lock held. */
 void http__overdue_locked(struct rq_private *priv);
-/* Everything that waits is woken: suspended requests become overdue, waiting streams fail. http->lock held. */
+/*
+ * Everything that waits is woken: suspended requests become overdue, waiting streams fail.
+ * http->lock held.
+ */
 void http__abort_locked(struct http *http);
 void http__slot_pool_free(struct http *http);
 /* Frees the listener if it is closed and no orphan is left. Takes http->lock held, releases it. */
@@ -234,7 +239,7 @@ static inline struct rq *http__rq(struct rq_private *priv)
     return (struct rq *)((char *)priv - offsetof(struct slot, priv));
 }
 
-/* -- request.c --------------------------------------------------------------------------------------------------------- */
+/* -- request.c --------------------------------------------------------------------------------- */
 void *http__uri_seen(void *cls, const char *uri, struct MHD_Connection *con);
 enum MHD_Result http__access(void *cls, struct MHD_Connection *con, const char *url,
                              const char *method, const char *version, const char *data,
@@ -242,10 +247,10 @@ enum MHD_Result http__access(void *cls, struct MHD_Connection *con, const char *
 void http__completed(void *cls, struct MHD_Connection *con, void **context,
                      enum MHD_RequestTerminationCode code);
 
-/* -- framing.c --------------------------------------------------------------------------------------------------------- */
+/* -- framing.c --------------------------------------------------------------------------------- */
 /*
- * Everything that is checked before the route is known; fills method, target, path, query, body length and log context.
- * On error priv->close is set.
+ * Everything that is checked before the route is known; fills method, target, path, query, body
+ * length and log context. On error priv->close is set.
  */
 MUST_CHECK int http__frame(struct rq *rq, const char *method, const char *version, struct err *err);
 /* RFC 9110 §5.6.2 */
@@ -253,15 +258,18 @@ bool http__is_token(struct str s);
 /* RFC 9110 §5.5, without the obsolete parts */
 bool http__is_field_value(struct str s);
 
-/* -- router.c ---------------------------------------------------------------------------------------------------------- */
+/* -- router.c ---------------------------------------------------------------------------------- */
 struct router;
 struct router *http__router_new(const struct http_route *const *tables, size_t n_tables,
                                 bool tolerate_slashes);
 void http__router_free(struct router **router);
-/* Sets rq->route, rq->rest and the parameters. Errors: E_NOT_FOUND, E_METHOD (fills allow), E_SYNTAX. */
+/*
+ * Sets rq->route, rq->rest and the parameters. Errors: E_NOT_FOUND, E_METHOD (fills allow),
+ * E_SYNTAX.
+ */
 MUST_CHECK int http__route(const struct router *router, struct rq *rq, struct err *err);
 
-/* -- reply.c ----------------------------------------------------------------------------------------------------------- */
+/* -- reply.c ----------------------------------------------------------------------------------- */
 /* Renders an error as the answer, in the listener's form. */
 void http__answer_error(struct rq *rq, const struct err *err);
 /* Forgets a prepared answer. */
@@ -272,17 +280,22 @@ enum MHD_Result http__queue(struct rq *rq);
 void http__prepare(struct rq *rq, int status, const char *content_type,
                    struct MHD_Response *response, uint64_t length);
 
-/* -- tls.c ------------------------------------------------------------------------------------------------------------- */
+/* -- tls.c ------------------------------------------------------------------------------------- */
 struct tls;
 extern const char http__tls_priorities[];
 MUST_CHECK int http__tls_load(const struct http_cfg *cfg, struct tls **ret_tls, struct err *err);
 struct tls *http__tls_ref(struct tls *tls);
 void http__tls_unref(struct tls **tls);
-/* MHD's own certificate callback: refuses every handshake that http__tls_attach() did not prepare. */
+/*
+ * MHD's own certificate callback: refuses every handshake that http__tls_attach() did not prepare.
+ */
 int http__tls_refuse(gnutls_session_t session, const gnutls_datum_t *names, int n_names,
                      const gnutls_pk_algorithm_t *algorithms, int n_algorithms,
                      gnutls_pcert_st **chain, unsigned *n_chain, gnutls_privkey_t *key);
-/* Gives a new session our credentials and the verification of client certificates; false: it must not go on. */
+/*
+ * Gives a new session our credentials and the verification of client certificates; false: it must
+ * not go on.
+ */
 bool http__tls_attach(const struct tls *tls, gnutls_session_t session);
 /* SHA-256 of the peer's certificate in hex; false if it has none. */
 bool http__tls_peer(gnutls_session_t session, char ret_hex[static 65]);

@@ -1,8 +1,9 @@
 /*
  * lib/http/listener.c - one listening address: start, reload, orderly stop
  *
- * Stop: no new connection; requests in flight may finish until the grace time is over; then whatever waits is answered
- * with E_SHUTDOWN (or, if it is a stream, reset), because MHD must not be stopped with suspended connections.
+ * Stop: no new connection; requests in flight may finish until the grace time is over; then
+ * whatever waits is answered with E_SHUTDOWN (or, if it is a stream, reset), because MHD must not
+ * be stopped with suspended connections.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -17,7 +18,7 @@
 
 #define BACKLOG 1024
 
-/* -- configuration ------------------------------------------------------------------------------------------------------ */
+/* -- configuration ----------------------------------------------------------------------------- */
 
 static int copy_text(const char **text, struct err *err)
 {
@@ -68,7 +69,7 @@ static int take_cfg(struct http *http, const struct http_cfg *cfg, struct err *e
     return 0;
 }
 
-/* -- socket ------------------------------------------------------------------------------------------------------------- */
+/* -- socket ------------------------------------------------------------------------------------ */
 
 /* Cuts "127.0.0.1:80" or "[::1]:80" into two terminated texts. */
 static bool cut_address(struct str address, char host[static 64], char port[static 8])
@@ -137,7 +138,7 @@ static int bind_address(struct http *http, struct str address, struct err *err)
     return bound_port(http, err);
 }
 
-/* -- start -------------------------------------------------------------------------------------------------------------- */
+/* -- start ------------------------------------------------------------------------------------- */
 
 static int make_threads(struct http *http, struct err *err)
 {
@@ -257,7 +258,7 @@ int http_reload(struct http *http, struct err *err)
     return 0;
 }
 
-/* -- stop --------------------------------------------------------------------------------------------------------------- */
+/* -- stop -------------------------------------------------------------------------------------- */
 
 /* Waits until nothing is in flight; the lock is held. */
 static void wait_idle(struct http *http, int64_t limit_us)

@@ -1,8 +1,9 @@
 /*
  * lib/http/reply.c - answers: prepared by handlers, completed with our headers, handed to MHD
  *
- * A handler only prepares its answer; it is queued when the handler has returned 0, and forgotten if it returned an
- * error. Headers of ours are defaults: a handler that sets Cache-Control or X-Content-Type-Options wins.
+ * A handler only prepares its answer; it is queued when the handler has returned 0, and forgotten
+ * if it returned an error. Headers of ours are defaults: a handler that sets Cache-Control or
+ * X-Content-Type-Options wins.
  */
 #include <strings.h>
 #include <unistd.h>
@@ -29,8 +30,8 @@ void rq_reply_header(struct rq *rq, const char *name, struct str value)
 {
     struct reply_header *header;
 
-    if (!EXPECT(http__is_token(str_c(name)) && http__is_field_value(value)))
-        return;
+    if (!EXPECT(http__is_token(str_c(name)) && http__is_field_value(value)) || value.n == 0)
+        return; /* MHD sends no empty field */
     header = ARENA_NEW(rq->arena, struct reply_header);
     if (header == NULL)
         return;
@@ -195,7 +196,10 @@ void http__answer_error(struct rq *rq, const struct err *err)
 {
     struct rq_private *priv = rq->priv;
 
-    /* headers set before an error is returned go out with it; those of an answer that is given up do not */
+    /*
+     * headers set before an error is returned go out with it; those of an answer that is given up
+     * do not
+     */
     if (priv->response != NULL) {
         http__drop_reply(rq);
         priv->headers = NULL;
@@ -206,7 +210,10 @@ void http__answer_error(struct rq *rq, const struct err *err)
         priv->http->cfg.render_error(rq, err);
     else
         http_problem(rq, err);
-    /* without memory for a text there is still a status; the static text cannot fail but for MHD's own structure */
+    /*
+     * without memory for a text there is still a status; the static text cannot fail but for MHD's
+     * own structure
+     */
     if (priv->response == NULL)
         http__prepare(rq, err_http(err->code), NULL, from_bytes("", 0, MHD_RESPMEM_PERSISTENT), 0);
 }

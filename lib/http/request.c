@@ -1,10 +1,11 @@
 /*
  * lib/http/request.c - the life of one request between MHD's callbacks
  *
- * MHD calls http__access() with the header complete, then with pieces of the body, then once more with nothing. An answer
- * queued at the first call makes MHD 0.9.75 close the connection, so answers wait for the last call; only where the body
- * is too large to be read and dropped (or cannot be delimited) the answer goes out at once. A resumed request comes
- * back through the same call in which it was suspended.
+ * MHD calls http__access() with the header complete, then with pieces of the body, then once more
+ * with nothing. An answer queued at the first call makes MHD 0.9.75 close the connection, so
+ * answers wait for the last call; only where the body is too large to be read and dropped (or
+ * cannot be delimited) the answer goes out at once. A resumed request comes back through the same
+ * call in which it was suspended.
  */
 #include "lib/base/check.h"
 #include "lib/http/http_private.h"
@@ -96,7 +97,10 @@ static int check_length(const struct rq *rq, uint64_t n, struct err *err)
     return err_tell(err, E_LIMIT, "", "body exceeds %zu bytes", rq->priv->max_body);
 }
 
-/* What follows the header: authorisation and, for streamed bodies, the handler. Repeats from where it was suspended. */
+/*
+ * What follows the header: authorisation and, for streamed bodies, the handler. Repeats from where
+ * it was suspended.
+ */
 static enum outcome head(struct rq *rq, const char *method, const char *version)
 {
     struct rq_private *priv = rq->priv;
@@ -184,8 +188,8 @@ static bool body_piece(struct rq *rq, const char *data, size_t n)
 }
 
 /*
- * A refused body that is small is read and dropped: an answer before it could be lost with the connection. Not so if the
- * framing is in doubt, or if the client has not sent it yet.
+ * A refused body that is small is read and dropped: an answer before it could be lost with the
+ * connection. Not so if the framing is in doubt, or if the client has not sent it yet.
  */
 static bool may_drain(const struct rq_private *priv)
 {
@@ -281,7 +285,10 @@ enum MHD_Result http__access(void *cls, struct MHD_Connection *con, const char *
     return last_call(rq, outcome);
 }
 
-/* Body bytes that left, as far as they are known not to be lost on our side; the exact length if all left. */
+/*
+ * Body bytes that left, as far as they are known not to be lost on our side; the exact length if
+ * all left.
+ */
 static uint64_t sent_bytes(const struct rq_private *priv, bool complete)
 {
     uint64_t acked;

@@ -1,10 +1,10 @@
 /*
  * lib/http/router.c - from method and raw path to a route
  *
- * A tree with one level per segment. A node's literal children are sorted and tried first, then its parameter, then
- * routes that end here as a prefix; a branch that leads nowhere is left again, so `/a/{id}/c` is found although `/a/b`
- * exists. The walk is as deep as the longest route, not as the path. Segments are compared percent-decoded; only here is
- * a path decoded, once.
+ * A tree with one level per segment. A node's literal children are sorted and tried first, then its
+ * parameter, then routes that end here as a prefix; a branch that leads nowhere is left again, so
+ * `/a/{id}/c` is found although `/a/b` exists. The walk is as deep as the longest route, not as the
+ * path. Segments are compared percent-decoded; only here is a path decoded, once.
  */
 #include "lib/base/check.h"
 #include "lib/base/encode.h"
@@ -35,7 +35,7 @@ struct walk {
     unsigned n_params;
 };
 
-/* -- building: at start only, so without memory it aborts --------------------------------------------------------------- */
+/* -- building: at start only, so without memory it aborts -------------------------------------- */
 
 static void *grown(void *items, size_t n, size_t size)
 {
@@ -167,7 +167,7 @@ void http__router_free(struct router **router)
     *router = NULL;
 }
 
-/* -- matching ---------------------------------------------------------------------------------------------------------- */
+/* -- matching ---------------------------------------------------------------------------------- */
 
 /* The segment's text; STR_NONE if it is not well-formed. */
 static struct str decode(struct rq *rq, struct str raw)
@@ -190,7 +190,10 @@ static void allow(struct rq_private *priv, const char *method)
         priv->allow[priv->n_allow++] = method;
 }
 
-/* The route of this method; HEAD is answered by GET's, and "*" by any. Without one its methods are noted for Allow. */
+/*
+ * The route of this method; HEAD is answered by GET's, and "*" by any. Without one its methods are
+ * noted for Allow.
+ */
 static const struct http_route *choose(struct walk *walk, const struct http_route **routes,
                                        size_t n)
 {

@@ -1,8 +1,9 @@
 /*
  * lib/http/slot.c - requests: their pool, and who owns them while they are suspended
  *
- * The states are in http_private.h. MHD must never be stopped while a connection is suspended, and a suspended one has no
- * time limit of its own; both follow from http__overdue_locked(), which the watchdog and the shutdown use.
+ * The states are in http_private.h. MHD must never be stopped while a connection is suspended, and
+ * a suspended one has no time limit of its own; both follow from http__overdue_locked(), which the
+ * watchdog and the shutdown use.
  */
 #include "lib/base/check.h"
 #include "lib/http/http_private.h"
@@ -81,7 +82,9 @@ struct rq *http__slot_take(struct http *http, struct conn *conn, struct MHD_Conn
     return &slot->rq;
 }
 
-/* Cleans a request that nobody uses and puts it back. Without lock: the handler's `end` is called. */
+/*
+ * Cleans a request that nobody uses and puts it back. Without lock: the handler's `end` is called.
+ */
 static void recycle(struct rq *rq)
 {
     struct rq_private *priv = rq->priv;

@@ -1,9 +1,10 @@
 /*
  * lib/http/stream.c - answers that come piece by piece, and files
  *
- * The reader runs in the listener thread. When it has nothing, the connection is suspended until rq_stream_ready(); the
- * flag `ready` covers the moment between the reader's answer and the suspension. Files leave through sendfile(2) where
- * the connection is plain; under TLS they are a stream like any other.
+ * The reader runs in the listener thread. When it has nothing, the connection is suspended until
+ * rq_stream_ready(); the flag `ready` covers the moment between the reader's answer and the
+ * suspension. Files leave through sendfile(2) where the connection is plain; under TLS they are a
+ * stream like any other.
  */
 #include <errno.h>
 #include <sys/stat.h>
@@ -14,7 +15,10 @@
 
 #include "lib/base/banned.h"
 
-/* The reader has nothing. True: ask it again at once; false: suspended, or nobody may wait any more. */
+/*
+ * The reader has nothing. True: ask it again at once; false: suspended, or nobody may wait any
+ * more.
+ */
 static bool wait_for_producer(struct rq_private *priv)
 {
     struct http *http = priv->http;

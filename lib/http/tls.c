@@ -1,10 +1,13 @@
 /*
- * lib/http/tls.c - certificate, key and client CA of a listener; verification of client certificates
+ * lib/http/tls.c - certificate, key and client CA of a listener; verification of client
+ * certificates
  *
- * MHD asks for client certificates but verifies nothing. So each session gets our credentials before its handshake, with
- * a verify function that GnuTLS calls inside the handshake: a peer without an acceptable certificate never sends a byte
- * of HTTP. MHD's own credentials hold nothing but http__tls_refuse(), so a session that was not prepared cannot succeed.
- * A reload makes a new object; sessions keep the one that they began with. There are no session tickets and no early data.
+ * MHD asks for client certificates but verifies nothing. So each session gets our credentials
+ * before its handshake, with a verify function that GnuTLS calls inside the handshake: a peer
+ * without an acceptable certificate never sends a byte of HTTP. MHD's own credentials hold nothing
+ * but http__tls_refuse(), so a session that was not prepared cannot succeed. A reload makes a new
+ * object; sessions keep the one that they began with. There are no session tickets and no early
+ * data.
  */
 #include <gnutls/x509.h>
 
@@ -16,7 +19,9 @@
 #define CHAIN_DEPTH 8    /* certificates in a client's chain */
 #define KEY_BITS    8192 /* of any certificate in it */
 
-/* TLS 1.2 and 1.3, authenticated encryption and forward secrecy only (reference/security.md CP-18) */
+/*
+ * TLS 1.2 and 1.3, authenticated encryption and forward secrecy only (reference/security.md CP-18)
+ */
 const char http__tls_priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:%PROFILE_MEDIUM:"
                                     "-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:"
                                     "-CIPHER-ALL:+AES-256-GCM:+CHACHA20-POLY1305:+AES-128-GCM:"
@@ -119,7 +124,10 @@ static bool is_end_entity(const gnutls_datum_t *der)
     return end_entity;
 }
 
-/* Called by GnuTLS in the handshake when the client's certificate message has come, also when it is empty. */
+/*
+ * Called by GnuTLS in the handshake when the client's certificate message has come, also when it is
+ * empty.
+ */
 static int verify(gnutls_session_t session, bool required)
 {
     gnutls_typed_vdata_st purpose = {.type = GNUTLS_DT_KEY_PURPOSE_OID,

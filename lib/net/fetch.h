@@ -77,8 +77,9 @@ struct fetch_request {
 };
 
 /*
- * Queues a request. A malformed URL or header is an error here (E_PEER_ADDRESS, E_INVALID) and
- * `done` is not called. *ret_job (may be NULL) is valid until done has returned.
+ * Queues a request. A malformed URL or header is an error here (E_PEER_ADDRESS, E_INVALID), as are
+ * E_BUSY (LIMIT_FETCH_JOBS), E_SHUTDOWN and E_NO_MEMORY; then `done` is not called. *ret_job (may
+ * be NULL) is valid until done has returned.
  */
 MUST_CHECK int fetch_submit(struct fetcher *fetcher, const struct fetch_request *request,
                             struct fetch **ret_job, struct err *err);
@@ -89,8 +90,10 @@ void fetch_cancel(struct fetcher *fetcher, struct fetch *job);
 /* A response header's value (last one wins), or STR_NONE; only inside head, sink and done. */
 struct str fetch_response_header(const struct fetch *job, const char *name);
 
-/* Blocking call for programs without an event loop (CLI, tests). Body is copied to *ret_body
- * (free()). */
+/*
+ * Blocking call for programs without an event loop (CLI, tests); not from a callback. `done` and
+ * its place for cls are not used, head and sink are. Body is copied to *ret_body (free()).
+ */
 MUST_CHECK int fetch_call(struct fetcher *fetcher, const struct fetch_request *request,
                           int *ret_status, char **ret_body, size_t *ret_n, struct err *err);
 

@@ -27,7 +27,10 @@ void raw_send_c(int fd, const char *text);
 /* Reads one answer; 1xx are skipped. `head` says that the request was HEAD. */
 struct raw_answer raw_read(int fd, bool head);
 void raw_answer_done(struct raw_answer *answer);
-/* Header value of an answer, "" if absent (static storage of the answer is used: valid until the next call). */
+/*
+ * Header value of an answer, "" if absent (static storage of the answer is used: valid until the
+ * next call).
+ */
 struct str raw_header(const struct raw_answer *answer, const char *name);
 /* Connects, sends, reads one answer, closes. */
 struct raw_answer raw_call(uint16_t port, const void *p, size_t n);

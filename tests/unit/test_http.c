@@ -14,7 +14,7 @@
 
 #include "lib/base/banned.h"
 
-/* -- a listener with one route for each thing to see ------------------------------------------------------------------- */
+/* -- a listener with one route for each thing to see ------------------------------------------- */
 
 struct thing {
     struct str name;
@@ -266,7 +266,7 @@ static void close_listener(void)
     ck_assert_ptr_null(http);
 }
 
-/* -- routes ------------------------------------------------------------------------------------------------------------ */
+/* -- routes ------------------------------------------------------------------------------------ */
 
 /* clang-format off */
 static const struct { const char *method, *target; int status; const char *body; } route_cases[] = {
@@ -382,7 +382,7 @@ START_TEST(test_head_is_get_without_body)
 
 END_TEST
 
-/* -- framing ----------------------------------------------------------------------------------------------------------- */
+/* -- framing ----------------------------------------------------------------------------------- */
 
 #define BYTES(text) text, sizeof(text) - 1
 
@@ -456,7 +456,10 @@ static const struct { const char *name; const char *p; size_t n; int status; boo
 
 /* clang-format on */
 
-/* A refused request is answered once and the connection ends, so that nothing in it can become a second request. */
+/*
+ * A refused request is answered once and the connection ends, so that nothing in it can become a
+ * second request.
+ */
 START_TEST(test_framing)
 {
     int fd = raw_connect(port);
@@ -464,7 +467,9 @@ START_TEST(test_framing)
 
     raw_send(fd, framing_cases[_i].p, framing_cases[_i].n);
     answer = raw_read(fd, memcmp(framing_cases[_i].p, "HEAD", 4) == 0);
-    /* HTTP/0.9 and version mistakes are answered or cut by MHD itself, with a status of its choice */
+    /*
+     * HTTP/0.9 and version mistakes are answered or cut by MHD itself, with a status of its choice
+     */
     if (framing_cases[_i].status == 400 && answer.status == 505)
         answer.status = 400;
     ck_assert_msg(answer.status == framing_cases[_i].status ||
@@ -523,7 +528,7 @@ START_TEST(test_header_sizes)
 
 END_TEST
 
-/* -- bodies ------------------------------------------------------------------------------------------------------------ */
+/* -- bodies ------------------------------------------------------------------------------------ */
 
 static void add_body(struct buf *request, bool chunked, size_t n)
 {
@@ -725,7 +730,7 @@ START_TEST(test_query)
 
 END_TEST
 
-/* -- answers ----------------------------------------------------------------------------------------------------------- */
+/* -- answers ----------------------------------------------------------------------------------- */
 
 START_TEST(test_default_headers)
 {
@@ -859,7 +864,7 @@ START_TEST(test_metrics)
 
 END_TEST
 
-/* -- parsers ------------------------------------------------------------------------------------------------------------ */
+/* -- parsers ----------------------------------------------------------------------------------- */
 
 /* clang-format off */
 static const struct { const char *header; uint64_t size; enum http_range want; uint64_t from, length; } range_cases[] = {
@@ -928,7 +933,7 @@ START_TEST(test_etag)
 
 END_TEST
 
-/* -- configuration ----------------------------------------------------------------------------------------------------- */
+/* -- configuration ----------------------------------------------------------------------------- */
 
 START_TEST(test_address_mistakes)
 {

@@ -1,0 +1,139 @@
+/*
+ * lib/net/fetch_private.h - what the files of lib/net share
+ *
+ * Everything below belongs to the fetcher's thread, except the members that fetcher->lock guards.
+ */
+#pragma once
+
+#include <curl/curl.h>
+#include <pthread.h>
+
+#include "lib/base/buf.h"
+#include "lib/net/fetch.h"
+
+#define FETCH_HEAD_BYTES  (64 * 1024) /* header of an answer, 1xx and trailers included */
+#define FETCH_HEAD_LINES  1024        /* and lines of it */
+#define FETCH_CONNECT_US  (10 * INT64_C(1000000))
+#define FETCH_DEADLINE_US (30 * INT64_C(1000000)) /* where the caller names none */
+#define FETCH_RATE_S      30                      /* time over which min_rate is judged */
+#define FETCH_PEERS       512                     /* idle peers are forgotten above this */
+#define FETCH_BUCKETS     256                     /* power of two */
+
+/* An IPv4 block is one of ::ffff:0:0/96. */
+struct cidr {
+    uint8_t address[16];
+    unsigned bits;
+};
+
+struct peer {
+    struct peer *in_bucket;
+    struct peer *next; /* in the list of peers that may start a job */
+    bool ready;        /* is in that list */
+    unsigned active;
+    struct fetch *first, *last; /* waiting jobs */
+    char key[];                 /* scheme://host:port */
+};
+
+/* One easy handle and the job that it carries; reused. */
+struct carrier {
+    struct carrier *next;
+    CURL *easy;
+    struct fetch *job;
+};
+
+struct fetch {
+    struct fetcher *fetcher;
+    struct fetch *next;                /* inbox, or the peer's queue */
+    struct fetch *sig_prev, *sig_next; /* guarded by lock: list of jobs with a wish */
+    bool signalled;                    /* guarded by lock */
+    bool want_resume;                  /* guarded by lock */
+    bool want_cancel;                  /* guarded by lock */
+    struct peer *peer;
+    bool started;            /* left its peer's queue */
+    struct carrier *carrier; /* NULL: waits */
+    size_t heap_index;       /* by deadline */
+    int64_t deadline_us;
+
+    char *method;
+    char *url;
+    char *peer_key;
+    struct curl_slist *headers;
+    struct str body; /* borrowed from the caller */
+    size_t max_response;
+    int64_t min_rate;
+    enum fetch_flow (*head)(void *cls, const struct fetch_response *response);
+    enum fetch_flow (*sink)(void *cls, const void *p, size_t n);
+    void (*done)(void *cls, const struct fetch_response *response, const struct err *err);
+    void *cls;
+
+    struct buf head_text; /* header lines of the last answer */
+    size_t head_bytes;    /* all that came */
+    unsigned head_lines;
+    bool head_done;
+    struct buf content;
+    bool denied; /* the filter refused an address */
+    bool tried;  /* and allowed one */
+    bool too_big;
+    bool stopped; /* by head or sink */
+};
+
+struct fetcher {
+    const struct env *env;
+    char *ca_file, *client_cert_file, *client_key_file, *user_agent;
+    bool allow_http;
+    struct cidr *allow;
+    size_t n_allow;
+    unsigned max_active, max_per_peer;
+    CURLM *multi;
+    pthread_t thread;
+    bool thread_made;
+
+    pthread_mutex_t lock; /* guards what follows */
+    struct fetch *inbox_first, *inbox_last;
+    struct fetch *signals;
+    size_t n_jobs;
+    bool woken;
+    bool closing;
+
+    /* fetcher's thread only */
+    struct carrier *carriers; /* free ones */
+    unsigned active;
+    struct peer *peers[FETCH_BUCKETS];
+    size_t n_peers;
+    struct peer *ready_first, *ready_last;
+    struct fetch **heap; /* all jobs, earliest deadline first */
+    size_t heap_n, heap_cap;
+};
+
+/* -- address.c --------------------------------------------------------------------------------- */
+MUST_CHECK int fetch__cidr_parse(struct str text, struct cidr *ret_cidr, struct err *err);
+
+/* -- url.c ------------------------------------------------------------------------------------- */
+/* Checks a URL and writes the key of its peer. Errors: E_PEER_ADDRESS, E_NO_MEMORY. */
+MUST_CHECK int fetch__url_check(const struct fetcher *fetcher, const char *url, struct buf *ret_key,
+                                struct err *err);
+
+/* -- job.c ------------------------------------------------------------------------------------- */
+MUST_CHECK int fetch__job_new(struct fetcher *fetcher, const struct fetch_request *request,
+                              struct fetch **ret_job, struct err *err);
+void fetch__job_free(struct fetch **job);
+
+/* -- queue.c ----------------------------------------------------------------------------------- */
+/* Takes the job into its peer's queue and among the deadlines. False without memory. */
+bool fetch__queue_put(struct fetcher *fetcher, struct fetch *job);
+/* The next job that may start, peers in turn; NULL if none. It leaves its queue. */
+struct fetch *fetch__queue_next(struct fetcher *fetcher);
+/* A job is over: takes it out of queue and deadlines. */
+void fetch__queue_drop(struct fetcher *fetcher, struct fetch *job);
+/* The job with the earliest deadline, or NULL. */
+struct fetch *fetch__queue_earliest(const struct fetcher *fetcher);
+void fetch__queue_free(struct fetcher *fetcher);
+
+/* -- transfer.c -------------------------------------------------------------------------------- */
+/* Gives the job to a carrier and curl. False without memory. */
+bool fetch__start(struct fetcher *fetcher, struct fetch *job);
+/* Ends a job: calls done with what is in `err` (E_OK: with the answer) and frees it. */
+void fetch__finish(struct fetcher *fetcher, struct fetch *job, const struct err *err);
+/* What curl's result means. */
+void fetch__judge(const struct fetch *job, CURLcode code, struct err *err);
+void fetch__carriers_free(struct fetcher *fetcher);
