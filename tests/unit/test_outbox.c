@@ -1,0 +1,802 @@
+/*
+ * lib/sm/outbox.h on SQLite: order per stream, repetition, refusal, deadline, restart, and death between send and result.
+ *
+ * The test is the program: `send` hands the message to a list, and the test answers when it likes.
+ */
+#include <check.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "lib/base/check.h"
+#include "lib/base/timefmt.h"
+#include "lib/db/db_private.h"
+#include "lib/sm/outbox.h"
+
+#include "lib/base/banned.h"
+
+#define WAIT_US (20 * US_PER_S)
+#define SQL(sql)                                                                                   \
+    {                                                                                              \
+        [DB_SQLITE] = (sql)                                                                        \
+    }
+
+static const struct query_column msg_columns[] = {
+    {"id",          DBT_I64 },
+    {"stream",      DBT_TEXT},
+    {"kind",        DBT_TEXT},
+    {"url",         DBT_TEXT},
+    {"audience",    DBT_TEXT},
+    {"body",        DBT_TEXT},
+    {"deadline_us", DBT_I64 },
+    {"attempts",    DBT_I64 },
+    {"due_us",      DBT_I64 },
+};
+static const struct query_column repeat_params[] = {
+    {"id",       DBT_I64},
+    {"attempts", DBT_I64},
+    {"due_us",   DBT_I64}
+};
+static const struct query_column id_column[] = {
+    {"id", DBT_I64}
+};
+static const struct query_column n_column[] = {
+    {"n", DBT_I64}
+};
+static const struct query q_insert = {
+    .name = "insert",
+    .params = msg_columns,
+    .n_params = 9,
+    .text = SQL("INSERT INTO outbox VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"),
+};
+static const struct query q_delete = {
+    .name = "delete",
+    .text = SQL("DELETE FROM outbox WHERE id = $1"),
+    .params = id_column,
+    .n_params = 1,
+};
+static const struct query q_repeat = {
+    .name = "repeat",
+    .params = repeat_params,
+    .n_params = 3,
+    .text = SQL("UPDATE outbox SET attempts = $2, due_us = $3 WHERE id = $1"),
+};
+static const struct query q_pending = {
+    .name = "pending",
+    .columns = msg_columns,
+    .n_columns = 9,
+    .text = SQL(
+        "SELECT id, stream, kind, url, audience, body, deadline_us, attempts, due_us FROM outbox ORDER BY id"),
+};
+static const struct query q_count = {
+    .name = "count",
+    .text = SQL("SELECT count(*) AS n FROM outbox"),
+    .columns = n_column,
+    .n_columns = 1,
+};
+static const struct query q_attempts = {
+    .name = "attempts",
+    .text = SQL("SELECT sum(attempts) AS n FROM outbox"),
+    .columns = n_column,
+    .n_columns = 1,
+};
+static const struct query q_drop = {
+    .name = "drop",
+    .text = SQL("DELETE FROM outbox WHERE stream = 's'"),
+};
+
+struct count {
+    int64_t n;
+};
+static const struct field count_fields[] = {FIELD(struct count, n, "n", 0)};
+static OBJECT(count_row, struct count, count_fields, CLOSED);
+
+/* -- the program ---------------------------------------------------------------------------------------------------- */
+
+#define MOST 4096
+
+struct sent {
+    const struct outbox_msg *msg;
+    int64_t id, attempts, at_us;
+    char stream[16];
+};
+
+struct end {
+    int64_t id;
+    enum outbox_result result;
+    enum err_code code; /* on entry */
+    char answer[32];
+    bool has_answer;
+};
+
+static struct program {
+    pthread_mutex_t lock; /* guards what follows */
+    struct sent sent[MOST];
+    int n_sent;
+    struct end ends[MOST];
+    int n_ends, n_after;
+    int end_failures; /* so many calls of `ended` fail first */
+    bool follow;      /* `ended` puts a further message */
+    struct outbox_msg further;
+    bool drop_in_after;
+    enum outbox_result instant; /* with is_instant: answered within send */
+    bool is_instant;
+} app = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static char folder[64], target[128];
+static struct db_cfg cfg;
+static struct db *db;
+static struct writer *writer;
+static struct outbox *outbox;
+static struct arena *arena;
+
+static void lock(void)
+{
+    (void)pthread_mutex_lock(&app.lock);
+}
+
+static void unlock(void)
+{
+    (void)pthread_mutex_unlock(&app.lock);
+}
+
+static void on_send(void *cls, const struct outbox_msg *msg)
+{
+    ck_assert_ptr_eq(cls, &app);
+    lock();
+    CHECK(app.n_sent < MOST);
+    struct sent *s = &app.sent[app.n_sent++];
+    *s = (struct sent){
+        .msg = msg, .id = msg->id, .attempts = msg->attempts, .at_us = env_mono_us(&env_system)};
+    (void)snprintf(s->stream, sizeof(s->stream), "%.*s", STR_ARG(msg->stream));
+    bool instant = app.is_instant;
+    unlock();
+    if (instant)
+        outbox_result(outbox, msg, app.instant, STR("at once"));
+}
+
+static int on_ended(struct db *tx, void *cls, const struct outbox_msg *msg,
+                    enum outbox_result result, struct str answer, struct err *err)
+{
+    (void)cls;
+    lock();
+    struct end *e = &app.ends[app.n_ends];
+    *e = (struct end){
+        .id = msg->id, .result = result, .code = err->code, .has_answer = str_present(answer)};
+    (void)snprintf(e->answer, sizeof(e->answer), "%.*s", STR_ARG(answer));
+    bool fails = app.end_failures > 0;
+    app.end_failures -= fails;
+    app.n_ends += !fails;
+    bool follow = app.follow;
+    unlock();
+    if (fails)
+        return err_set(err, E_DB, "", "not now");
+    return follow ? outbox_put(outbox, tx, &app.further, err) : 0;
+}
+
+static void on_after(void *cls, const struct outbox_msg *msg, enum outbox_result result)
+{
+    (void)cls;
+    (void)result;
+    lock();
+    bool follow = app.follow, drop = app.drop_in_after;
+    app.follow = false;
+    unlock();
+    if (follow)
+        outbox_wake(outbox, &app.further);
+    if (drop)
+        outbox_drop_stream(outbox, msg->stream);
+    lock();
+    app.n_after++;
+    unlock();
+}
+
+/* -- one database per test -------------------------------------------------------------------------------------------- */
+
+static int make_table(struct db *tx, void *arg, struct err *err)
+{
+    (void)arg;
+    return tx->ops->script(
+        tx, "table",
+        "CREATE TABLE outbox (id bigint PRIMARY KEY, stream text, kind text, url text, audience text,"
+        " body text, deadline_us bigint, attempts bigint, due_us bigint)",
+        err);
+}
+
+static void open_outbox(void)
+{
+    struct err err = {0};
+    struct outbox_cfg o = {
+        .env = &env_system,
+        .writer = writer,
+        .db = cfg,
+        .app = &app,
+        .send = on_send,
+        .ended = on_ended,
+        .after = on_after,
+        .queries = {&q_insert, &q_delete, &q_repeat, &q_pending},
+    };
+
+    ck_assert_msg(outbox_open(&o, &outbox, &err) == 0, "%s", err.text);
+}
+
+static void start_outbox(void)
+{
+    struct err err = {0};
+
+    ck_assert_int_eq(outbox_start(outbox, &err), 0);
+}
+
+static void set_up(void)
+{
+    struct err err = {0};
+
+    (void)snprintf(folder, sizeof(folder), "/tmp/naru-outbox-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    (void)snprintf(target, sizeof(target), "%s/o.db", folder);
+    cfg = (struct db_cfg){.kind = DB_SQLITE, .target = target};
+    ck_assert_msg(db_open(&cfg, &db, &err) == 0, "%s", err.text);
+    ck_assert_int_eq(db_tx(db, "table", make_table, NULL, &err), 0);
+    ck_assert_int_eq(writer_open(&cfg, &env_system, &writer, &err), 0);
+    arena = arena_new(65536);
+    open_outbox();
+}
+
+static void tear_down(void)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm"};
+    char path[160];
+
+    outbox_close(&outbox, 0);
+    writer_close(&writer);
+    db_close(&db);
+    arena_free(&arena);
+    for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
+        (void)snprintf(path, sizeof(path), "%s%s", target, suffixes[i]);
+        (void)unlink(path);
+    }
+    (void)rmdir(folder);
+}
+
+static int64_t number_of(const struct query *q)
+{
+    struct err err = {0};
+    struct count out = {0};
+
+    ck_assert_msg(db_one(db, q, DB_NO_ARGS, &count_row, arena, &out, &err) == DB_ROW, "%s",
+                  err.text);
+    return out.n;
+}
+
+static struct outbox_msg message(const char *stream, int64_t deadline_in_us)
+{
+    int64_t now_us = env_wall_us(&env_system);
+
+    return (struct outbox_msg){.id = outbox_next_id(outbox),
+                               .stream = str_c(stream),
+                               .kind = STR("note"),
+                               .url = STR("http://peer/x"),
+                               .audience = STR("peer"),
+                               .body = STR("{}"),
+                               .deadline_us = now_us + deadline_in_us,
+                               .due_us = now_us};
+}
+
+static int put_one(struct db *tx, void *arg, struct err *err)
+{
+    return outbox_put(outbox, tx, arg, err);
+}
+
+static void put(const struct outbox_msg *msg)
+{
+    struct err err = {0};
+
+    ck_assert_msg(writer_call(writer, "put", put_one, (void *)(uintptr_t)msg, &err) == 0, "%s",
+                  err.text);
+}
+
+static int64_t post(const char *stream)
+{
+    struct outbox_msg msg = message(stream, US_PER_H);
+
+    put(&msg);
+    outbox_wake(outbox, &msg);
+    return msg.id;
+}
+
+/* Waits until *what is at least n. */
+static void wait_for(const int *what, int n, const char *name)
+{
+    int64_t end_us = env_mono_us(&env_system) + WAIT_US;
+
+    for (;;) {
+        lock();
+        int now = *what;
+        unlock();
+        if (now >= n)
+            return;
+        ck_assert_msg(env_mono_us(&env_system) < end_us, "%s: %d of %d", name, now, n);
+        (void)usleep(200);
+    }
+}
+
+static struct sent wait_sent(int n)
+{
+    wait_for(&app.n_sent, n, "sent");
+    lock();
+    struct sent s = app.sent[n - 1];
+    unlock();
+    return s;
+}
+
+static void answer(struct sent s, enum outbox_result result)
+{
+    outbox_result(outbox, s.msg, result, STR("yes"));
+}
+
+static int n_sent(void)
+{
+    lock();
+    int n = app.n_sent;
+    unlock();
+    return n;
+}
+
+/* -- cases ---------------------------------------------------------------------------------------------------------------- */
+
+START_TEST(test_nothing_before_start)
+{
+    set_up();
+    int64_t id = post("s");
+    ck_assert_int_eq(outbox_pending(outbox), 1);
+    ck_assert_int_eq(n_sent(), 0);
+    start_outbox();
+    struct sent s = wait_sent(1);
+    ck_assert_int_eq(s.id, id);
+    ck_assert_str_eq(s.stream, "s");
+    ck_assert(str_eq_c(s.msg->url, "http://peer/x") && str_eq_c(s.msg->audience, "peer"));
+    ck_assert(str_eq_c(s.msg->body, "{}") && str_eq_c(s.msg->kind, "note"));
+    answer(s, OUTBOX_SENT);
+    wait_for(&app.n_after, 1, "after");
+    ck_assert_int_eq(app.ends[0].id, id);
+    ck_assert_int_eq(app.ends[0].result, OUTBOX_SENT);
+    ck_assert_int_eq(app.ends[0].code, E_OK);
+    ck_assert_str_eq(app.ends[0].answer, "yes");
+    ck_assert_int_eq(number_of(&q_count), 0);
+    tear_down();
+}
+
+END_TEST
+
+START_TEST(test_order_per_stream)
+{
+    int64_t a[3], b;
+
+    set_up();
+    start_outbox();
+    for (int i = 0; i < 3; i++)
+        a[i] = post("a");
+    b = post("b");
+    ck_assert(a[0] < a[1] && a[1] < a[2] && a[2] < b);
+    struct sent first = wait_sent(2); /* one of each stream, and no more */
+    struct sent other = app.sent[0];
+    if (first.id != a[0]) {
+        struct sent x = first;
+        first = other;
+        other = x;
+    }
+    ck_assert_int_eq(first.id, a[0]);
+    ck_assert_int_eq(other.id, b);
+    answer(other, OUTBOX_SENT);
+    wait_for(&app.n_after, 1, "after");
+    ck_assert_int_eq(n_sent(), 2); /* stream a still waits for its answer */
+    answer(first, OUTBOX_SENT);
+    first = wait_sent(3);
+    ck_assert_int_eq(first.id, a[1]);
+    answer(first, OUTBOX_SENT);
+    first = wait_sent(4);
+    ck_assert_int_eq(first.id, a[2]);
+    answer(first, OUTBOX_SENT);
+    wait_for(&app.n_after, 4, "after");
+    ck_assert_int_eq(number_of(&q_count), 0);
+    ck_assert_int_eq(outbox_pending(outbox), 0);
+    tear_down();
+}
+
+END_TEST
+
+/* What was woken later but has the lower id goes first. */
+START_TEST(test_order_is_by_id)
+{
+    set_up();
+    struct outbox_msg first = message("s", US_PER_H), second = message("s", US_PER_H);
+    put(&first);
+    put(&second);
+    outbox_wake(outbox, &second);
+    outbox_wake(outbox, &first);
+    start_outbox();
+    struct sent s = wait_sent(1);
+    ck_assert_int_eq(s.id, first.id);
+    answer(s, OUTBOX_SENT);
+    ck_assert_int_eq(wait_sent(2).id, second.id);
+    tear_down();
+}
+
+END_TEST
+
+START_TEST(test_repeated_with_back_off)
+{
+    set_up();
+    start_outbox();
+    int64_t id = post("s");
+    struct sent before = wait_sent(1);
+    for (int i = 1; i <= 4; i++) {
+        answer(before, i % 2 != 0 ? OUTBOX_AGAIN : OUTBOX_NOT_YET);
+        struct sent now = wait_sent(i + 1);
+        int64_t least_us = (10000 << (i - 1)) * 3 / 4;
+        ck_assert_int_eq(now.id, id);
+        ck_assert_int_eq(now.attempts, i);
+        ck_assert_msg(now.at_us - before.at_us >= least_us, "attempt %d after %" PRId64 " us", i,
+                      now.at_us - before.at_us);
+        before = now;
+    }
+    int64_t end_us = env_mono_us(&env_system) + WAIT_US;
+    while (number_of(&q_attempts) < 4 && env_mono_us(&env_system) < end_us)
+        (void)usleep(500);
+    ck_assert_int_eq(number_of(&q_attempts), 4);
+    ck_assert_int_eq(app.n_ends, 0);
+    answer(before, OUTBOX_SENT);
+    wait_for(&app.n_after, 1, "after");
+    ck_assert_int_eq(number_of(&q_count), 0);
+    tear_down();
+}
+
+END_TEST
+
+START_TEST(test_refused_holds_the_stream)
+{
+    set_up();
+    start_outbox();
+    int64_t first = post("s"), second = post("s");
+    lock();
+    app.end_failures = 2; /* the refusal cannot be recorded at once */
+    unlock();
+    answer(wait_sent(1), OUTBOX_REFUSED);
+    struct sent s = wait_sent(2);
+    ck_assert_int_eq(s.id, second);
+    ck_assert_int_eq(app.n_after, 1);
+    ck_assert_int_eq(app.n_ends, 1);
+    ck_assert_int_eq(app.ends[0].id, first);
+    ck_assert_int_eq(app.ends[0].result, OUTBOX_REFUSED);
+    ck_assert_int_eq(number_of(&q_count), 1);
+    tear_down();
+}
+
+END_TEST
+
+START_TEST(test_refused_drops_the_stream)
+{
+    struct err err = {0};
+
+    set_up();
+    app.drop_in_after = true;
+    start_outbox();
+    (void)post("s");
+    (void)post("s");
+    answer(wait_sent(1), OUTBOX_REFUSED);
+    wait_for(&app.n_after, 1, "after");
+    ck_assert_int_eq(db_exec(db, &q_drop, DB_NO_ARGS, NULL, &err), 0);
+    int64_t other = post("t");
+    ck_assert_int_eq(wait_sent(2).id, other);
+    ck_assert_int_eq(outbox_pending(outbox), 1);
+    tear_down();
+}
+
+END_TEST
+
+START_TEST(test_dropped_in_flight_is_not_repeated)
+{
+    set_up();
+    start_outbox();
+    (void)post("s");
+    struct sent s = wait_sent(1);
+    outbox_drop_stream(outbox, STR("s"));
+    outbox_drop_stream(outbox, STR("never there"));
+    answer(s, OUTBOX_AGAIN);
+    ck_assert_int_eq(outbox_pending(outbox), 0);
+    int64_t other = post("s");
+    ck_assert_int_eq(wait_sent(2).id, other);
+    tear_down();
+}
+
+END_TEST
+
+START_TEST(test_deadline)
+{
+    set_up();
+    start_outbox();
+    struct outbox_msg late = message("s", -1);
+    put(&late);
+    outbox_wake(outbox, &late);
+    wait_for(&app.n_after, 1, "after");
+    ck_assert_int_eq(n_sent(), 0);
+    ck_assert_int_eq(app.ends[0].result, OUTBOX_REFUSED);
+    ck_assert_int_eq(app.ends[0].code, E_PEER_TIMEOUT);
+    ck_assert(!app.ends[0].has_answer);
+    ck_assert_int_eq(number_of(&q_count), 0);
+    /* the deadline comes while the message is being repeated: no later than that it is given up */
+    struct outbox_msg soon = message("s", 100000);
+    put(&soon);
+    app.is_instant = true;
+    app.instant = OUTBOX_AGAIN;
+    outbox_wake(outbox, &soon);
+    wait_for(&app.n_after, 2, "after");
+    ck_assert_int_gt(n_sent(), 1);
+    ck_assert_int_eq(app.ends[1].code, E_PEER_TIMEOUT);
+    ck_assert_int_eq(number_of(&q_count), 0);
+    ck_assert_int_eq(outbox_pending(outbox), 0);
+    tear_down();
+}
+
+END_TEST
+
+START_TEST(test_end_is_recorded_again_but_not_sent)
+{
+    set_up();
+    start_outbox();
+    (void)post("s");
+    lock();
+    app.end_failures = 3;
+    unlock();
+    answer(wait_sent(1), OUTBOX_SENT);
+    wait_for(&app.n_after, 1, "after");
+    ck_assert_int_eq(n_sent(), 1);
+    ck_assert_int_eq(app.n_ends, 1);
+    ck_assert_int_eq(number_of(&q_count), 0);
+    tear_down();
+}
+
+END_TEST
+
+START_TEST(test_end_puts_the_next)
+{
+    set_up();
+    start_outbox();
+    int64_t first = post("s");
+    app.further = message("s", US_PER_H);
+    lock();
+    app.follow = true;
+    unlock();
+    answer(wait_sent(1), OUTBOX_SENT);
+    struct sent s = wait_sent(2);
+    ck_assert_int_ne(s.id, first);
+    ck_assert_int_eq(s.id, app.further.id);
+    answer(s, OUTBOX_SENT);
+    wait_for(&app.n_after, 2, "after");
+    ck_assert_int_eq(number_of(&q_count), 0);
+    tear_down();
+}
+
+END_TEST
+
+START_TEST(test_restart_sends_what_is_left)
+{
+    struct outbox_msg msgs[3];
+
+    set_up();
+    for (int i = 0; i < 3; i++) {
+        msgs[i] = message("s", US_PER_H);
+        msgs[i].attempts = i;
+        put(&msgs[i]); /* committed, then the program died before outbox_wake */
+    }
+    outbox_close(&outbox, 0);
+    ck_assert_ptr_null(outbox);
+    open_outbox();
+    ck_assert_int_eq(outbox_pending(outbox), 3);
+    ck_assert_int_gt(outbox_next_id(outbox), msgs[2].id);
+    start_outbox();
+    for (int i = 0; i < 3; i++) {
+        struct sent s = wait_sent(i + 1);
+        ck_assert_int_eq(s.id, msgs[i].id);
+        ck_assert_int_eq(s.attempts, i);
+        answer(s, OUTBOX_SENT);
+    }
+    wait_for(&app.n_after, 3, "after");
+    ck_assert_int_eq(number_of(&q_count), 0);
+    tear_down();
+}
+
+END_TEST
+
+START_TEST(test_end_between_send_and_result)
+{
+    set_up();
+    start_outbox();
+    int64_t id = post("s");
+    (void)post("s");
+    struct sent s = wait_sent(1);
+    outbox_close(&outbox, 1000); /* the grace passes */
+    open_outbox();
+    start_outbox();
+    struct sent again = wait_sent(2);
+    ck_assert_int_eq(again.id, id);
+    outbox_result(NULL, s.msg, OUTBOX_SENT,
+                  STR("too late")); /* the first one's answer: taken and forgotten */
+    ck_assert_int_eq(app.n_ends, 0);
+    answer(again, OUTBOX_SENT);
+    wait_for(&app.n_after, 1, "after");
+    ck_assert_int_eq(number_of(&q_count), 1);
+    tear_down();
+}
+
+END_TEST
+
+static void *answer_later(void *arg)
+{
+    struct sent *s = arg;
+
+    (void)usleep(20000);
+    outbox_result(NULL, s->msg, OUTBOX_SENT, STR("in time"));
+    return NULL;
+}
+
+START_TEST(test_close_waits_for_results)
+{
+    pthread_t thread;
+
+    set_up();
+    start_outbox();
+    (void)post("s");
+    struct sent s = wait_sent(1);
+    ck_assert_int_eq(pthread_create(&thread, NULL, answer_later, &s), 0);
+    outbox_close(&outbox, WAIT_US);
+    ck_assert_int_eq(app.n_after, 1);
+    ck_assert_int_eq(number_of(&q_count), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    struct outbox_msg none = {.stream = STR("s")};
+    outbox_wake(outbox, &none); /* closed: harmless */
+    ck_assert_int_eq(outbox_pending(outbox), 0);
+    tear_down();
+}
+
+END_TEST
+
+START_TEST(test_answered_within_send)
+{
+    set_up();
+    app.is_instant = true;
+    app.instant = OUTBOX_SENT;
+    start_outbox();
+    for (int i = 0; i < 20; i++)
+        (void)post(i % 2 != 0 ? "a" : "b");
+    wait_for(&app.n_after, 20, "after");
+    ck_assert_int_eq(number_of(&q_count), 0);
+    tear_down();
+}
+
+END_TEST
+
+START_TEST(test_ids_ascend)
+{
+    int64_t last = 0;
+
+    set_up();
+    for (int i = 0; i < 1000; i++) {
+        int64_t id = outbox_next_id(outbox);
+        ck_assert_int_gt(id, last);
+        last = id;
+    }
+    tear_down();
+}
+
+END_TEST
+
+/* -- many at once --------------------------------------------------------------------------------------------------------- */
+
+#define N_THREADS 4
+#define N_EACH    150
+
+static atomic_int stop;
+
+static void *post_many(void *arg)
+{
+    int t = *(const int *)arg;
+
+    for (int i = 0; i < N_EACH; i++) {
+        char stream[16];
+        (void)snprintf(stream, sizeof(stream), "t%d-%d", t, i % 5);
+        (void)post(stream);
+    }
+    return NULL;
+}
+
+/* Answers in turn, some of them first with a wish to have them again. */
+static void *answer_all(void *arg)
+{
+    int done = 0;
+
+    (void)arg;
+    while (atomic_load(&stop) == 0) {
+        if (n_sent() <= done) {
+            (void)usleep(100);
+            continue;
+        }
+        lock();
+        struct sent s = app.sent[done];
+        unlock();
+        answer(s, done % 3 == 0 && s.attempts < 2 ? OUTBOX_AGAIN : OUTBOX_SENT);
+        done++;
+    }
+    return NULL;
+}
+
+START_TEST(test_many)
+{
+    pthread_t threads[N_THREADS], answerer;
+    int numbers[N_THREADS];
+
+    set_up();
+    start_outbox();
+    ck_assert_int_eq(pthread_create(&answerer, NULL, answer_all, NULL), 0);
+    for (int i = 0; i < N_THREADS; i++) {
+        numbers[i] = i;
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, post_many, &numbers[i]), 0);
+    }
+    for (int i = 0; i < N_THREADS; i++)
+        ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+    wait_for(&app.n_after, N_THREADS * N_EACH, "after");
+    atomic_store(&stop, 1);
+    ck_assert_int_eq(pthread_join(answerer, NULL), 0);
+    ck_assert_int_eq(app.n_ends, N_THREADS * N_EACH);
+    ck_assert_int_eq(number_of(&q_count), 0);
+    ck_assert_int_eq(outbox_pending(outbox), 0);
+    for (int i = 0; i < app.n_sent;
+         i++) /* never an earlier message of a stream after a later one */
+        for (int j = i + 1; j < app.n_sent; j++)
+            ck_assert_msg(strcmp(app.sent[i].stream, app.sent[j].stream) != 0 ||
+                              app.sent[i].id <= app.sent[j].id,
+                          "stream %s", app.sent[i].stream);
+    tear_down();
+}
+
+END_TEST
+
+static Suite *suite(void)
+{
+    const TTest *const tests[] = {
+        test_nothing_before_start,
+        test_order_per_stream,
+        test_order_is_by_id,
+        test_repeated_with_back_off,
+        test_refused_holds_the_stream,
+        test_refused_drops_the_stream,
+        test_dropped_in_flight_is_not_repeated,
+        test_deadline,
+        test_end_is_recorded_again_but_not_sent,
+        test_end_puts_the_next,
+        test_restart_sends_what_is_left,
+        test_end_between_send_and_result,
+        test_close_waits_for_results,
+        test_answered_within_send,
+        test_ids_ascend,
+        test_many,
+    };
+    Suite *s = suite_create("outbox");
+    TCase *tc = tcase_create("all");
+
+    tcase_set_timeout(tc, 60);
+    for (size_t i = 0; i < ARRAY_LEN(tests); i++)
+        tcase_add_test(tc, tests[i]);
+    suite_add_tcase(s, tc);
+    return s;
+}
+
+int main(void)
+{
+    SRunner *sr = srunner_create(suite());
+    srunner_run_all(sr, CK_ENV);
+    int bad = srunner_ntests_failed(sr);
+    srunner_free(sr);
+    return bad != 0;
+}
