@@ -28,12 +28,13 @@ MUST_CHECK int dataset_get(struct db *db, struct uuid dataset, struct uuid viewe
                            struct err *err);
 /* The plan by hash, parsed. */
 MUST_CHECK int catalogue_plan(struct db *db, struct str hash, struct arena *arena,
-                              struct plan *ret_plan, struct err *err);
+                              const struct plan **ret_plan, struct err *err);
 
 /*
- * Search tokens: NFKC-like folding (full-width forms, case), words for Latin and digits, character
- * bigrams (and single characters at the ends) for Hangul and CJK. Also used for the query. At most
- * 512 tokens.
+ * Distinct search tokens of a text, at most 512: words for Latin and digits, character bigrams for Hangul and CJK, for the index single
+ * characters too (rules at the head of tokens.c). Errors: E_INVALID (not UTF-8), E_NO_MEMORY.
  */
-MUST_CHECK int search_tokens(struct str text, struct arena *arena, struct str_list *ret_tokens,
-                             struct err *err);
+enum search_use { SEARCH_INDEX, SEARCH_QUERY };
+
+MUST_CHECK int search_tokens(struct str text, enum search_use use, struct arena *arena,
+                             struct str_list *ret_tokens, struct err *err);
