@@ -5,6 +5,7 @@ Takes minutes and needs root, so it runs only when asked: NARU_SLOW=1 python3 te
 import json
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -167,6 +168,28 @@ def changed_since(rootfs, marker):
     return [path for path in inside if not path.startswith(("/var/lib/naru/", "/tmp/", "/proc/", "/dev/", "/sys/"))]
 
 
+def descendant(pid, name):
+    """The process of this name below pid: what buildah runs, behind its own helpers."""
+    threads = Path(f"/proc/{pid}/task").iterdir()  # any thread of buildah may be the parent
+    for child in " ".join((thread / "children").read_text() for thread in threads).split():
+        if Path(f"/proc/{child}/comm").read_text().strip() == name:
+            return int(child)
+        found = descendant(child, name)
+        if found:
+            return found
+    return None
+
+
+def check_running(in_container, name, health, url):
+    wait_until(lambda: request("GET", url).status == 200, 30, f"{name} is ready")
+    tap.ok(True, f"{name}: starts as another user and is ready")
+    status, out, err = run([*in_container, *health[:-1], url], deadline_s=30)
+    tap.ok("/readyz" in health[-1] and status == 0, f"{name}: the health check is good", out + err)
+    dead = f"http://127.0.0.1:{free_port()}/readyz"
+    tap.ok(run([*in_container, *health[:-1], dead], deadline_s=30)[0] != 0,
+           f"{name}: the health check fails where nothing answers")
+
+
 def check_start(buildah, container, rootfs, name, health):
     port, private_port = free_port(), free_port()
     folder = settings_of(name, port, private_port)
@@ -175,15 +198,14 @@ def check_start(buildah, container, rootfs, name, health):
     marker = temp_dir() / "marker"
     marker.touch()
     program = start(name, [*in_container, f"naru-{name}", "--config", f"/etc/naru/{name}.conf"])
-    url = f"http://127.0.0.1:{private_port}/readyz"
-    wait_until(lambda: request("GET", url).status == 200, 30, f"{name} is ready")
-    tap.ok(True, f"{name}: starts as another user and is ready")
-    probe = [health[0], *health[1:-1], url]
-    tap.ok("/readyz" in health[-1] and run([*in_container, *probe], deadline_s=30)[0] == 0, f"{name}: the health check is good")
-    dead = [*probe[:-1], f"http://127.0.0.1:{free_port()}/readyz"]
-    tap.ok(run([*in_container, *dead], deadline_s=30)[0] != 0, f"{name}: the health check fails where nothing answers")
-    tap.equal(changed_since(rootfs, marker), [], f"{name}: writes nothing but its state, so the root can be read-only")
-    program.stop()
+    try:
+        check_running(in_container, name, health, f"http://127.0.0.1:{private_port}/readyz")
+        tap.equal(changed_since(rootfs, marker), [], f"{name}: writes nothing but its state, so the root can be read-only")
+        os.kill(descendant(program.pid, f"naru-{name}"), signal.SIGTERM)
+        tap.equal(program.wait(), 0, f"{name}: ends cleanly when asked")
+    finally:
+        if program.alive:  # its folders are about to go
+            program.kill()
 
 
 def scenario():
