@@ -11,14 +11,21 @@
 #include "connector/store/store.h"
 #include "policy/policy.h"
 
-/* What a decision is about. agreement is NULL before there is one. */
+/* What a decision is about. agreement is NULL before there is one; its uses are counted together
+ * with the one that is asked about. */
 struct facts_about {
     const struct peer *peer;
     struct str asset_id;
     const struct agreement *agreement;
+    int64_t bytes; /* that this use will take, 0 if that is not known */
 };
 
 /* Fills *ret_facts for the operands that `policy` needs. Errors: E_DB, E_NO_MEMORY. */
 MUST_CHECK int facts_gather(struct db *db, const struct policy *policy,
                             const struct facts_about *about, int64_t now_us, struct arena *arena,
                             struct policy_facts *ret_facts, struct err *err);
+
+/* The other party as its last credential told us, for decisions long after its message; somebody
+ * who never showed one is known by id only. */
+MUST_CHECK int facts_peer(struct db *db, struct str peer_id, struct arena *arena,
+                          struct peer *ret_peer, struct err *err);

@@ -64,3 +64,6 @@ struct identity {
 
 /* Reads the file of fixed tokens; refuses listeners that are not loopback. */
 MUST_CHECK int identity__static_load(struct identity *identity, struct err *err);
+
+/* Keeps a freshly verified peer in the database (table peer), soon; any thread. */
+void identity__remember(struct identity *identity, const struct peer *peer);

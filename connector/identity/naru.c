@@ -316,8 +316,10 @@ static enum identity_verdict naru_verify(struct identity *identity, struct str t
         return IDENTITY_REFUSED;
     }
     verdict = verify_fresh(identity, token, expected, now_us, arena, ret_peer, ret_did, err);
-    if (verdict == IDENTITY_OK)
+    if (verdict == IDENTITY_OK) {
         keep_seen(identity, hash, ret_peer);
+        identity__remember(identity, ret_peer);
+    }
     return verdict;
 }
 

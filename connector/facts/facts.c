@@ -1,0 +1,266 @@
+/*
+ * connector/facts/facts.c - one provider per source of facts
+ *
+ * Ages. A signed order counts until the end that it states, and each change of it is sent to us: its
+ * age is zero while it is in force. Membership is as old as the credential that was shown. Counters
+ * are read in the transaction that takes the use: their age is zero.
+ */
+#include "connector/facts/facts.h"
+
+#include "sql_connector.h"
+
+#include "lib/base/banned.h"
+
+#define ORDERS_MAX 256
+
+struct gather {
+    struct db *db;
+    const struct facts_about *about;
+    int64_t now_us;
+    uint64_t needs;
+    struct arena *arena;
+    struct policy_facts *facts;
+};
+
+struct order {
+    struct str order_id, plan_hash, purpose, agreement_id;
+};
+
+struct use {
+    int64_t calls, bytes;
+};
+
+struct known_peer {
+    int64_t member;
+    struct str name, country, participant;
+    int64_t verified_us;
+};
+/* clang-format off */
+static const struct field order_fields[] = {
+    FIELD(struct order, order_id,     "order_id",     F_REQUIRED),
+    FIELD(struct order, plan_hash,    "plan_hash",    F_REQUIRED),
+    FIELD(struct order, purpose,      "purpose",      0),
+    FIELD(struct order, agreement_id, "agreement_id", 0),
+};
+static OBJECT(order_row, struct order, order_fields, OPEN);
+static const struct field use_fields[] = {
+    FIELD(struct use, calls, "calls", F_REQUIRED),
+    FIELD(struct use, bytes, "bytes", F_REQUIRED),
+};
+static OBJECT(use_row, struct use, use_fields, OPEN);
+static const struct field known_peer_fields[] = {
+    FIELD(struct known_peer, member,      "member",      F_REQUIRED),
+    FIELD(struct known_peer, name,        "name",        0),
+    FIELD(struct known_peer, country,     "country",     0),
+    FIELD(struct known_peer, participant, "participant", 0),
+    FIELD(struct known_peer, verified_us, "verified_us", F_REQUIRED),
+};
+/* clang-format on */
+static OBJECT(known_peer_row, struct known_peer, known_peer_fields, OPEN);
+
+#define BIT(operand) (UINT64_C(1) << (operand))
+
+static bool needed(const struct gather *g, enum policy_operand operand)
+{
+    return policy_needs_operand(g->needs, operand);
+}
+
+static int set_fact(struct gather *g, enum policy_operand operand, const struct policy_fact *form,
+                    const struct policy_value *values, size_t n, struct err *err)
+{
+    struct policy_fact *fact = &g->facts->of[operand];
+    struct policy_value *copy;
+
+    if (!needed(g, operand))
+        return 0;
+    copy = ARENA_ARRAY(g->arena, struct policy_value, n);
+    if (copy == NULL)
+        return err_set(err, E_NO_MEMORY, "", "facts");
+    if (n > 0)
+        memcpy(copy, values, n * sizeof(*copy));
+    *fact = *form;
+    fact->values = copy;
+    fact->n_values = n;
+    return 0;
+}
+
+/* -- who ----------------------------------------------------------------------------------------- */
+
+#define WHO                                                                                        \
+    (BIT(POLICY_OP_PARTICIPANT) | BIT(POLICY_OP_RECIPIENT) | BIT(POLICY_OP_MEMBERSHIP) |           \
+     BIT(POLICY_OP_SPATIAL))
+
+static int gather_who(struct gather *g, struct err *err)
+{
+    const struct peer *peer = g->about->peer;
+    const struct policy_fact caller = {.knowledge = POLICY_KNOWN,
+                                       .source = STR("identity of the caller")};
+    struct policy_fact credential = {.knowledge = POLICY_KNOWN,
+                                     .source = STR("membership credential")};
+    const struct policy_value id = {.text = peer->id};
+
+    if (set_fact(g, POLICY_OP_PARTICIPANT, &caller, &id, 1, err) < 0 ||
+        set_fact(g, POLICY_OP_RECIPIENT, &caller, &id, 1, err) < 0)
+        return err_ret(err);
+    credential.age_us = g->now_us > peer->verified_us ? g->now_us - peer->verified_us : 0;
+    if (!peer->member) {
+        credential.knowledge = POLICY_ABSENT;
+        return set_fact(g, POLICY_OP_MEMBERSHIP, &credential, NULL, 0, err);
+    }
+    if (set_fact(g, POLICY_OP_MEMBERSHIP, &credential,
+                 &(const struct policy_value){.text = STR("active")}, 1, err) < 0)
+        return err_ret(err);
+    if (peer->country.n == 0)
+        return 0;
+    return set_fact(g, POLICY_OP_SPATIAL, &credential,
+                    &(const struct policy_value){.text = peer->country}, 1, err);
+}
+
+/* -- orders -------------------------------------------------------------------------------------- */
+
+#define ORDERS                                                                                     \
+    (BIT(POLICY_OP_ORDER) | BIT(POLICY_OP_PLAN) | BIT(POLICY_OP_PURPOSE) |                         \
+     BIT(POLICY_OP_USAGE_PURPOSE))
+
+static bool is_bound(const struct order *order, const struct agreement *agreement)
+{
+    return agreement != NULL && (str_eq(order->agreement_id, agreement->agreement_id) ||
+                                 str_eq(order->order_id, agreement->order_id));
+}
+
+static void add_once(struct policy_value *values, size_t *n, struct str text)
+{
+    if (text.n == 0)
+        return;
+    for (size_t i = 0; i < *n; i++) {
+        if (str_eq(values[i].text, text))
+            return;
+    }
+    values[(*n)++].text = text;
+}
+
+/* An order that is bound to this agreement outweighs those that are still free. */
+static int list_orders(struct gather *g, struct list *ret_orders, bool *ret_bound, struct err *err)
+{
+    const struct agreement *a = g->about->agreement;
+    const struct str agreement_id = a != NULL ? a->agreement_id : STR_NONE;
+    const struct str order_id = a != NULL ? a->order_id : STR_NONE;
+
+    if (db_list(g->db, &q_facts_orders,
+                DB_ARGS(DB_TEXT(g->about->peer->id), DB_TEXT(g->about->asset_id), DB_I64(g->now_us),
+                        DB_TEXT(agreement_id), DB_TEXT(order_id), DB_I64(ORDERS_MAX)),
+                &order_row, g->arena, ORDERS_MAX, ret_orders, err) < 0)
+        return err_ret(err);
+    *ret_bound = false;
+    for (size_t i = 0; i < ret_orders->n; i++)
+        *ret_bound |= is_bound(&LIST_ITEMS(struct order, *ret_orders)[i], a);
+    return 0;
+}
+
+static int gather_orders(struct gather *g, struct err *err)
+{
+    struct policy_fact plan = {.knowledge = POLICY_KNOWN, .source = STR("signed order")};
+    struct policy_fact purpose = {
+        .knowledge = POLICY_KNOWN, .claimed = true, .source = STR("purpose declared in the order")};
+    struct list orders = {0};
+    struct policy_value *plans, *purposes;
+    size_t n_plans = 0, n_purposes = 0;
+    bool bound = false;
+
+    if (list_orders(g, &orders, &bound, err) < 0)
+        return err_ret(err);
+    plans = ARENA_ARRAY(g->arena, struct policy_value, orders.n + 1);
+    purposes = ARENA_ARRAY(g->arena, struct policy_value, orders.n + 1);
+    if (plans == NULL || purposes == NULL)
+        return err_set(err, E_NO_MEMORY, "", "facts");
+    for (size_t i = 0; i < orders.n; i++) {
+        const struct order *order = &LIST_ITEMS(struct order, orders)[i];
+
+        if (bound && !is_bound(order, g->about->agreement))
+            continue;
+        add_once(plans, &n_plans,
+                 arena_printf(g->arena, "urn:naru:plan:%.*s", STR_ARG(order->plan_hash)));
+        add_once(purposes, &n_purposes, order->purpose);
+    }
+    if (arena_failed(g->arena))
+        return err_set(err, E_NO_MEMORY, "", "facts");
+    if (n_plans == 0)
+        plan.knowledge = POLICY_ABSENT;
+    if (set_fact(g, POLICY_OP_ORDER, &plan, plans, n_plans, err) < 0 ||
+        set_fact(g, POLICY_OP_PLAN, &plan, plans, n_plans, err) < 0)
+        return err_ret(err);
+    if (n_purposes == 0)
+        return 0;
+    if (set_fact(g, POLICY_OP_PURPOSE, &purpose, purposes, n_purposes, err) < 0)
+        return err_ret(err);
+    return set_fact(g, POLICY_OP_USAGE_PURPOSE, &purpose, purposes, n_purposes, err);
+}
+
+/* -- counters ------------------------------------------------------------------------------------ */
+
+static int gather_use(struct gather *g, struct err *err)
+{
+    const struct policy_fact fact = {.knowledge = POLICY_KNOWN,
+                                     .source = STR("accesses counted so far")};
+    struct policy_value calls = {0}, bytes = {0};
+    struct use use = {0};
+
+    if (g->about->agreement != NULL) {
+        if (db_one(g->db, &q_facts_use, DB_ARGS(DB_TEXT(g->about->agreement->agreement_id)),
+                   &use_row, g->arena, &use, err) == DB_FAIL)
+            return err_ret(err);
+        calls.number = use.calls + 1;
+        if (__builtin_add_overflow(use.bytes, g->about->bytes, &bytes.number))
+            bytes.number = INT64_MAX;
+    }
+    if (set_fact(g, POLICY_OP_COUNT, &fact, &calls, 1, err) < 0 ||
+        set_fact(g, POLICY_OP_CALLS, &fact, &calls, 1, err) < 0)
+        return err_ret(err);
+    return set_fact(g, POLICY_OP_VOLUME_BYTES, &fact, &bytes, 1, err);
+}
+
+static const struct {
+    uint64_t operands;
+    int (*gather)(struct gather *g, struct err *err);
+} providers[] = {
+    {WHO,                   gather_who   },
+    {ORDERS,                gather_orders},
+    {POLICY_NEEDS_COUNTERS, gather_use   },
+};
+
+int facts_gather(struct db *db, const struct policy *policy, const struct facts_about *about,
+                 int64_t now_us, struct arena *arena, struct policy_facts *ret_facts,
+                 struct err *err)
+{
+    struct gather g = {
+        .db = db, .about = about, .now_us = now_us, .arena = arena, .facts = ret_facts};
+
+    *ret_facts = (struct policy_facts){0};
+    for (int scope = 0; scope < POLICY_AT__COUNT; scope++)
+        g.needs |= policy_needs(policy, (enum policy_scope)scope);
+    for (size_t i = 0; i < ARRAY_LEN(providers); i++) {
+        if ((g.needs & providers[i].operands) != 0 && providers[i].gather(&g, err) < 0)
+            return err_ret(err);
+    }
+    return 0;
+}
+
+int facts_peer(struct db *db, struct str peer_id, struct arena *arena, struct peer *ret_peer,
+               struct err *err)
+{
+    struct known_peer known = {0};
+
+    *ret_peer = (struct peer){.id = peer_id};
+    switch (
+        db_one(db, &q_facts_peer, DB_ARGS(DB_TEXT(peer_id)), &known_peer_row, arena, &known, err)) {
+    case DB_ROW: break;
+    case DB_NONE: return 0;
+    case DB_FAIL: return err_ret(err);
+    }
+    ret_peer->member = known.member != 0;
+    ret_peer->name = known.name;
+    ret_peer->country = known.country;
+    ret_peer->participant = known.participant;
+    ret_peer->verified_us = known.verified_us;
+    return 0;
+}
