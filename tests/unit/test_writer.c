@@ -4,7 +4,9 @@
 #include <check.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "help_pg.h"
@@ -462,6 +464,139 @@ START_TEST(test_pg)
 
 END_TEST
 
+/* -- what is answered has been kept: the program is killed while it writes ------------------------------------------------ */
+
+static int report_fd;
+
+static void report_done(void *arg, const struct err *err)
+{
+    const struct job *job = arg;
+
+    if (err->code == E_OK && write(report_fd, &job->n, sizeof(job->n)) != sizeof(job->n))
+        _exit(1);
+    atomic_fetch_add(&n_done, 1);
+}
+
+/* Writes until it is killed; tells the number of each operation that was answered. */
+static void write_for_ever(const struct db_cfg *cfg, int fd)
+{
+    static struct job jobs[64];
+    struct err err = {0};
+    int64_t n = 0;
+
+    report_fd = fd;
+    if (writer_open(cfg, &env_system, &writer, &err) < 0)
+        _exit(1);
+    for (;;) {
+        atomic_store(&n_done, 0);
+        for (size_t i = 0; i < ARRAY_LEN(jobs); i++) {
+            prepare(&jobs[i], n++);
+            jobs[i].op.done = report_done;
+            if (writer_submit(writer, &jobs[i].op, &err) < 0)
+                _exit(1);
+        }
+        while (atomic_load(&n_done) < (int)ARRAY_LEN(jobs))
+            (void)usleep(50);
+    }
+}
+
+static void killed_while_writing(void)
+{
+    struct db_cfg cfg = {.kind = db_kind(db),
+                         .target = db_kind(db) == DB_PG ? server.target : target};
+    int fds[2];
+    int64_t n, answered = 0;
+
+    writer_close(&writer);
+    db_close(&db);
+    ck_assert_int_eq(pipe(fds), 0);
+    pid_t pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0)
+        write_for_ever(&cfg, fds[1]);
+    (void)close(fds[1]);
+    while (answered < 1000 && read(fds[0], &n, sizeof(n)) == sizeof(n))
+        answered++;
+    ck_assert_int_eq(kill(pid, SIGKILL), 0);
+    while (read(fds[0], &n, sizeof(n)) == sizeof(n))
+        answered++;
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+    (void)close(fds[0]);
+    ck_assert_int_ge(answered, 1000);
+    struct err err = {0};
+    ck_assert_msg(db_open(&cfg, &db, &err) == 0, "%s", err.text);
+    /* numbers ascend, so as many rows as answers means that each answered one is there */
+    ck_assert_int_ge(count_rows(), answered);
+}
+
+START_TEST(test_killed)
+{
+    if (!set_up(_i == 0 ? DB_SQLITE : DB_PG))
+        return;
+    killed_while_writing();
+    tear_down();
+}
+
+END_TEST
+
+/* -- SQLite only ----------------------------------------------------------------------------------------------------------- */
+
+static const struct query_column blob_column[] = {
+    {"body", DBT_BYTES}
+};
+static const struct query q_big = {
+    .name = "big",
+    .text = {[DB_SQLITE] = "CREATE TABLE IF NOT EXISTS big (body blob)"},
+};
+static const struct query q_big_add = {
+    .name = "big_add",
+    .text = {[DB_SQLITE] = "INSERT INTO big (body) VALUES ($1)"},
+    .params = blob_column,
+    .n_params = 1,
+};
+
+static int limit_size(struct db *tx, void *arg, struct err *err)
+{
+    (void)arg;
+    return tx->ops->script(tx, "limit", "PRAGMA max_page_count = 64", err);
+}
+
+static int add_big(struct db *tx, void *arg, struct err *err)
+{
+    struct job *job = arg;
+    static const char zeros[1 << 20];
+
+    atomic_fetch_add(&job->runs, 1);
+    return db_exec(tx, &q_big_add, DB_ARGS(DB_BYTES(str_n(zeros, sizeof(zeros)))), NULL, err);
+}
+
+START_TEST(test_sqlite_disk_full)
+{
+    struct err err = {0};
+    struct job jobs[3];
+    struct gate gate;
+
+    ck_assert(set_up(DB_SQLITE));
+    ck_assert_int_eq(db_exec(db, &q_big, DB_NO_ARGS, NULL, &err), 0);
+    ck_assert_int_eq(writer_call(writer, "limit", limit_size, NULL, &err), 0);
+    close_gate(&gate);
+    for (int i = 0; i < 3; i++) {
+        prepare(&jobs[i], i);
+        if (i == 1)
+            jobs[i].op.fn = add_big;
+        submit(&jobs[i]);
+    }
+    atomic_store(&gate.open, true);
+    wait_done(3);
+    ck_assert_int_eq(jobs[0].code, E_OK);
+    ck_assert_int_eq(jobs[1].code, E_DB);
+    ck_assert_int_eq(jobs[2].code, E_OK);
+    ck_assert_int_eq(count_rows(), 2);
+    tear_down();
+}
+
+END_TEST
+
 /* -- PostgreSQL only ----------------------------------------------------------------------------------------------------- */
 
 struct suicide {
@@ -509,6 +644,50 @@ START_TEST(test_pg_lost_connection)
 
 END_TEST
 
+static int make_deadly(struct db *tx, void *arg, struct err *err)
+{
+    (void)arg;
+    return tx->ops->script(
+        tx, "deadly",
+        "CREATE OR REPLACE FUNCTION naru_die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "IF NEW.n = 13 THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF; RETURN NEW; END $$;"
+        "CREATE CONSTRAINT TRIGGER die AFTER INSERT ON number DEFERRABLE INITIALLY DEFERRED "
+        "FOR EACH ROW EXECUTE FUNCTION naru_die();",
+        err);
+}
+
+/* Nobody knows whether a commit during which the connection broke has happened: it must not be tried again. */
+START_TEST(test_pg_lost_during_commit)
+{
+    struct err err = {0};
+    struct job jobs[3];
+    struct gate gate;
+
+    if (!set_up(DB_PG))
+        return;
+    ck_assert_msg(db_tx(db, "deadly", make_deadly, NULL, &err) == 0, "%s", err.text);
+    close_gate(&gate);
+    for (int i = 0; i < 2; i++) {
+        prepare(&jobs[i], 12 + i);
+        submit(&jobs[i]);
+    }
+    atomic_store(&gate.open, true);
+    wait_done(2);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(jobs[i].code, E_DB);
+        ck_assert_int_eq(atomic_load(&jobs[i].runs), 1);
+    }
+    ck_assert_int_eq(count_rows(), 0);
+    prepare(&jobs[2], 14); /* and the next one finds a new connection */
+    submit(&jobs[2]);
+    wait_done(3);
+    ck_assert_int_eq(jobs[2].code, E_OK);
+    ck_assert_int_eq(count_rows(), 1);
+    tear_down();
+}
+
+END_TEST
+
 START_TEST(test_open_fails)
 {
     struct err err = {0};
@@ -530,7 +709,10 @@ static Suite *suite(void)
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, test_sqlite, 0, (int)ARRAY_LEN(cases));
     tcase_add_loop_test(tc, test_pg, 0, (int)ARRAY_LEN(cases));
+    tcase_add_loop_test(tc, test_killed, 0, 2);
+    tcase_add_test(tc, test_sqlite_disk_full);
     tcase_add_test(tc, test_pg_lost_connection);
+    tcase_add_test(tc, test_pg_lost_during_commit);
     tcase_add_test(tc, test_open_fails);
     suite_add_tcase(s, tc);
     return s;
