@@ -19,12 +19,17 @@ enum ledger_code {
     LEDGER_ROUNDING,
     LEDGER_CLEARING, /* counter account of holds */
     LEDGER_BANK,
+    LEDGER_EXCESS, /* what a consumer owes beyond its credit limit: use is owed in any case */
     LEDGER__COUNT
 };
 
 extern const char *const ledger_code_names[LEDGER__COUNT + 1];
 
-/* The account of an owner (zero uuid: operator), opened on first use. */
+/*
+ * The account of an owner (zero uuid: operator), opened on first use. Its id is UUIDv8 of
+ * SHA-256("<owner>|<code>|<currency>"). A receivable in the settlement currency has the credit
+ * limit of the settings, one in another currency none at all (limit 0).
+ */
 MUST_CHECK int ledger_account(struct app *app, struct db *tx, struct uuid owner,
                               enum ledger_code code, struct str currency, struct uuid *ret_account,
                               struct err *err);
@@ -34,7 +39,7 @@ enum ledger_kind { LEDGER_NORMAL, LEDGER_HOLD, LEDGER_CAPTURE, LEDGER_VOID };
 struct ledger_transfer {
     struct uuid transfer_id;
     enum ledger_kind kind;
-    struct uuid pending_id;  /* capture, void */
+    struct uuid pending_id;  /* capture, void: the hold; void repeats its amount */
     struct uuid reverses_id; /* zero: none */
     struct uuid journal_id;
     struct uuid debit_id, credit_id;
@@ -44,6 +49,13 @@ struct ledger_transfer {
     int64_t effective_us;
 };
 
-/* Errors: E_PAYMENT (credit limit), E_DB_CONSTRAINT, E_PEER_CONFLICT. */
+/*
+ * Posts all or nothing, in statements of 4096 rows. body_hash is the SHA-256 of the body of the log
+ * entry (transfer.posted, canonical form). Errors: E_PAYMENT (credit limit), E_DB_CONSTRAINT,
+ * E_PEER_CONFLICT.
+ */
 MUST_CHECK int ledger_post(struct app *app, struct db *tx, const struct ledger_transfer *transfers,
                            size_t n, struct err *err);
+
+/* UUIDv8 of SHA-256 over "a|b|c": ids of postings and documents that a rerun finds again. */
+struct uuid ledger_derive(const char *a, const char *b, const char *c);

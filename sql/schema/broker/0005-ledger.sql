@@ -2,7 +2,7 @@
 CREATE TABLE led.account (
     account_id uuid PRIMARY KEY,
     owner_id uuid REFERENCES reg.participant,
-    code text NOT NULL CONSTRAINT account_code CHECK (code IN ('receivable', 'payable', 'prepaid', 'revenue', 'fee', 'vat', 'rounding', 'clearing', 'bank')),
+    code text NOT NULL CONSTRAINT account_code CHECK (code IN ('receivable', 'excess', 'payable', 'prepaid', 'revenue', 'fee', 'vat', 'rounding', 'clearing', 'bank')),
     currency text NOT NULL,
     side text NOT NULL CONSTRAINT account_side CHECK (side IN ('debit', 'credit')),
     credit_limit_minor bigint CONSTRAINT account_limit_natural CHECK (credit_limit_minor >= 0),
@@ -105,6 +105,21 @@ $$;
 CREATE TRIGGER transfer_balances AFTER INSERT ON led.transfer REFERENCING NEW TABLE AS fresh
     FOR EACH STATEMENT EXECUTE FUNCTION led.apply_transfers();
 ALTER TABLE led.transfer ENABLE ALWAYS TRIGGER transfer_balances;
+
+-- A period close must know how much of an invoice fits below the credit limit before it posts; the balances stay locked until its end.
+CREATE FUNCTION led.headroom(accounts uuid[]) RETURNS TABLE (account_id uuid, headroom_minor bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    PERFORM 1 FROM led.balance b WHERE b.account_id = ANY (accounts) ORDER BY b.account_id FOR NO KEY UPDATE;
+    RETURN QUERY
+        SELECT b.account_id, greatest(b.limit_minor - b.debits_posted - b.debits_pending + b.credits_posted, 0)
+          FROM led.balance b
+         WHERE b.account_id = ANY (accounts) AND b.limit_minor IS NOT NULL
+         ORDER BY b.account_id;
+END
+$$;
+REVOKE ALL ON FUNCTION led.headroom(uuid[]), led.open_balance(), led.apply_transfers() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION led.headroom(uuid[]) TO naru_app;
 GRANT SELECT, INSERT ON led.account TO naru_app;
 GRANT SELECT ON led.balance, led.transfer TO naru_app;
 GRANT INSERT (transfer_id, kind, pending_id, reverses_id, journal_id, debit_id, credit_id, amount_minor, currency, code, effective_at, body_hash)
