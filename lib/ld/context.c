@@ -11,7 +11,7 @@ enum { LAYERS_MAX = 8 };
 
 /* -- layers --------------------------------------------------------------------------------------------------------- */
 
-const struct term *ctx_find_hashed(const struct ctx *ctx, struct str name, uint32_t hash)
+static const struct term *find_hashed(const struct ctx *ctx, struct str name, uint32_t hash)
 {
     for (; ctx != NULL; ctx = ctx->under) {
         if (ctx->n == 0)
@@ -28,7 +28,7 @@ const struct term *ctx_find_hashed(const struct ctx *ctx, struct str name, uint3
 
 const struct term *ctx_find(const struct ctx *ctx, struct str name)
 {
-    return ctx_find_hashed(ctx, name, key_hash(name));
+    return name.n <= ctx->longest ? find_hashed(ctx, name, key_hash(name)) : NULL;
 }
 
 static void put_slot(struct ctx *ctx, const struct term *term)
@@ -72,6 +72,8 @@ void ctx_put(struct run *run, struct ctx *ctx, const struct term *term)
 
     put_slot(ctx, term);
     ctx->terms += ctx->n - before;
+    if (term->name.n > ctx->longest)
+        ctx->longest = term->name.n;
 }
 
 const struct term *ctx_next(struct ctx_walk *walk)
@@ -82,7 +84,7 @@ const struct term *ctx_next(struct ctx_walk *walk)
         while (layer->n > 0 && walk->i <= layer->mask) {
             const struct term *term = layer->slot[walk->i++];
 
-            if (term != NULL && ctx_find_hashed(walk->top, term->name, term->hash) == term)
+            if (term != NULL && find_hashed(walk->top, term->name, term->hash) == term)
                 return term;
         }
         walk->layer = layer->under;
@@ -112,6 +114,7 @@ struct ctx *ctx_layer(struct run *run, const struct ctx *active, size_t terms)
     ctx->under = active->n > 0 ? active : active->under;
     ctx->layers = active->layers + (active->n > 0);
     ctx->terms = active->terms;
+    ctx->longest = active->longest;
     ctx->base_kind = active->base_kind;
     ctx->base = active->base;
     ctx->language = active->language;
@@ -282,7 +285,7 @@ static int reset(struct run *run, const struct ctx *before, unsigned flags,
                  const struct ctx **ret_ctx)
 {
     if ((flags & CTX_STABLE) == 0)
-        run_issue(run, LD_CONTEXT_RESET, STR("@context"), STR("null"));
+        run_issue(run, LD_CONTEXT_RESET, STR_NONE, STR("null"));
     if ((flags & CTX_OVERRIDE) == 0 && any_protected(before))
         return run_fail(run, "invalid context nullification", "a protected term is defined");
     struct ctx *ctx = ctx_root(run, STR_NONE);
@@ -377,7 +380,7 @@ static int set_vocab(struct run *run, struct ctx *ctx, const struct jval *v, uns
         ctx->vocab = iri.s;
     }
     if ((flags & CTX_STABLE) == 0 && str_present(before) && !str_eq(before, ctx->vocab))
-        run_issue(run, LD_REDEFINED_TERM, STR("@context"), STR("@vocab"));
+        run_issue(run, LD_REDEFINED_TERM, STR("@vocab"), STR("@vocab"));
     return 0;
 }
 
@@ -511,15 +514,21 @@ static int process_fresh(struct run *run, const struct ctx *active, const struct
         ctx->previous = active;
         result = ctx;
     }
-    for (size_t i = 0; i < n; i++) {
-        const struct jval *one = array ? jval_at(local, i) : local;
+    struct path here = {.up = run->path};
+    int failed = 0;
 
-        if (process_one(run, result, one, base_url, flags, remotes, &result) < 0)
-            return err_ret(run->err);
+    if (array)
+        run->path = &here;
+    for (; here.index < n && failed == 0; here.index++) {
+        const struct jval *one = array ? jval_at(local, here.index) : local;
+
+        failed = process_one(run, result, one, base_url, flags, remotes, &result);
     }
+    run->path = here.up;
     run->depth--;
-    *ret_ctx = result;
-    return 0;
+    if (failed == 0)
+        *ret_ctx = result;
+    return failed;
 }
 
 int ctx_process(struct run *run, const struct ctx *active, const struct jval *local,

@@ -419,7 +419,7 @@ static int finish(struct run *run, const struct expanding *x, size_t members, st
         run_issue(run, LD_DROPPED_VALUE, STR_NONE, STR("@language"));
         return 0;
     }
-    if (result->n == 0 && members > 0)
+    if (result->n == 0 && (members > 0 || is_top(x->prop)))
         run_issue(run, LD_EMPTY_NODE, STR_NONE, STR("{}"));
     if (is_top(x->prop) && (result->n == 0 || val_is_value(result) || val_is_list(result) ||
                             (result->n == 1 && val_kw(result, KW_ID) != NULL))) {
@@ -429,6 +429,18 @@ static int finish(struct run *run, const struct expanding *x, size_t members, st
     }
     *ret = result;
     return run_check(run);
+}
+
+/* Step 9. */
+static int enter_context(struct run *run, const struct jval *local, const struct ctx **ctx)
+{
+    struct path here = {.up = run->path, .key = kw_str(KW_CONTEXT)};
+
+    run->path = &here;
+    int failed = ctx_process(run, *ctx, local, run->options->base, 0, NULL, ctx);
+
+    run->path = here.up;
+    return failed;
 }
 
 /* Steps 7 to 11: the context in which the members are read. */
@@ -445,7 +457,7 @@ static int enter(struct run *run, const struct ctx **ctx, const struct prop *pro
         *ctx = revert(run, *ctx, entries);
     if (term != NULL && term->context != NULL && ctx_scoped(run, *ctx, term, CTX_OVERRIDE, ctx) < 0)
         return err_ret(run->err);
-    if (local != NULL && ctx_process(run, *ctx, local, run->options->base, 0, NULL, ctx) < 0)
+    if (local != NULL && enter_context(run, local, ctx) < 0)
         return err_ret(run->err);
     entries_expand(run, *ctx, entries);
     return 0;

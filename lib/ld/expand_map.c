@@ -80,9 +80,12 @@ static int mark_item(struct run *run, const struct ctx *ctx, const struct entry 
         if (val_kw(item, KW_INDEX) == NULL)
             val_set_kw(run, item, KW_INDEX, val_string(run, place->key));
     } else if ((c & C_ID) != 0) {
-        if (val_kw(item, KW_ID) == NULL)
-            val_set_kw(run, item, KW_ID,
-                       val_string(run, expand__iri(run, ctx, place->key, IRI_DOCUMENT)));
+        if (val_kw(item, KW_ID) == NULL) {
+            struct str id = expand__iri(run, ctx, place->key, IRI_DOCUMENT);
+
+            if (str_present(id))
+                val_set_kw(run, item, KW_ID, val_string(run, id));
+        }
     } else {
         struct val *types = val_new(run, J_ARRAY);
         struct val *before = val_kw(item, KW_TYPE);

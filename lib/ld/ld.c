@@ -18,9 +18,13 @@ static void run_init(struct run *run, const struct ld *ld, const struct ld_optio
         options->report->n = options->report->total = 0;
 }
 
-static struct arena *run_arena(const struct ld_options *options)
+/* The caller's arena, or one of this call, which *own then owns. */
+static struct arena *run_arena(const struct ld_options *options, struct arena **own)
 {
-    return arena_new(options->memory > 0 ? options->memory : LIMIT_LD_MEMORY);
+    if (options->arena != NULL)
+        return options->arena;
+    *own = arena_new(options->memory > 0 ? options->memory : LIMIT_LD_MEMORY);
+    return *own;
 }
 
 /* -- prepared contexts ---------------------------------------------------------------------------------------------- */
@@ -126,7 +130,8 @@ int ld_expand(const struct ld *ld, const struct jval *doc, const struct ld_optio
               struct jdoc **ret_expanded, struct err *err)
 {
     const struct ld_options *o = options != NULL ? options : &no_options;
-    AUTO(arena_free) struct arena *arena = run_arena(o);
+    AUTO(arena_free) struct arena *own = NULL;
+    struct arena *arena = run_arena(o, &own);
     struct val *expanded;
     struct run run;
 
@@ -151,7 +156,8 @@ int ld_compact(const struct ld *ld, const struct jval *doc, const struct ld_cont
                const struct ld_options *options, struct jdoc **ret_compacted, struct err *err)
 {
     const struct ld_options *o = options != NULL ? options : &no_options;
-    AUTO(arena_free) struct arena *arena = run_arena(o);
+    AUTO(arena_free) struct arena *own = NULL;
+    struct arena *arena = run_arena(o, &own);
     struct val *expanded, *compacted;
     struct run run;
 

@@ -31,6 +31,7 @@
 #define LD_DCP    "https://w3id.org/dspace-dcp/v1.0/"
 #define LD_CX     "https://w3id.org/catenax/2025/9/policy/"
 
+struct arena;
 struct ld;
 struct ld_context;
 
@@ -124,7 +125,8 @@ struct ld_options {
     const char *const *arrays_of; /* compaction: expanded properties whose value is always an array;
                                      ends with NULL */
 
-    size_t memory; /* bytes that one call may use; 0: LIMIT_LD_MEMORY */
+    struct arena *arena; /* scratch memory of the call, borrowed and not reset; NULL: its own */
+    size_t memory;       /* bytes that its own may have; 0: LIMIT_LD_MEMORY */
 };
 
 /*

@@ -51,10 +51,22 @@ struct str kw_str(enum kw kw);
 /* "@" and letters only: reserved for later versions. */
 bool kw_like(struct str s);
 
+/* For tables in memory; eight bytes at a time, because keys are hashed more often than anything else is done. */
 static inline uint32_t key_hash(struct str s)
 {
-    uint64_t hash = str_hash(s);
+    const uint64_t odd = UINT64_C(0x9E3779B97F4A7C15);
+    uint64_t hash = s.n * odd;
+    uint64_t word = 0;
 
+    for (; s.n >= sizeof(word); s = str_from(s, sizeof(word))) {
+        memcpy(&word, s.p, sizeof(word));
+        hash = (hash ^ word) * odd;
+        hash ^= hash >> 29;
+    }
+    word = 0;
+    if (s.n > 0)
+        memcpy(&word, s.p, s.n);
+    hash = (hash ^ word) * odd;
     return (uint32_t)(hash ^ hash >> 32);
 }
 
@@ -194,6 +206,7 @@ struct ctx {
     const struct term **slot;
     uint32_t mask, n;
     unsigned layers, terms;
+    size_t longest; /* name of a term, of all layers */
     enum base_kind base_kind;
     struct str base;
     struct str vocab; /* STR_NONE: none */
@@ -298,7 +311,7 @@ MUST_CHECK int ctx_process(struct run *run, const struct ctx *active, const stru
 /* The scoped context of a term. */
 MUST_CHECK int ctx_scoped(struct run *run, const struct ctx *active, const struct term *term,
                           unsigned flags, const struct ctx **ret_ctx);
-const struct term *ctx_find_hashed(const struct ctx *ctx, struct str name, uint32_t hash);
+
 const struct term *ctx_find(const struct ctx *ctx, struct str name);
 struct str ctx_base(const struct run *run, const struct ctx *ctx);
 

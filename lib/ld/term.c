@@ -227,7 +227,7 @@ static int check_name(struct run *run, struct str name, const struct jval *value
     if (kw != KW_NO)
         return run_fail(run, "keyword redefinition", "'%.*s'", STR_ARG(name));
     if (kw_like(name)) {
-        run_issue(run, LD_KEYWORD_LIKE, STR("@context"), name);
+        run_issue(run, LD_KEYWORD_LIKE, name, name);
         return 1;
     }
     return 0;
@@ -354,7 +354,7 @@ static int set_id(struct run *run, struct ctx *ctx, struct local *local, const s
     if (!is_str(id))
         return run_fail(run, "invalid IRI mapping", "of '%.*s'", STR_ARG(name));
     if (kw_of(jval_str(id)) == KW_NO && kw_like(jval_str(id))) {
-        run_issue(run, LD_KEYWORD_LIKE, STR("@context"), jval_str(id));
+        run_issue(run, LD_KEYWORD_LIKE, name, jval_str(id));
         return 1;
     }
     if (iri_expand_local(run, ctx, jval_str(id), IRI_VOCAB, local, &iri) < 0)
@@ -541,7 +541,7 @@ static int finish(struct run *run, struct ctx *ctx, struct local *local,
         term->protected = true;
     }
     if (previous != NULL && term->document && !same_definition(previous, term))
-        run_issue(run, LD_REDEFINED_TERM, STR("@context"), term->name);
+        run_issue(run, LD_REDEFINED_TERM, term->name, term->name);
     if (run_check(run) < 0)
         return err_ret(run->err);
     ctx_put(run, ctx, term);

@@ -1,0 +1,121 @@
+/*
+ * Micro benchmark: expansion of a DSP 2025-1 ContractRequestMessage with a Catena-X policy, of a management v3 asset, and
+ * compaction of that asset. Prints one JSON line per case: {"name":…,"ns":…}, the median of several rounds.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "lib/base/check.h"
+#include "lib/ld/ld.h"
+
+#include "lib/base/banned.h"
+
+enum { ROUNDS = 21, CALLS = 2000 };
+
+static const char request[] =
+    "{\"@context\":[\"https://w3id.org/dspace/2025/1/context.jsonld\"],"
+    "\"@type\":\"ContractRequestMessage\","
+    "\"providerPid\":\"urn:uuid:a343fcbf-99fc-4ce8-8e9b-148c97605aab\","
+    "\"consumerPid\":\"urn:uuid:32541fe6-c580-409e-85a8-8a9a32fbe833\","
+    "\"callbackAddress\":\"https://consumer.example/dsp\","
+    "\"offer\":{\"@type\":\"Offer\",\"@id\":\"urn:uuid:d526561f-528e-4d5a-ae12-9a9dd9b7a815\","
+    "\"target\":\"urn:uuid:3dd1add8-4d2d-569e-d634-8394a8836a88\","
+    "\"permission\":[{\"action\":\"use\",\"constraint\":[{\"and\":["
+    "{\"leftOperand\":\"https://w3id.org/catenax/2025/9/policy/FrameworkAgreement\","
+    "\"operator\":\"eq\",\"rightOperand\":\"DataExchangeGovernance:1.0\"},"
+    "{\"leftOperand\":\"https://w3id.org/catenax/2025/9/policy/UsagePurpose\","
+    "\"operator\":\"isAnyOf\",\"rightOperand\":[\"cx.pcf.base:1\",\"cx.quality.base:1\"]}]}]}]}}";
+
+static const char asset[] =
+    "{\"@context\":{\"@vocab\":\"" LD_EDC "\"},\"@id\":\"asset-1\",\"@type\":\"Asset\","
+    "\"properties\":{\"name\":\"pcf\",\"version\":\"2\",\"http://purl.org/dc/terms/type\":"
+    "{\"@id\":\"https://w3id.org/catenax/taxonomy#PcfExchange\"}},"
+    "\"dataAddress\":{\"@type\":\"DataAddress\",\"type\":\"HttpData\","
+    "\"baseUrl\":\"https://origin.example/pcf\",\"proxyPath\":\"true\"}}";
+
+struct bench {
+    struct ld *ld;
+    struct ld_context *context;
+    struct jdoc *doc;
+    struct ld_options options;
+    bool compact;
+};
+
+static int64_t now_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static void call(const struct bench *b)
+{
+    struct jdoc *out = NULL;
+    struct err err = {0};
+    int failed;
+
+    if (b->compact)
+        failed = ld_compact(b->ld, jdoc_root(b->doc), b->context, &b->options, &out, &err);
+    else
+        failed = ld_expand(b->ld, jdoc_root(b->doc), &b->options, &out, &err);
+    CHECK(failed == 0);
+    jdoc_free(&out);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+static void measure(const char *name, const struct bench *b)
+{
+    int64_t round[ROUNDS];
+
+    for (int r = 0; r < ROUNDS; r++) {
+        int64_t begin = now_ns();
+
+        for (int i = 0; i < CALLS; i++)
+            call(b);
+        round[r] = (now_ns() - begin) / CALLS;
+    }
+    qsort(round, ROUNDS, sizeof(round[0]), by_value);
+    printf("{\"name\":\"%s\",\"ns\":%lld,\"lowest\":%lld}\n", name, (long long)round[ROUNDS / 2],
+           (long long)round[0]);
+}
+
+int main(void)
+{
+    struct bench b = {0};
+    struct jdoc *message = NULL, *edc = NULL;
+    struct err err = {0};
+    int64_t begin = now_ns();
+
+    CHECK(ld_open(&b.ld, &err) == 0);
+    printf("{\"name\":\"ld open\",\"ns\":%lld}\n", (long long)(now_ns() - begin));
+    CHECK(ld_context_open(
+              b.ld,
+              STR("{\"@vocab\":\"" LD_EDC "\",\"edc\":\"" LD_EDC "\",\"odrl\":\"" LD_ODRL "\"}"),
+              STR_NONE, &b.context, &err) == 0);
+    CHECK(jdoc_parse(str_c(request), NULL, &message, &err) == 0);
+    CHECK(jdoc_parse(str_c(asset), NULL, &edc, &err) == 0);
+
+    b.doc = message;
+    measure("ld expand negotiation", &b);
+    b.options.strict = LD_STRICT;
+    measure("ld expand negotiation, strict", &b);
+    b.options.strict = 0;
+    b.doc = edc;
+    measure("ld expand asset", &b);
+    b.compact = true;
+    measure("ld compact asset", &b);
+
+    jdoc_free(&message);
+    jdoc_free(&edc);
+    ld_context_close(&b.context);
+    ld_close(&b.ld);
+    return 0;
+}
