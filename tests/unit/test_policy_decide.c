@@ -18,10 +18,10 @@ struct row {
     const char *policy;
     const char *world;
     enum policy_verdict verdict;
-    const char *causes;  /* help_causes */
-    const char *now;     /* NULL: 2026-06-01T00:00:00Z */
-    const char *agreed;  /* NULL: no agreement */
-    const char *action;  /* NULL: use */
+    const char *causes;      /* help_causes */
+    const char *now;         /* NULL: 2026-06-01T00:00:00Z */
+    const char *agreed;      /* NULL: no agreement */
+    const char *action;      /* NULL: use */
     enum policy_scope scope; /* default: catalogue, where an agreement is hypothetical */
     const char *target, *assignee;
     unsigned flags;
@@ -29,7 +29,9 @@ struct row {
 
 /* the rest by name, so that absent members may be left out */
 #define ROW(policy_, world_, verdict_, causes_, ...)                                               \
-    {.policy = policy_, .world = world_, .verdict = verdict_, .causes = causes_, ##__VA_ARGS__}
+    {                                                                                              \
+        .policy = policy_, .world = world_, .verdict = verdict_, .causes = causes_, ##__VA_ARGS__  \
+    }
 #define GROUP "BusinessPartnerGroup"
 #define BPN   "BusinessPartnerNumber"
 
@@ -313,17 +315,19 @@ static const struct row rows[] = {
     ROW("+use !delete (dateTime lteq 2026-01-01T00:00:00Z)", "", PERMIT, "", .scope = POLICY_AT_ACCESS),
     ROW("+use -use (purpose eq a) [inform]", "purpose=b", PERMIT, ""),
 };
+
 /* clang-format on */
 
 static void ask(const struct row *row, struct policy_question *q)
 {
-    *q = (struct policy_question){.action = POLICY_ACT_USE,
-                                  .scope = row->scope,
-                                  .now_us = help_time(row->now != NULL ? row->now : "2026-06-01T00:00:00Z"),
-                                  .agreement_us = help_time(row->agreed),
-                                  .target = str_c(row->target),
-                                  .assignee = str_c(row->assignee),
-                                  .flags = row->flags};
+    *q = (struct policy_question){
+        .action = POLICY_ACT_USE,
+        .scope = row->scope,
+        .now_us = help_time(row->now != NULL ? row->now : "2026-06-01T00:00:00Z"),
+        .agreement_us = help_time(row->agreed),
+        .target = str_c(row->target),
+        .assignee = str_c(row->assignee),
+        .flags = row->flags};
     if (row->action != NULL)
         ck_assert_msg(policy_action_find(str_c(row->action), &q->action), "%s", row->action);
 }
@@ -347,6 +351,7 @@ START_TEST(test_decide)
                   row->policy, row->world, help_causes(arena, &decision).p);
     ck_assert_msg(decision.valid_until_us > question.now_us, "%s", row->policy);
 }
+
 END_TEST
 
 static Suite *suite(void)

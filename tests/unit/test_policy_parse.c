@@ -69,6 +69,7 @@ static const char *const equal[][SHAPES] = {
      "{'permission':[{'action':'use','duty':[{'action':'compensate'},{'action':'inform','consequence':[{'action':'delete'}]}]}]}",
      "{'permission':[{'action':'use','odrl:duty':[{'action':'inform','odrl:consequence':{'@type':'odrl:Duty','action':'delete'}},{'action':'odrl:compensate'}]}]}"},
 };
+
 /* clang-format on */
 
 static struct policy *compile_or_fail(const char *json)
@@ -98,6 +99,7 @@ START_TEST(test_equal)
         ck_assert_msg(same_text(first, other), "%d.%zu: other hash", _i, i);
     }
 }
+
 END_TEST
 
 /* -- differences ------------------------------------------------------------------------------- */
@@ -134,6 +136,7 @@ static const struct { const char *a, *b; bool same_rules; } different[] = {
     {"@type=Offer +use", "@type=Set +use", true},
     {"@profile=urn:naru:profile:commercial:1 +use", "+use", true},
 };
+
 /* clang-format on */
 
 START_TEST(test_different)
@@ -145,14 +148,15 @@ START_TEST(test_different)
                   different[_i].b);
     ck_assert_msg(!same_text(a, b), "%s | %s: equal hashes", different[_i].a, different[_i].b);
 }
+
 END_TEST
 
 /* -- refusals ---------------------------------------------------------------------------------- */
 
-#define P(constraint) "{'permission':[{'action':'use','constraint':[" constraint "]}]}"
+#define P(constraint)      "{'permission':[{'action':'use','constraint':[" constraint "]}]}"
 #define A(left, op, right) "{'leftOperand':'" left "','operator':'" op "','rightOperand':" right "}"
-#define UNSUPPORTED E_POLICY_UNSUPPORTED
-#define AT_C "/permission/0/constraint/0"
+#define UNSUPPORTED        E_POLICY_UNSUPPORTED
+#define AT_C               "/permission/0/constraint/0"
 
 /* clang-format off */
 static const struct { const char *json; enum err_code code; const char *at; } refused[] = {
@@ -315,6 +319,7 @@ static const struct { const char *json; enum err_code code; const char *at; } re
     {P("{'andSequence':[" A("count", "lt", "5") "]}"), UNSUPPORTED, AT_C "/andSequence"},
     {P("{'andSequence':[{'or':[" A("dateTime", "lt", "'2026-01-01'") "]}]}"), UNSUPPORTED, AT_C "/andSequence"},
 };
+
 /* clang-format on */
 
 START_TEST(test_refused)
@@ -324,11 +329,12 @@ START_TEST(test_refused)
     int status = help_policy_from(refused[_i].json, &policy, &err);
 
     ck_assert_msg(status < 0 && policy == NULL, "accepted: %s", refused[_i].json);
-    ck_assert_msg(err.code == refused[_i].code, "%s: %s (%s)", refused[_i].json,
-                  err_name(err.code), err.text);
+    ck_assert_msg(err.code == refused[_i].code, "%s: %s (%s)", refused[_i].json, err_name(err.code),
+                  err.text);
     ck_assert_msg(strcmp(err.at, refused[_i].at) == 0, "%s: at '%s'", refused[_i].json, err.at);
     ck_assert_msg(err.detail[0] != '\0', "%s: no public detail", refused[_i].json);
 }
+
 END_TEST
 
 /* -- limits ------------------------------------------------------------------------------------ */
@@ -358,6 +364,7 @@ START_TEST(test_size)
     ck_assert_int_eq(compile_many(LIMIT_POLICY_NODES - 8), E_LIMIT);
     ck_assert_int_eq(compile_many(100000), E_LIMIT);
 }
+
 END_TEST
 
 static enum err_code compile_deep(int depth)
@@ -385,6 +392,7 @@ START_TEST(test_depth)
     ck_assert_int_eq(compile_deep((LIMIT_JSON_DEPTH - 5) / 2), E_OK);
     ck_assert_int_eq(compile_deep((LIMIT_JSON_DEPTH - 5) / 2 + 1), E_LIMIT);
 }
+
 END_TEST
 
 /* -- writing ----------------------------------------------------------------------------------- */
@@ -399,8 +407,8 @@ static void check_round_trip(const struct policy *policy, enum policy_form form)
 
     policy_write(policy, form, &w);
     ck_assert(jdoc_parse(buf_str(&text), &jlimits_default, &doc, &err) == 0);
-    ck_assert_msg(policy_compile(jdoc_root(doc), &again, &err) == 0, "%.*s: %s at %s",
-                  (int)text.n, text.p, err.text, err.at);
+    ck_assert_msg(policy_compile(jdoc_root(doc), &again, &err) == 0, "%.*s: %s at %s", (int)text.n,
+                  text.p, err.text, err.at);
     ck_assert_msg(same_text(policy, again), "%.*s", (int)text.n, text.p);
     ck_assert(str_eq(policy_id(policy), policy_id(again)));
 }
@@ -414,16 +422,18 @@ START_TEST(test_round_trip)
         check_round_trip(policy, POLICY_FORM_EXPANDED);
     }
 }
+
 END_TEST
 
 START_TEST(test_written_text)
 {
-    AUTO(policy_unref) struct policy *policy =
-        compile_or_fail("{'@type':'odrl:Offer','@id':'o','odrl:target':{'@id':'t'},'odrl:permission':"
-                        "{'odrl:action':{'@id':'odrl:use'},'odrl:constraint':[{'odrl:leftOperand':"
-                        "{'@id':'odrl:count'},'odrl:operator':{'@id':'odrl:lteq'},'odrl:rightOperand':5},"
-                        "{'odrl:leftOperand':{'@id':'" C "UsagePurpose'},'odrl:operator':{'@id':"
-                        "'odrl:isAnyOf'},'odrl:rightOperand':'a'}]}}");
+    AUTO(policy_unref)
+    struct policy *policy = compile_or_fail(
+        "{'@type':'odrl:Offer','@id':'o','odrl:target':{'@id':'t'},'odrl:permission':"
+        "{'odrl:action':{'@id':'odrl:use'},'odrl:constraint':[{'odrl:leftOperand':"
+        "{'@id':'odrl:count'},'odrl:operator':{'@id':'odrl:lteq'},'odrl:rightOperand':5},"
+        "{'odrl:leftOperand':{'@id':'" C "UsagePurpose'},'odrl:operator':{'@id':"
+        "'odrl:isAnyOf'},'odrl:rightOperand':'a'}]}}");
     AUTO(buf_done) struct buf text = buf_init(MIB(1));
     struct jw w = jw_init(&text);
 
@@ -436,16 +446,18 @@ START_TEST(test_written_text)
         "\"5\"},{\"leftOperand\":\"" C "UsagePurpose\",\"operator\":\"isAnyOf\","
         "\"rightOperand\":[\"a\"]}]}]}");
 }
+
 END_TEST
 
 /* -- what a compiled policy tells -------------------------------------------------------------- */
 
 START_TEST(test_properties)
 {
-    AUTO(policy_unref) struct policy *policy =
-        help_policy("@type=Agreement @@id=x @target=t @assigner=p @assignee=c "
-                    "@timestamp=2026-01-01T00:00:00Z +use (count lteq 5) (dateTime lt 2027-01-01) "
-                    "[compensate (purpose eq a)] -sell (spatial eq KR) !delete (Membership eq active)");
+    AUTO(policy_unref)
+    struct policy *policy = help_policy(
+        "@type=Agreement @@id=x @target=t @assigner=p @assignee=c "
+        "@timestamp=2026-01-01T00:00:00Z +use (count lteq 5) (dateTime lt 2027-01-01) "
+        "[compensate (purpose eq a)] -sell (spatial eq KR) !delete (Membership eq active)");
     uint64_t needs = policy_needs(policy, POLICY_AT_NEGOTIATION);
     struct policy *second = policy_ref(policy);
 
@@ -466,6 +478,7 @@ START_TEST(test_properties)
     ck_assert(str_eq(policy_target(policy), STR("t")));
     policy_unref(&second);
 }
+
 END_TEST
 
 /* A bare name means one thing only. */
@@ -490,6 +503,7 @@ START_TEST(test_names)
         ck_assert_msg(found == (enum policy_action)i, "%s", iri);
     }
 }
+
 END_TEST
 
 static Suite *suite(void)

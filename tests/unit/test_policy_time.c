@@ -68,15 +68,15 @@ static const struct row rows[] = {
     {"+use (count lteq 5)", "count=3~10", NOW, NULL, AT, "2026-06-01T00:00:50Z", 1, false},
     {"+use [compensate (dateTime lteq 2026-06-10T00:00:00Z)]", "", NOW, NULL, AT, "2026-06-10T00:00:00Z", 1, false},
 };
+
 /* clang-format on */
 
 static void decide(const struct row *row, int64_t now_us, struct policy_decision *ret_decision)
 {
     AUTO(arena_free) struct arena *arena = arena_new(MIB(1));
     AUTO(policy_unref) struct policy *policy = help_policy(row->policy);
-    struct policy_question q = {.scope = row->scope,
-                                .now_us = now_us,
-                                .agreement_us = help_time(row->agreed)};
+    struct policy_question q = {
+        .scope = row->scope, .now_us = now_us, .agreement_us = help_time(row->agreed)};
     struct world world;
 
     help_world(arena, row->world, &world);
@@ -100,6 +100,7 @@ START_TEST(test_until)
     ck_assert_msg(before.verdict == now.verdict, "%s turns too early", row->policy);
     ck_assert_msg((there.verdict != now.verdict) == row->turns, "%s at its end", row->policy);
 }
+
 END_TEST
 
 static Suite *suite(void)
