@@ -15,6 +15,7 @@
 #include "lib/http/http.h"
 #include "lib/net/fetch.h"
 #include "lib/sm/outbox.h"
+#include "lib/sm/timer.h"
 #include "server/settings.h"
 
 struct registry;
@@ -29,6 +30,7 @@ struct app {
     struct key *log_key; /* Ed25519 */
     struct fetcher *fetcher;
     struct writer *writer;
+    struct timers *timers; /* ends of open orders */
     struct outbox *outbox;
     struct registry *registry; /* key and token caches */
     struct sealer *sealer;

@@ -175,7 +175,8 @@ static int open_parts(struct app *app, struct arena *arena, struct err *err)
         key_load(arena_cstr(arena, s->log_key_file), &app->log_key, err) < 0 ||
         open_database(app, arena, err) < 0 ||
         writer_open(&app->db, app->env, &app->writer, err) < 0 ||
-        fetcher_open(&fetch_cfg, &app->fetcher, err) < 0)
+        fetcher_open(&fetch_cfg, &app->fetcher, err) < 0 ||
+        timers_open(app->env, app, order_expire, &app->timers, err) < 0)
         return err_ret(err);
 
     const struct outbox_cfg outbox_cfg = {
@@ -190,7 +191,8 @@ static int open_parts(struct app *app, struct arena *arena, struct err *err)
 
     if (outbox_open(&outbox_cfg, &app->outbox, err) < 0 ||
         registry_open(app, &app->registry, err) < 0 || sealer_open(app, &app->sealer, err) < 0 ||
-        open_listeners(app, arena, err) < 0 || outbox_start(app->outbox, err) < 0)
+        open_listeners(app, arena, err) < 0 || order_start(app, err) < 0 ||
+        outbox_start(app->outbox, err) < 0)
         return err_ret(err);
     return 0;
 }
@@ -201,6 +203,7 @@ static void close_parts(struct app *app)
 
     http_close(&app->operator_http, grace_us);
     http_close(&app->http, grace_us);
+    timers_close(&app->timers);
     outbox_close(&app->outbox, grace_us);
     sealer_close(&app->sealer);
     registry_close(&app->registry);

@@ -1,5 +1,8 @@
 /*
  * server/order/order.h - orders: states, signed documents, delivery to both connectors
+ *
+ * open -> contracted (first agreement report) -> active (second, equal) -> ended; open -> cancelled (buyer, or its time is over); contracted -> disputed (reports differ). Each change is a new version of
+ * the signed document, a log entry and two outbox rows, in one transaction (order_advance).
  */
 #pragma once
 
@@ -15,18 +18,39 @@ struct purchase {
     struct uuid provider_id, consumer_id;
     struct str plan_hash, purpose, state;
     int64_t version;
-    struct str document; /* newest signed document */
-    struct uuid hold_id;
+    struct str document; /* newest signed document (compact JWS) */
+    struct uuid hold_id; /* zero: none */
     int64_t hold_minor;
     struct str agreement_id;
     int64_t made_us, valid_until_us, active_us, ended_us;
+    struct str asset_id;
 };
 extern const struct object purchase_row;
 
 MUST_CHECK int order_by_agreement(struct db *db, struct str agreement_id, struct arena *arena,
                                   struct purchase *ret_purchase, struct err *err);
 
-/* Outbox callbacks (kinds "order"). */
+/* The two deliveries of a change; wake them after the commit. */
+struct order_delivery {
+    struct outbox_msg msg[2];
+    unsigned n;
+};
+
+/*
+ * Inside a transaction that has locked the order (purchase_lock): next version in state `state`; agreement_id STR_NONE: unchanged; instants 0: unchanged. Updates *purchase,
+ * writes log entry and outbox rows. Texts of *ret_delivery live in the arena.
+ */
+MUST_CHECK int order_advance(struct app *app, struct db *tx, struct purchase *purchase,
+                             enum order_state state, struct str agreement_id, int64_t active_us,
+                             int64_t ended_us, struct arena *arena,
+                             struct order_delivery *ret_delivery, struct err *err);
+void order_deliver(struct app *app, const struct order_delivery *delivery);
+
+/* Outbox callbacks (kind "order"). */
 void order_send(void *app, const struct outbox_msg *msg);
 int order_ended(struct db *tx, void *app, const struct outbox_msg *msg, enum outbox_result result,
                 struct str answer, struct err *err);
+
+/* Open orders whose time is over are cancelled: timers_open callback, and the load at start. */
+void order_expire(void *app, struct str key, int64_t due_us);
+MUST_CHECK int order_start(struct app *app, struct err *err);

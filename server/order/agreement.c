@@ -1,0 +1,207 @@
+/*
+ * server/order/agreement.c - POST /v1/agreements: what each side says of an agreement (docs/exchange.md §2)
+ *
+ * 1 The report is signed by the reporter, who is the party of its role. 2 The first report of an order contracts it, the second with the same policy hash activates it, another hash
+ * makes it disputed. 3 A repeated report answers as before; another content for the same agreement and role is a conflict. 4 An agreement without order is recorded.
+ */
+#include "lib/base/limits.h"
+#include "lib/base/timefmt.h"
+#include "server/audit/audit.h"
+#include "server/order/order_private.h"
+#include "sql_broker.h"
+
+#include "lib/base/banned.h"
+
+struct delivery_body {
+    struct str report;
+};
+
+struct stored {
+    struct uuid participant_id, order_id;
+    struct str agreement_hash;
+    int64_t agreed_us;
+};
+/* clang-format off */
+static const struct field body_fields[] = {FIELD(struct delivery_body, report, "report", F_REQUIRED | F_NONEMPTY)};
+static OBJECT(body_object, struct delivery_body, body_fields, CLOSED);
+static const struct field stored_fields[] = {
+    FIELD(struct stored, participant_id, "participant_id", F_REQUIRED),
+    FIELD(struct stored, order_id,       "order_id",       0),
+    FIELD(struct stored, agreement_hash, "agreement_hash", F_REQUIRED),
+    FIELD(struct stored, agreed_us,      "agreed_at",      F_REQUIRED | F_TIME),
+};
+/* clang-format on */
+static OBJECT(stored_row, struct stored, stored_fields, OPEN);
+
+struct reporting {
+    struct rq *rq;
+    struct wire_agreement report;
+    struct uuid order; /* zero: none */
+    struct purchase purchase;
+    struct order_delivery delivery;
+};
+
+static int find_report(struct db *tx, struct rq *rq, struct str agreement, int role,
+                       struct stored *ret, bool *ret_found, struct err *err)
+{
+    const enum db_result r =
+        db_one(tx, &q_agreement_report_get,
+               DB_ARGS(DB_TEXT(agreement), DB_TEXT(str_c(party_role_names[role]))), &stored_row,
+               rq->arena, ret, err);
+
+    *ret_found = r == DB_ROW;
+    return r == DB_FAIL ? err_ret(err) : 0;
+}
+
+static int log_report(struct db *tx, const struct reporting *r, struct err *err)
+{
+    const struct wire_agreement *a = &r->report;
+    AUTO(buf_done) struct buf body = buf_init(KIB(16));
+    struct jw w = jw_init(&body);
+
+    jw_object(&w);
+    jw_kstr(&w, "agreement", a->agreement);
+    jw_kc(&w, "role", party_role_names[a->role]);
+    jw_kc(&w, "participant", uuid_format(rq_principal(r->rq)->participant).c);
+    if (!uuid_is_zero(r->order))
+        jw_kc(&w, "order", uuid_format(r->order).c);
+    jw_kstr(&w, "hash", a->hash);
+    jw_kc(&w, "agreed_at", time_format(a->agreed_us).c);
+    if (a->ends_us != 0)
+        jw_kc(&w, "ends_at", time_format(a->ends_us).c);
+    jw_object_end(&w);
+    return audit_append(tx, ENTRY_AGREEMENT_REPORTED, env_wall_us(r->rq->env), buf_str(&body), err);
+}
+
+static int store_report(struct db *tx, const struct reporting *r, struct err *err)
+{
+    const struct wire_agreement *a = &r->report;
+
+    if (db_exec(tx, &q_agreement_report_insert,
+                DB_ARGS(DB_TEXT(a->agreement), DB_TEXT(str_c(party_role_names[a->role])),
+                        DB_UUID(rq_principal(r->rq)->participant),
+                        uuid_is_zero(r->order) ? DB_NULL(DBT_UUID) : DB_UUID(r->order),
+                        DB_TEXT(a->hash), DB_TIME(a->agreed_us),
+                        a->ends_us != 0 ? DB_TIME(a->ends_us) : DB_NULL(DBT_TIME),
+                        DB_TIME(env_wall_us(r->rq->env))),
+                NULL, err) < 0)
+        return err_ret(err);
+    return log_report(tx, r, err);
+}
+
+static int check_order(const struct reporting *r, struct err *err)
+{
+    const struct purchase *p = &r->purchase;
+    const struct wire_agreement *a = &r->report;
+    const struct uuid party = a->role == PARTY_PROVIDER ? p->provider_id : p->consumer_id;
+
+    if (!uuid_eq(party, rq_principal(r->rq)->participant))
+        return err_tell(err, E_INVALID, "/report/role", "you are not the %s of this order",
+                        party_role_names[a->role]);
+    if (!str_eq(p->asset_id, a->asset))
+        return err_tell(err, E_INVALID, "/report/asset", "the order is about another dataset");
+    if (str_present(p->agreement_id) && !str_eq(p->agreement_id, a->agreement))
+        return err_tell(err, E_CONFLICT, "/report/order",
+                        "the order is bound to another agreement");
+    if (!str_eq(p->state, STR("open")) && !str_eq(p->state, STR("contracted")))
+        return err_tell(err, E_CONFLICT, "/report/order", "the order is '%.*s'", STR_ARG(p->state));
+    return 0;
+}
+
+static int bind(struct db *tx, struct reporting *r, const struct stored *other, bool has_other,
+                struct err *err)
+{
+    struct app *app = r->rq->app;
+    const struct wire_agreement *a = &r->report;
+    enum order_state state = ORDER_CONTRACTED;
+    int64_t active_us = 0;
+
+    if (has_other) {
+        const bool equal = str_eq(other->agreement_hash, a->hash);
+
+        state = equal ? ORDER_ACTIVE : ORDER_DISPUTED;
+        /* the provider names the instant of the agreement */
+        if (equal)
+            active_us = a->role == PARTY_PROVIDER ? a->agreed_us : other->agreed_us;
+    }
+    return order_advance(app, tx, &r->purchase, state, a->agreement, active_us, 0, r->rq->arena,
+                         &r->delivery, err);
+}
+
+/* db_tx_fn */
+static int report(struct db *tx, void *arg, struct err *err)
+{
+    struct reporting *r = arg;
+    const struct wire_agreement *a = &r->report;
+    struct stored mine = {0}, other = {0};
+    bool has_mine, has_other;
+
+    r->delivery.n = 0;
+    if (!uuid_is_zero(r->order) && order__lock(tx, r->order, r->rq->arena, &r->purchase, err) < 0)
+        return err_at_prefix(err, "/report/order");
+    if (find_report(tx, r->rq, a->agreement, a->role, &mine, &has_mine, err) < 0 ||
+        find_report(tx, r->rq, a->agreement, 1 - a->role, &other, &has_other, err) < 0)
+        return err_ret(err);
+    if (has_mine) {
+        if (uuid_eq(mine.participant_id, rq_principal(r->rq)->participant) &&
+            str_eq(mine.agreement_hash, a->hash) && mine.agreed_us == a->agreed_us &&
+            uuid_eq(mine.order_id, r->order))
+            return 0;
+        return err_tell(err, E_CONFLICT, "/report/agreement", "it was reported with other content");
+    }
+    if (!uuid_is_zero(r->order) && check_order(r, err) < 0)
+        return err_ret(err);
+    if (store_report(tx, r, err) < 0)
+        return err_ret(err);
+    return uuid_is_zero(r->order) ? 0 : bind(tx, r, &other, has_other, err);
+}
+
+static int read_report(struct rq *rq, struct reporting *r, struct err *err)
+{
+    const struct worker *worker = rq->thread;
+    struct participant me = {0};
+    struct delivery_body body = {0};
+    struct str payload, own;
+
+    if (rq_decode(rq, &body_object, &body, err) < 0 ||
+        participant_get(worker->db, rq_principal(rq)->participant, rq->arena, &me, err) < 0)
+        return err_ret(err);
+    if (participant_verify(&me, body.report, WIRE_TYP_AGREEMENT, rq->arena, &payload, err) < 0)
+        return err_tell(err, E_INVALID, "/report", "expected a JWS of typ '%s' signed by your key",
+                        WIRE_TYP_AGREEMENT);
+    if (object_parse(&wire_agreement_object, payload, &jlimits_default, rq->arena, &r->report,
+                     err) < 0)
+        return err_at_prefix(err, "/report");
+    own = r->report.role == PARTY_PROVIDER ? r->report.provider : r->report.consumer;
+    if (!str_eq(own, me.did) || !str_eq(r->report.reporter, me.did))
+        return err_tell(err, E_INVALID, "/report/reporter", "you are not the %s of this agreement",
+                        party_role_names[r->report.role]);
+    if (str_present(r->report.order) && r->report.order.n > 0 &&
+        !uuid_parse(r->report.order, &r->order))
+        return err_tell(err, E_INVALID, "/report/order", "expected an order id");
+    return 0;
+}
+
+int order_agreement(struct rq *rq, struct err *err)
+{
+    const struct worker *worker = rq->thread;
+    AUTO(buf_done) struct buf out = buf_init(KIB(8));
+    struct reporting *r = ARENA_NEW(rq->arena, struct reporting);
+    struct jw w = jw_init(&out);
+
+    if (r == NULL)
+        return err_set(err, E_NO_MEMORY, "", "report");
+    r->rq = rq;
+    if (read_report(rq, r, err) < 0 || db_tx(worker->db, "agreement_report", report, r, err) < 0)
+        return err_ret(err);
+    order_deliver(rq->app, &r->delivery);
+    jw_object(&w);
+    jw_kstr(&w, "agreement", r->report.agreement);
+    if (!uuid_is_zero(r->order)) {
+        jw_kc(&w, "order", uuid_format(r->order).c);
+        jw_kstr(&w, "state", r->purchase.state);
+    }
+    jw_object_end(&w);
+    rq_reply_json(rq, 200, buf_str(&out));
+    return 0;
+}

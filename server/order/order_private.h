@@ -1,0 +1,38 @@
+/*
+ * server/order/order_private.h - shared inside the unit
+ */
+#pragma once
+
+#include "lib/base/check.h"
+#include "lib/rating/rating.h"
+#include "server/order/order.h"
+#include "server/registry/auth.h"
+
+/* Writes {"order":{document's payload},"document":"<JWS>",…} of a stored order. */
+MUST_CHECK int order__write(const struct purchase *purchase, struct arena *arena, struct jw *w,
+                            struct err *err);
+/* Signs version `purchase->version` in its state; *ret_document is arena memory. */
+MUST_CHECK int order__sign(struct app *app, const struct purchase *purchase,
+                           const struct plan *plan, const struct participant *provider,
+                           const struct participant *consumer, struct arena *arena,
+                           struct str *ret_document, struct err *err);
+MUST_CHECK int order__log(struct app *app, struct db *tx, const struct purchase *purchase,
+                          const struct plan *plan, struct err *err);
+/* Puts the document for both connectors into the outbox. */
+MUST_CHECK int order__put(struct app *app, struct db *tx, const struct purchase *purchase,
+                          const struct participant *provider, const struct participant *consumer,
+                          struct arena *arena, struct order_delivery *ret_delivery,
+                          struct err *err);
+MUST_CHECK int order__lock(struct db *tx, struct uuid id, struct arena *arena,
+                           struct purchase *ret_purchase, struct err *err);
+/* Cancels an open order: releases its hold, advances it. */
+MUST_CHECK int order__cancel(struct app *app, struct db *tx, struct purchase *purchase,
+                             struct arena *arena, struct order_delivery *ret_delivery,
+                             struct err *err);
+
+int order_quote(struct rq *rq, struct err *err);
+int order_add(struct rq *rq, struct err *err);
+int order_list(struct rq *rq, struct err *err);
+int order_get(struct rq *rq, struct err *err);
+int order_cancel(struct rq *rq, struct err *err);
+int order_agreement(struct rq *rq, struct err *err);
