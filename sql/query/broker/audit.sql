@@ -63,3 +63,32 @@ SELECT width, data
   FROM aud.tile
  WHERE level = $1
    AND idx = $2;
+
+-- name: audit_checkpoint
+-- in:
+-- out:  tree_size:i64 note:text
+SELECT tree_size, note
+  FROM aud.checkpoint
+ ORDER BY tree_size DESC
+ LIMIT 1;
+
+-- name: audit_entries
+-- in:   first_index:i64 most:i64
+-- out:  entry:text
+SELECT entry
+  FROM aud.entry
+ WHERE log_index >= $1
+   AND log_index < $1 + $2
+ ORDER BY log_index;
+
+-- name: audit_export
+-- in:   after:i64 kind:text from_at:time to_at:time most:i64
+-- out:  log_index:i64 kind:text at:time entry:text
+SELECT log_index, kind, at, entry
+  FROM aud.entry
+ WHERE log_index > $1
+   AND ($2::text IS NULL OR kind = $2)
+   AND ($3::timestamptz IS NULL OR at >= $3)
+   AND ($4::timestamptz IS NULL OR at < $4)
+ ORDER BY log_index
+ LIMIT $5;

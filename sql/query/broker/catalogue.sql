@@ -74,7 +74,8 @@ SELECT d.dataset_id, d.provider_id, d.asset_id, d.version, d.entry, d.state, d.v
 -- name: dataset_search
 -- in:   tokens:text[] viewer:uuid viewer_did:text domain:text price_kind:text media_type:text provider:uuid after_rank:i64 after_at:time after_id:uuid most:i64
 -- out:  dataset_id:uuid asset_id:text version:i64 title_ko:text title_en:text domain:text media_type:text semantic_id:text price_kind:text visibility:text provider_did:text provider_ko:text provider_en:text changed_at:time rank:i64
-SELECT *
+SELECT dataset_id, asset_id, version, title_ko, title_en, domain, media_type, semantic_id, price_kind, visibility, provider_did, provider_ko,
+       provider_en, changed_at, rank
   FROM (SELECT d.dataset_id, d.asset_id, d.version, d.title_ko, d.title_en, d.domain, d.media_type, d.semantic_id, d.price_kind,
                d.visibility, p.did AS provider_did, p.name_ko AS provider_ko, p.name_en AS provider_en, d.changed_at,
                (SELECT count(*) FROM unnest($1::text[]) AS t (token) WHERE t.token = ANY (d.title_tokens)) AS rank
