@@ -3,8 +3,12 @@
  */
 #pragma once
 
+#include "lib/base/timefmt.h"
 #include "lib/rating/match.h"
 #include "server/app.h"
+
+#define USAGE_SKEW_US (5 * US_PER_MIN)   /* how far clocks may be apart */
+#define USAGE_AGE_US  (400 * US_PER_DAY) /* older events are refused at ingest and never billed */
 
 extern const struct http_route metering_routes[];
 

@@ -1,18 +1,19 @@
 -- Receipts (DESIGN §8): (event, role) once, sequences without gap per reporter and agreement.
 CREATE TABLE met.batch (
-    batch_hash bytea PRIMARY KEY CONSTRAINT batch_hash_length CHECK (length(batch_hash) = 32),
+    batch_hash bytea NOT NULL CONSTRAINT batch_hash_length CHECK (length(batch_hash) = 32),
     reporter_id uuid NOT NULL REFERENCES reg.participant,
     signature text NOT NULL,
     lines bigint NOT NULL,
     answer text NOT NULL,
-    received_at timestamptz NOT NULL
+    received_at timestamptz NOT NULL,
+    PRIMARY KEY (batch_hash, reporter_id)
 );
 COMMENT ON TABLE met.batch IS 'signed batches of receipts with the answer that was given: a repeated batch gets the same answer';
 SELECT sys.make_append_only('met.batch');
 CREATE TABLE met.receipt (
     event_id uuid NOT NULL,
     role text NOT NULL CONSTRAINT receipt_role CHECK (role IN ('provider', 'consumer')),
-    reporter_id uuid NOT NULL REFERENCES reg.participant,
+    reporter_id uuid NOT NULL,
     agreement_id text NOT NULL,
     seq bigint NOT NULL CONSTRAINT receipt_seq_positive CHECK (seq > 0),
     transfer text NOT NULL,
@@ -21,14 +22,17 @@ CREATE TABLE met.receipt (
     calls bigint NOT NULL CONSTRAINT receipt_calls_natural CHECK (calls >= 0),
     bytes bigint NOT NULL CONSTRAINT receipt_bytes_natural CHECK (bytes >= 0),
     rows bigint NOT NULL CONSTRAINT receipt_rows_natural CHECK (rows >= 0),
-    batch_hash bytea NOT NULL REFERENCES met.batch,
+    batch_hash bytea NOT NULL,
+    line bigint NOT NULL CONSTRAINT receipt_line_positive CHECK (line > 0),
     body_hash bytea NOT NULL CONSTRAINT receipt_hash_length CHECK (length(body_hash) = 32),
     received_at timestamptz NOT NULL,
     PRIMARY KEY (event_id, role),
     CONSTRAINT receipt_seq_once UNIQUE (agreement_id, role, seq),
-    CONSTRAINT receipt_time_order CHECK (since_at <= until_at)
+    CONSTRAINT receipt_time_order CHECK (since_at <= until_at),
+    -- the batch row holds the answer, which is known after its receipts are in
+    CONSTRAINT receipt_batch FOREIGN KEY (batch_hash, reporter_id) REFERENCES met.batch DEFERRABLE INITIALLY DEFERRED
 );
-COMMENT ON TABLE met.receipt IS 'usage receipts of both sides';
+COMMENT ON TABLE met.receipt IS 'usage receipts of both sides; batch and line say where each was signed';
 SELECT sys.make_append_only('met.receipt');
 CREATE TABLE met.resolution (
     event_id uuid PRIMARY KEY,

@@ -1,0 +1,431 @@
+/*
+ * server/metering/usage_store.c - a batch of receipts in one transaction, set by set
+ *
+ *  5. A receipt must name an agreement that its reporter has reported in the same role.
+ *  6. `since` lies in [agreed_at, ends_at); neither `since` nor `until` lies more than
+ *     USAGE_SKEW_US ahead; `since` is at most USAGE_AGE_US old.
+ *  7. (event, role) is there once: the same bytes again are a duplicate, others a conflict.
+ *  8. (agreement, role, seq) is there once: another event under a used number is a conflict. Gaps
+ *     are accepted; they are visible in GET /v1/usage.
+ *  9. Accepted lines enter the log whole, refused and conflicting ones as the first
+ *     REFUSED_TEXT bytes with the reason; duplicates leave no entry. The batch itself is an entry
+ *     with its signature.
+ *
+ * The insertion itself finds duplicates (ON CONFLICT DO NOTHING), so two batches with the same
+ * receipts at the same time end as one after the other would. Only if it took fewer rows than it was
+ * given is it asked which ones.
+ */
+#include <assert.h>
+
+#include "lib/base/limits.h"
+#include "lib/base/timefmt.h"
+#include "server/audit/audit.h"
+#include "server/metering/metering_private.h"
+#include "sql_broker.h"
+
+#include "lib/base/banned.h"
+
+#define REFUSED_TEXT 1024
+
+static const char *const result_names[] = {
+    [LINE_CREATED] = "created",
+    [LINE_DUPLICATE] = "duplicate",
+    [LINE_CONFLICT] = "conflict",
+    [LINE_REFUSED] = "refused",
+};
+static_assert(ARRAY_LEN(result_names) == LINE__COUNT, "one name per result");
+
+struct answer_row {
+    struct str answer;
+};
+
+struct known_agreement {
+    struct str agreement_id;
+    int role;
+    int64_t agreed_us, ends_us; /* ends_us 0: no end */
+};
+
+struct compared {
+    int64_t line;
+    struct str result;
+};
+/* clang-format off */
+static const struct field answer_fields[] = {FIELD(struct answer_row, answer, "answer", F_REQUIRED)};
+static OBJECT(answer_object, struct answer_row, answer_fields, CLOSED);
+static const struct field known_fields[] = {
+    FIELD(struct known_agreement, agreement_id, "agreement_id", F_REQUIRED),
+    FIELD_ENUM(struct known_agreement, role,    "role",         F_REQUIRED, party_role_names),
+    FIELD(struct known_agreement, agreed_us,    "agreed_at",    F_REQUIRED | F_TIME),
+    FIELD(struct known_agreement, ends_us,      "ends_at",      F_TIME),
+};
+static OBJECT(known_row, struct known_agreement, known_fields, CLOSED);
+static const struct field compared_fields[] = {
+    FIELD(struct compared, line,   "line",   F_REQUIRED),
+    FIELD(struct compared, result, "result", F_REQUIRED),
+};
+static OBJECT(compared_row, struct compared, compared_fields, CLOSED);
+
+/* clang-format on */
+
+/* -- rules 5 and 6 ------------------------------------------------------------------------------- */
+
+static int cmp_str(const void *a, const void *b)
+{
+    return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
+/* The distinct agreements of the readable lines, sorted. */
+static struct str *distinct(const struct usage_batch *batch, size_t *ret_n)
+{
+    struct str *ids = ARENA_ARRAY(batch->arena, struct str, batch->n);
+    size_t n = 0, kept = 0;
+
+    if (ids == NULL)
+        return NULL;
+    for (size_t i = 0; i < batch->n; i++) {
+        const struct usage_line *line = &batch->lines[i];
+
+        /* most batches are about few agreements: neighbours are mostly equal */
+        if (line->readable && (n == 0 || !str_eq(ids[n - 1], line->receipt.agreement)))
+            ids[n++] = line->receipt.agreement;
+    }
+    qsort(ids, n, sizeof(*ids), cmp_str);
+    for (size_t i = 0; i < n; i++) {
+        if (kept == 0 || !str_eq(ids[kept - 1], ids[i]))
+            ids[kept++] = ids[i];
+    }
+    *ret_n = kept;
+    return ids;
+}
+
+static int cmp_known(const struct known_agreement *k, const struct wire_receipt *r)
+{
+    const int order = str_cmp(k->agreement_id, r->agreement);
+
+    return order != 0 ? order : k->role - r->role;
+}
+
+static const struct known_agreement *find(const struct list *known, const struct wire_receipt *r)
+{
+    const struct known_agreement *items = known->items;
+
+    for (size_t low = 0, high = known->n; low < high;) {
+        const size_t mid = low + (high - low) / 2;
+        const int order = cmp_known(&items[mid], r);
+
+        if (order == 0)
+            return &items[mid];
+        if (order < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return NULL;
+}
+
+static int cmp_rows(const void *a, const void *b)
+{
+    const struct known_agreement *x = a, *y = b;
+    const int order = str_cmp(x->agreement_id, y->agreement_id);
+
+    return order != 0 ? order : x->role - y->role;
+}
+
+static void settle(struct usage_line *line, enum line_result result, enum err_code code,
+                   struct str detail)
+{
+    line->result = result;
+    line->code = code;
+    line->detail = detail;
+}
+
+static void judge(struct usage_line *line, const struct list *known, int64_t now_us)
+{
+    const struct wire_receipt *r = &line->receipt;
+    const struct known_agreement *k;
+
+    if (line->bad != E_OK)
+        settle(line, LINE_REFUSED, line->bad, line->bad_detail);
+    else if ((k = find(known, r)) == NULL)
+        settle(line, LINE_REFUSED, E_NOT_FOUND,
+               STR("no agreement was reported under this id and role"));
+    else if (r->since_us < k->agreed_us)
+        settle(line, LINE_REFUSED, E_RANGE, STR("'since' lies before the agreement"));
+    else if (k->ends_us != 0 && r->since_us >= k->ends_us)
+        settle(line, LINE_REFUSED, E_RANGE, STR("'since' lies after the end of the agreement"));
+    else if (r->until_us > now_us + USAGE_SKEW_US)
+        settle(line, LINE_REFUSED, E_RANGE, STR("'until' lies in the future"));
+    else if (r->since_us < now_us - USAGE_AGE_US)
+        settle(line, LINE_REFUSED, E_RANGE, STR("the event is too old"));
+    else
+        settle(line, LINE_CREATED, E_OK, STR_NONE);
+}
+
+static int judge_all(struct db *tx, struct usage_batch *batch, struct err *err)
+{
+    struct list known = {0};
+    size_t n = 0;
+    struct str *ids = distinct(batch, &n);
+
+    if (ids == NULL)
+        return err_set(err, E_NO_MEMORY, "", "receipts");
+    if (n > 0 &&
+        db_list(tx, &q_reporter_agreements,
+                DB_ARGS(DB_ARRAY(DBT_TEXT_ARRAY, ids, n), DB_UUID(batch->reporter->participant_id)),
+                &known_row, batch->arena, 2 * n, &known, err) < 0)
+        return err_ret(err);
+    if (known.n > 0) /* the database may sort texts by other rules than ours */
+        qsort(known.items, known.n, sizeof(struct known_agreement), cmp_rows);
+    for (size_t i = 0; i < batch->n; i++)
+        judge(&batch->lines[i], &known, batch->now_us);
+    return 0;
+}
+
+/* -- rules 7 and 8 ------------------------------------------------------------------------------- */
+
+struct columns {
+    size_t n;
+    struct uuid *events;
+    struct str *roles, *agreements, *transfers, *hashes;
+    int64_t *seqs, *since, *until, *calls, *bytes, *rows, *lines;
+};
+
+static int make_columns(const struct usage_batch *batch, struct columns *c, struct err *err)
+{
+    struct str **const texts[] = {&c->roles, &c->agreements, &c->transfers, &c->hashes};
+    int64_t **const numbers[] = {&c->seqs,  &c->since, &c->until, &c->calls,
+                                 &c->bytes, &c->rows,  &c->lines};
+
+    c->events = ARENA_ARRAY(batch->arena, struct uuid, batch->n);
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        *texts[i] = ARENA_ARRAY(batch->arena, struct str, batch->n);
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+        *numbers[i] = ARENA_ARRAY(batch->arena, int64_t, batch->n);
+    if (arena_failed(batch->arena))
+        return err_set(err, E_NO_MEMORY, "", "receipts");
+    for (size_t i = 0; i < batch->n; i++) {
+        const struct wire_receipt *r = &batch->lines[i].receipt;
+
+        if (batch->lines[i].result != LINE_CREATED)
+            continue;
+        c->events[c->n] = r->event;
+        c->roles[c->n] = str_c(party_role_names[r->role]);
+        c->agreements[c->n] = r->agreement;
+        c->transfers[c->n] = r->transfer;
+        c->hashes[c->n] = str_n(batch->lines[i].hash, SHA256_LEN);
+        c->seqs[c->n] = r->seq;
+        c->since[c->n] = r->since_us;
+        c->until[c->n] = r->until_us;
+        c->calls[c->n] = r->calls;
+        c->bytes[c->n] = r->bytes;
+        c->rows[c->n] = r->rows;
+        c->lines[c->n++] = (int64_t)i + 1;
+    }
+    return 0;
+}
+
+static void settle_compared(struct usage_line *line, struct str result)
+{
+    if (str_eq(result, STR("duplicate")))
+        settle(line, LINE_DUPLICATE, E_OK, STR_NONE);
+    else if (str_eq(result, STR("event")))
+        settle(line, LINE_CONFLICT, E_PEER_CONFLICT,
+               STR("the event was reported before in this role with other content"));
+    else if (str_eq(result, STR("seq")))
+        settle(line, LINE_CONFLICT, E_PEER_CONFLICT, STR("'seq' was used for another event"));
+}
+
+static int compare(struct db *tx, const struct usage_batch *batch, const struct columns *c,
+                   struct err *err)
+{
+    struct list list = {0};
+
+    if (db_list(tx, &q_receipts_compare,
+                DB_ARGS(DB_UUID(batch->reporter->participant_id),
+                        DB_BYTES(str_n(batch->hash, SHA256_LEN)),
+                        DB_ARRAY(DBT_UUID_ARRAY, c->events, c->n),
+                        DB_ARRAY(DBT_TEXT_ARRAY, c->roles, c->n),
+                        DB_ARRAY(DBT_I64_ARRAY, c->lines, c->n),
+                        DB_ARRAY(DBT_BYTES_ARRAY, c->hashes, c->n)),
+                &compared_row, batch->arena, c->n, &list, err) < 0)
+        return err_ret(err);
+    for (size_t i = 0; i < list.n; i++) {
+        const struct compared *row = &LIST_ITEMS(struct compared, list)[i];
+
+        settle_compared(&batch->lines[row->line - 1], row->result);
+    }
+    return 0;
+}
+
+static int insert(struct db *tx, const struct usage_batch *batch, struct err *err)
+{
+    struct columns c = {0};
+    int64_t taken = 0;
+
+    if (make_columns(batch, &c, err) < 0)
+        return err_ret(err);
+    if (c.n == 0)
+        return 0;
+    if (db_exec(
+            tx, &q_receipts_insert,
+            DB_ARGS(
+                DB_UUID(batch->reporter->participant_id), DB_BYTES(str_n(batch->hash, SHA256_LEN)),
+                DB_TIME(batch->now_us), DB_ARRAY(DBT_UUID_ARRAY, c.events, c.n),
+                DB_ARRAY(DBT_TEXT_ARRAY, c.roles, c.n), DB_ARRAY(DBT_TEXT_ARRAY, c.agreements, c.n),
+                DB_ARRAY(DBT_I64_ARRAY, c.seqs, c.n), DB_ARRAY(DBT_TEXT_ARRAY, c.transfers, c.n),
+                DB_ARRAY(DBT_TIME_ARRAY, c.since, c.n), DB_ARRAY(DBT_TIME_ARRAY, c.until, c.n),
+                DB_ARRAY(DBT_I64_ARRAY, c.calls, c.n), DB_ARRAY(DBT_I64_ARRAY, c.bytes, c.n),
+                DB_ARRAY(DBT_I64_ARRAY, c.rows, c.n), DB_ARRAY(DBT_I64_ARRAY, c.lines, c.n),
+                DB_ARRAY(DBT_BYTES_ARRAY, c.hashes, c.n)),
+            &taken, err) < 0)
+        return err_ret(err);
+    return taken == (int64_t)c.n ? 0 : compare(tx, batch, &c, err);
+}
+
+/* -- answer and log ------------------------------------------------------------------------------ */
+
+static void write_line(const struct usage_line *line, size_t number, struct jw *w)
+{
+    jw_object(w);
+    jw_ki64(w, "line", (int64_t)number);
+    if (line->readable) {
+        jw_ki64(w, "seq", line->receipt.seq);
+        jw_kstr(w, "agreement", line->receipt.agreement);
+        jw_kc(w, "role", party_role_names[line->receipt.role]);
+    }
+    jw_kc(w, "result", result_names[line->result]);
+    if (line->code != E_OK) {
+        jw_kc(w, "code", err_slug(line->code));
+        jw_kstr(w, "detail", line->detail);
+    }
+    jw_object_end(w);
+}
+
+static int write_answer(struct usage_batch *batch, struct err *err)
+{
+    struct jw w = jw_init(&batch->answer);
+
+    jw_object(&w);
+    jw_key(&w, "lines");
+    jw_array(&w);
+    for (size_t i = 0; i < batch->n; i++)
+        write_line(&batch->lines[i], i + 1, &w);
+    jw_array_end(&w);
+    jw_object_end(&w);
+    return buf_failed(&batch->answer) ? err_set(err, E_LIMIT, "", "answer to receipts") : 0;
+}
+
+static int log_batch(struct db *tx, const struct usage_batch *batch, struct err *err)
+{
+    AUTO(buf_done) struct buf body = buf_init(KIB(32));
+    struct jw w = jw_init(&body);
+
+    jw_object(&w);
+    jw_kstr(&w, "batch", arena_printf(batch->arena, "sha256:%s", hash_hex(batch->hash).c));
+    jw_kc(&w, "reporter", uuid_format(batch->reporter->participant_id).c);
+    jw_kstr(&w, "signature", batch->signature);
+    jw_ki64(&w, "lines", (int64_t)batch->n);
+    jw_object_end(&w);
+    return audit_append(tx, ENTRY_BATCH_ACCEPTED, batch->now_us, buf_str(&body), err);
+}
+
+static void write_accepted(const struct usage_line *line, struct jw *w)
+{
+    jw_kraw(w, "receipt", line->text);
+}
+
+static void write_refused(const struct usage_line *line, struct jw *w)
+{
+    struct str text = line->text;
+
+    if (text.n > REFUSED_TEXT)
+        text.n = REFUSED_TEXT;
+    jw_kstr(w, "text", text);
+    jw_kc(w, "code", err_slug(line->code));
+}
+
+/* Entries of one kind for the lines with one of the results (bit set). */
+static int log_lines(struct db *tx, const struct usage_batch *batch, enum entry_kind kind,
+                     unsigned results, void (*write)(const struct usage_line *, struct jw *),
+                     struct err *err)
+{
+    AUTO(buf_done) struct buf all = buf_init(2 * LIMIT_BATCH_BYTES);
+    struct str *bodies = ARENA_ARRAY(batch->arena, struct str, batch->n);
+    const struct hash_text hash = hash_hex(batch->hash);
+    size_t n = 0, from = 0;
+
+    if (bodies == NULL)
+        return err_set(err, E_NO_MEMORY, "", "log entries");
+    for (size_t i = 0; i < batch->n; i++) {
+        struct jw w = jw_init(&all);
+
+        if ((results & 1u << batch->lines[i].result) == 0)
+            continue;
+        jw_object(&w);
+        jw_kstr(&w, "batch", arena_printf(batch->arena, "sha256:%s", hash.c));
+        jw_ki64(&w, "line", (int64_t)i + 1);
+        write(&batch->lines[i], &w);
+        jw_object_end(&w);
+        bodies[n++].n = all.n - from; /* addresses are known when the buffer has its final place */
+        from = all.n;
+    }
+    if (buf_failed(&all) || arena_failed(batch->arena))
+        return err_set(err, E_LIMIT, "", "log entries of a batch");
+    from = 0;
+    for (size_t i = 0; i < n; i++) {
+        bodies[i].p = all.p + from;
+        from += bodies[i].n;
+    }
+    return n == 0 ? 0 : audit_append_many(tx, kind, batch->now_us, bodies, n, err);
+}
+
+/* 1: this reporter's batch was stored before (its answer is taken over), 0: it is new. */
+static int stored_before(struct db *tx, struct usage_batch *batch, struct err *err)
+{
+    struct answer_row row = {0};
+
+    switch (db_one(
+        tx, &q_batch_find,
+        DB_ARGS(DB_BYTES(str_n(batch->hash, SHA256_LEN)), DB_UUID(batch->reporter->participant_id)),
+        &answer_object, batch->arena, &row, err)) {
+    case DB_NONE: return 0;
+    case DB_FAIL: return err_ret(err);
+    case DB_ROW: break;
+    }
+    buf_reset(&batch->answer);
+    buf_add_str(&batch->answer, row.answer);
+    return 1;
+}
+
+static int store_batch(struct db *tx, struct usage_batch *batch, int64_t *ret_stored,
+                       struct err *err)
+{
+    return db_exec(tx, &q_batch_insert,
+                   DB_ARGS(DB_BYTES(str_n(batch->hash, SHA256_LEN)),
+                           DB_UUID(batch->reporter->participant_id), DB_TEXT(batch->signature),
+                           DB_I64((int64_t)batch->n), DB_TEXT(buf_str(&batch->answer)),
+                           DB_TIME(batch->now_us)),
+                   ret_stored, err);
+}
+
+int usage__store(struct db *tx, void *arg, struct err *err)
+{
+    struct usage_batch *batch = arg;
+    int64_t stored = 0;
+    int before;
+
+    buf_reset(&batch->answer);
+    before = stored_before(tx, batch, err);
+    if (before != 0)
+        return before < 0 ? err_ret(err) : 0;
+    if (judge_all(tx, batch, err) < 0 || insert(tx, batch, err) < 0 ||
+        write_answer(batch, err) < 0 || store_batch(tx, batch, &stored, err) < 0)
+        return err_ret(err);
+    if (stored == 0) /* the same batch came in twice at once and the other was first */
+        return stored_before(tx, batch, err) == 1 ? 0 : err_ret(err);
+    if (log_batch(tx, batch, err) < 0 ||
+        log_lines(tx, batch, ENTRY_RECEIPT_ACCEPTED, 1u << LINE_CREATED, write_accepted, err) < 0)
+        return err_ret(err);
+    return log_lines(tx, batch, ENTRY_RECEIPT_REFUSED, 1u << LINE_CONFLICT | 1u << LINE_REFUSED,
+                     write_refused, err);
+}
