@@ -153,34 +153,40 @@ int audit_get_export(struct rq *rq, struct err *err)
 /* -- manifest ------------------------------------------------------------------------------------ */
 
 struct totals {
+    struct hash *hash;
     int64_t rows, first, last;
-    uint8_t hash[SHA256_LEN];
 };
 
-static int add_up(struct rq *rq, const struct filter *f, struct totals *t, struct err *err)
+static int add_one(void *cls, const void *value, struct err *err)
 {
-    struct hash *hash = hash_begin();
-    struct list rows = {0};
-    int64_t after = f->after;
+    const struct audit_entry_row *row = value;
+    struct totals *t = cls;
+
+    (void)err;
+    hash_add(t->hash, row->entry.p, row->entry.n);
+    hash_add(t->hash, "\n", 1);
+    if (t->rows++ == 0)
+        t->first = row->log_index;
+    t->last = row->log_index;
+    return 0;
+}
+
+static int add_up(struct rq *rq, const struct filter *f, struct totals *t,
+                  uint8_t ret_hash[static SHA256_LEN], struct err *err)
+{
+    const struct worker *worker = rq->thread;
 
     t->first = t->last = -1;
-    do {
-        if (page(rq, f, after, 1000, &rows, err) < 0) {
-            hash_free(&hash);
-            return err_ret(err);
-        }
-        for (size_t i = 0; i < rows.n; i++) {
-            const struct audit_entry_row *row = &LIST_ITEMS(struct audit_entry_row, rows)[i];
-
-            hash_add(hash, row->entry.p, row->entry.n);
-            hash_add(hash, "\n", 1);
-            after = t->last = row->log_index;
-            if (t->first < 0)
-                t->first = row->log_index;
-        }
-        t->rows += (int64_t)rows.n;
-    } while (rows.n == 1000);
-    hash_end(&hash, t->hash);
+    t->hash = hash_begin();
+    if (db_each(worker->db, &q_audit_export,
+                DB_ARGS(DB_I64(f->after), DB_TEXT(f->kind),
+                        f->has_from ? DB_TIME(f->from_us) : DB_NULL(DBT_TIME),
+                        f->has_to ? DB_TIME(f->to_us) : DB_NULL(DBT_TIME), DB_I64(INT64_MAX)),
+                &audit_entry_row_object, add_one, t, err) < 0) {
+        hash_free(&t->hash);
+        return err_ret(err);
+    }
+    hash_end(&t->hash, ret_hash);
     return 0;
 }
 
@@ -195,9 +201,10 @@ int audit_get_manifest(struct rq *rq, struct err *err)
     struct audit_checkpoint_row newest = {0};
     struct filter f = {0};
     struct totals totals = {0};
+    uint8_t hash[SHA256_LEN];
     struct jw w = jw_init(&text);
 
-    if (read_filter(rq, &f, err) < 0 || add_up(rq, &f, &totals, err) < 0 ||
+    if (read_filter(rq, &f, err) < 0 || add_up(rq, &f, &totals, hash, err) < 0 ||
         audit__newest(worker->db, rq->arena, &newest, err) < 0)
         return err_ret(err);
     jw_object(&w);
@@ -209,7 +216,7 @@ int audit_get_manifest(struct rq *rq, struct err *err)
     jw_ki64(&w, "rows", totals.rows);
     jw_ki64(&w, "first_index", totals.first);
     jw_ki64(&w, "last_index", totals.last);
-    jw_kstr(&w, "ndjson_sha256", arena_str(rq->arena, str_c(hash_hex(totals.hash).c)));
+    jw_kc(&w, "ndjson_sha256", hash_hex(hash).c);
     jw_kc(&w, "software", "naru-broker " NARU_VERSION);
     jw_kstr(&w, "checkpoint", newest.note);
     jw_object_end(&w);
