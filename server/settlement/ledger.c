@@ -50,11 +50,29 @@ struct id_row {
 struct code_row {
     struct str code;
 };
+
+struct hold_row {
+    struct str kind;
+    struct uuid journal_id, debit_id, credit_id;
+    int64_t amount_minor;
+    struct str currency;
+    struct str resolved; /* kind of what resolved it, STR_NONE: nothing yet */
+};
 /* clang-format off */
 static const struct field id_fields[] = {FIELD(struct id_row, transfer_id, "transfer_id", F_REQUIRED)};
 static OBJECT(id_object, struct id_row, id_fields, CLOSED);
 static const struct field code_fields[] = {FIELD(struct code_row, code, "code", F_REQUIRED)};
 static OBJECT(code_object, struct code_row, code_fields, CLOSED);
+static const struct field hold_fields[] = {
+    FIELD(struct hold_row, kind,         "kind",         F_REQUIRED),
+    FIELD(struct hold_row, journal_id,   "journal_id",   F_REQUIRED),
+    FIELD(struct hold_row, debit_id,     "debit_id",     F_REQUIRED),
+    FIELD(struct hold_row, credit_id,    "credit_id",    F_REQUIRED),
+    FIELD(struct hold_row, amount_minor, "amount_minor", F_REQUIRED),
+    FIELD(struct hold_row, currency,     "currency",     F_REQUIRED),
+    FIELD(struct hold_row, resolved,     "resolved",     0),
+};
+static OBJECT(hold_object, struct hold_row, hold_fields, CLOSED);
 
 /* clang-format on */
 
@@ -317,4 +335,39 @@ int ledger_post(struct app *app, struct db *tx, const struct ledger_transfer *tr
             return err_ret(err);
     }
     return 0;
+}
+
+int ledger_release(struct app *app, struct db *tx, struct uuid hold_id, int64_t effective_us,
+                   struct err *err)
+{
+    AUTO(arena_free) struct arena *arena = arena_new(KIB(16));
+    struct hold_row hold = {0};
+
+    if (arena == NULL)
+        return err_set(err, E_NO_MEMORY, "", "hold");
+    switch (
+        db_one(tx, &q_ledger_hold, DB_ARGS(DB_UUID(hold_id)), &hold_object, arena, &hold, err)) {
+    case DB_ROW: break;
+    case DB_NONE: return err_set(err, E_NOT_FOUND, "", "hold '%s'", uuid_format(hold_id).c);
+    case DB_FAIL: return err_ret(err);
+    }
+    if (str_eq(hold.resolved, STR("void")))
+        return 0;
+    if (str_present(hold.resolved) || !str_eq(hold.kind, STR("hold")))
+        return err_set(err, E_CONFLICT, "", "'%s' is no open hold", uuid_format(hold_id).c);
+
+    const struct ledger_transfer release = {
+        .transfer_id = ledger_derive("release", uuid_format(hold_id).c, ""),
+        .kind = LEDGER_VOID,
+        .pending_id = hold_id,
+        .journal_id = hold.journal_id,
+        .debit_id = hold.debit_id,
+        .credit_id = hold.credit_id,
+        .amount_minor = hold.amount_minor,
+        .currency = hold.currency,
+        .code = STR("order.release"),
+        .effective_us = effective_us,
+    };
+
+    return ledger_post(app, tx, &release, 1, err);
 }

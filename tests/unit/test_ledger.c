@@ -318,6 +318,39 @@ START_TEST(test_void_releases)
 
 END_TEST
 
+static int release_tx(struct db *tx, void *arg, struct err *err)
+{
+    return ledger_release(&app, tx, *(const struct uuid *)arg, env_wall_us(app.env), err);
+}
+
+static enum err_code release(struct uuid hold)
+{
+    struct err err = {0};
+
+    IGNORE(db_tx(db, "release", release_tx, &hold, &err), "the code is the result");
+    return err.code;
+}
+
+START_TEST(test_release_once)
+{
+    struct ledger_transfer hold = transfer("h", LEDGER_HOLD, 600);
+    struct ledger_transfer other = transfer("h2", LEDGER_HOLD, 300);
+    struct ledger_transfer capture = transfer("c", LEDGER_CAPTURE, 100);
+
+    capture.pending_id = other.transfer_id;
+    ck_assert_int_eq(post(&hold, 1), E_OK);
+    ck_assert_int_eq(post(&other, 1), E_OK);
+    ck_assert_int_eq(post(&capture, 1), E_OK);
+    ck_assert_int_eq(release(hold.transfer_id), E_OK);
+    ck_assert_int_eq(release(hold.transfer_id), E_OK);
+    ck_assert_int_eq(number(&q_held, DB_UUID(owes)), 0);
+    ck_assert_int_eq(release(other.transfer_id), E_CONFLICT);
+    ck_assert_int_eq(release(capture.transfer_id), E_CONFLICT);
+    ck_assert_int_eq(release(buyer), E_NOT_FOUND);
+}
+
+END_TEST
+
 /* More than one statement's worth, with a repeat in the middle. */
 START_TEST(test_many)
 {
@@ -355,6 +388,7 @@ static Suite *suite(void)
         tcase_add_test(tc, test_credit_limit);
         tcase_add_test(tc, test_capture_frees_the_rest);
         tcase_add_test(tc, test_void_releases);
+        tcase_add_test(tc, test_release_once);
         tcase_add_test(tc, test_many);
     }
     suite_add_tcase(s, tc);

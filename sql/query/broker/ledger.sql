@@ -38,3 +38,44 @@ SELECT u.transfer_id
  WHERE t.body_hash IS DISTINCT FROM u.body_hash
  ORDER BY u.transfer_id
  LIMIT 1;
+
+-- name: ledger_hold
+-- in:   transfer_id:uuid
+-- out:  kind:text journal_id:uuid debit_id:uuid credit_id:uuid amount_minor:i64 currency:text resolved:text
+SELECT h.kind, h.journal_id, h.debit_id, h.credit_id, h.amount_minor, h.currency, r.kind AS resolved
+  FROM led.transfer h
+  LEFT JOIN led.transfer r ON r.pending_id = h.transfer_id
+ WHERE h.transfer_id = $1;
+
+-- name: ledger_trial_balance
+-- in:
+-- out:  currency:text code:text side:text accounts:i64 debits:i64 credits:i64 held_debits:i64 held_credits:i64
+SELECT a.currency, a.code, min(a.side) AS side, count(*) AS accounts, sum(b.debits_posted)::bigint AS debits,
+       sum(b.credits_posted)::bigint AS credits, sum(b.debits_pending)::bigint AS held_debits,
+       sum(b.credits_pending)::bigint AS held_credits
+  FROM led.account a
+  JOIN led.balance b USING (account_id)
+ GROUP BY a.currency, a.code
+ ORDER BY a.currency, a.code;
+
+-- name: ledger_posted
+-- in:
+-- out:  currency:text transfers:i64 posted:i64
+SELECT currency, count(*) AS transfers, (sum(amount_minor) FILTER (WHERE kind IN ('normal', 'capture')))::bigint AS posted
+  FROM led.transfer
+ GROUP BY currency
+ ORDER BY currency;
+
+-- name: ledger_accounts
+-- in:   owner_id:uuid after:uuid most:i64
+-- out:  account_id:uuid owner_id:uuid did:text code:text currency:text side:text limit_minor:i64 debits:i64 credits:i64
+--       held_debits:i64 held_credits:i64 opened_at:time
+SELECT a.account_id, a.owner_id, p.did, a.code, a.currency, a.side, coalesce(b.limit_minor, -1) AS limit_minor, b.debits_posted AS debits,
+       b.credits_posted AS credits, b.debits_pending AS held_debits, b.credits_pending AS held_credits, a.opened_at
+  FROM led.account a
+  JOIN led.balance b USING (account_id)
+  LEFT JOIN reg.participant p ON p.participant_id = a.owner_id
+ WHERE ($1::uuid IS NULL OR a.owner_id = $1)
+   AND ($2::uuid IS NULL OR a.account_id > $2)
+ ORDER BY a.account_id
+ LIMIT $3;
