@@ -281,7 +281,7 @@ static const struct prog_rule *nearest_permission(const struct eval *e)
         const struct prog_rule *rule = &e->program->permissions[i];
         int64_t price;
 
-        if (!policy__action_covers(rule->action, e->question->action))
+        if ((rule->actions >> e->question->action & 1) == 0)
             continue;
         price = permission_price(e, rule);
         if (price < least_price) {

@@ -222,11 +222,23 @@ static int emit_duties(struct emit *e, const struct rule_list *list, struct prog
     return 0;
 }
 
+/* One bit per action that a rule of this action covers. */
+static uint64_t covered_actions(enum policy_action action)
+{
+    uint64_t actions = 0;
+
+    for (int i = 0; i < POLICY_ACT__COUNT; i++) {
+        if (policy__action_covers(action, (enum policy_action)i))
+            actions |= UINT64_C(1) << i;
+    }
+    return actions;
+}
+
 static struct prog_rule rule_head(const struct policy *policy, const struct rule *rule)
 {
     return (struct prog_rule){
         .rule = rule,
-        .action = rule->action,
+        .actions = covered_actions(rule->action),
         .target = str_present(rule->target) ? rule->target : policy->target,
         .assignee = str_present(rule->assignee) ? rule->assignee : policy->assignee,
     };
@@ -274,23 +286,22 @@ static int check_restriction(struct parse *ps, const struct node *node, bool cer
     return 0;
 }
 
-/* One bit per action that the rule's restrictions name. */
+/* One bit per action that the rule's restrictions forbid. */
 static uint64_t restricted_actions(const struct node *node)
 {
     uint64_t actions = 0;
 
-    static_assert(POLICY_ACT__COUNT <= 64, "a set of actions is one word");
     for (size_t i = 0; node->kind != NODE_ATOM && i < node->n_ordered; i++)
         actions |= restricted_actions(node->ordered[i]);
     if (node->kind != NODE_ATOM || !is_restriction(node))
         return actions;
     if (meaning_of(node) != MEANING_RESTRICT)
-        return UINT64_C(1) << POLICY_ACT_DISTRIBUTE | UINT64_C(1) << POLICY_ACT_GRANT_USE;
+        return covered_actions(POLICY_ACT_DISTRIBUTE) | covered_actions(POLICY_ACT_GRANT_USE);
     for (size_t i = 0; i < node->n_sorted; i++) {
         const struct restriction_row *row = policy__restriction(node->sorted[i].canon);
 
         for (size_t a = 0; row != NULL && a < row->n_actions; a++)
-            actions |= UINT64_C(1) << row->actions[a];
+            actions |= covered_actions(row->actions[a]);
     }
     return actions;
 }
@@ -298,33 +309,23 @@ static uint64_t restricted_actions(const struct node *node)
 static int emit_prohibitions(struct emit *e, const struct rule_list *list)
 {
     struct program *program = e->program;
-    size_t n = 0;
 
-    for (size_t i = 0; i < list->n_ordered; i++) {
-        const struct node *node = list->ordered[i]->constraint;
-
-        if (node != NULL && check_restriction(e->ps, node, true) < 0)
-            return err_ret(e->ps->err);
-        n += any_atom(node, is_restriction) ? POLICY_ACT__COUNT : 1;
-    }
-    program->prohibitions = ARENA_ARRAY(e->ps->arena, struct prog_rule, n);
+    program->prohibitions = ARENA_ARRAY(e->ps->arena, struct prog_rule, list->n_ordered);
     if (program->prohibitions == NULL)
         return err_set(e->ps->err, E_NO_MEMORY, "", "policy");
     for (size_t i = 0; i < list->n_ordered; i++) {
         const struct rule *rule = list->ordered[i];
-        struct prog_rule head = rule_head(e->ps->policy, rule);
-        uint64_t actions = UINT64_C(1) << rule->action;
+        struct prog_rule *prohibition = &program->prohibitions[i];
 
-        if (any_atom(rule->constraint, is_restriction))
-            actions = restricted_actions(rule->constraint);
-        if (emit_constraint(e, rule, &head.code) < 0)
+        if (rule->constraint != NULL && check_restriction(e->ps, rule->constraint, true) < 0)
             return err_ret(e->ps->err);
-        for (int a = 0; a < POLICY_ACT__COUNT; a++) {
-            head.action = (enum policy_action)a;
-            if ((actions >> a & 1) != 0)
-                program->prohibitions[program->n_prohibitions++] = head;
-        }
+        *prohibition = rule_head(e->ps->policy, rule);
+        if (any_atom(rule->constraint, is_restriction))
+            prohibition->actions = restricted_actions(rule->constraint);
+        if (emit_constraint(e, rule, &prohibition->code) < 0)
+            return err_ret(e->ps->err);
     }
+    program->n_prohibitions = (uint32_t)list->n_ordered;
     return 0;
 }
 

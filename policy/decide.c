@@ -402,11 +402,12 @@ enum truth policy__party_matches(struct str named, struct str asked)
 /* Whether the rule speaks of what is asked; its constraints aside. */
 static enum truth applies(const struct eval *e, const struct prog_rule *rule)
 {
-    enum truth target = policy__party_matches(rule->target, e->question->target);
-    enum truth assignee = policy__party_matches(rule->assignee, e->question->assignee);
+    enum truth target, assignee;
 
-    if (!policy__action_covers(rule->action, e->question->action))
+    if ((rule->actions >> e->question->action & 1) == 0)
         return TRUTH_FALSE;
+    target = policy__party_matches(rule->target, e->question->target);
+    assignee = policy__party_matches(rule->assignee, e->question->assignee);
     return target < assignee ? target : assignee;
 }
 

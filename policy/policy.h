@@ -33,7 +33,7 @@ struct jw;
 #define POLICY_HASH_LEN 32
 #define POLICY_NO_TIME  INT64_MIN /* agreement_us: there is no agreement yet */
 #define POLICY_FOREVER  INT64_MAX /* valid_until_us: the decision never changes by itself */
-#define POLICY_CAUSES   24
+#define POLICY_CAUSES   16
 #define POLICY_DUTIES   16
 
 /* -- vocabulary -------------------------------------------------------------------------------- */
@@ -268,7 +268,7 @@ struct policy_cause {
     struct str at;       /* JSON pointer in the compiled document; borrowed from the policy */
     struct str required; /* right operand as written; borrowed from the policy */
     struct str source;   /* of the fact; borrowed from the facts */
-    char seen[96];       /* value of the fact as text, cut; "" if there is none */
+    char seen[64];       /* value of the fact as text, cut; "" if there is none */
 };
 
 enum policy_duty_state {

@@ -78,6 +78,8 @@ const struct restriction_row *policy__restriction(struct str value);
 /* True if a permission or prohibition of `general` covers `special`. */
 bool policy__action_covers(enum policy_action general, enum policy_action special);
 
+static_assert(POLICY_ACT__COUNT <= 64, "a set of actions is one word");
+
 /* True if `inner` is `outer` or lies in it; places.c. */
 enum truth { TRUTH_FALSE, TRUTH_UNKNOWN, TRUTH_TRUE };
 enum truth policy__place_within(struct str inner, struct str outer);
@@ -202,8 +204,8 @@ struct prog_duty {
 
 struct prog_rule {
     const struct rule *rule;
-    enum policy_action action;
-    uint32_t code; /* NO_CODE: no constraint */
+    uint64_t actions; /* one bit per action that it speaks of */
+    uint32_t code;    /* NO_CODE: no constraint */
     uint32_t n_duties;
     const struct prog_duty *duties;
     struct str target, assignee; /* with the policy's; STR_NONE: any */

@@ -1,0 +1,170 @@
+/*
+ * Micro benchmark: compiling and deciding policies. Prints one JSON line per case: {"name":…,"ns":…}, the median of several rounds
+ * per decision (or compilation), one core.
+ */
+#include <stdio.h>
+#include <time.h>
+
+#include "lib/base/check.h"
+#include "lib/base/limits.h"
+#include "lib/jdoc/jdoc.h"
+#include "policy/policy.h"
+
+#include "lib/base/banned.h"
+
+enum { ROUNDS = 21 };
+
+#define NOW INT64_C(1780272000000000) /* 2026-06-01T00:00:00Z */
+#define CX  "https://w3id.org/catenax/2025/9/policy/"
+
+static const char catena[] =
+    "{\"@type\":\"Offer\",\"profile\":[\"" CX "\"],\"permission\":[{\"action\":\"use\","
+    "\"constraint\":[{\"and\":["
+    "{\"leftOperand\":\"" CX "FrameworkAgreement\",\"operator\":\"eq\",\"rightOperand\":"
+    "\"DataExchangeGovernance:1.0\"},"
+    "{\"leftOperand\":\"" CX "UsagePurpose\",\"operator\":\"isAnyOf\",\"rightOperand\":"
+    "[\"cx.core.digitalTwinRegistry:1\",\"cx.pcf.base:1\",\"cx.quality.base:1\"]},"
+    "{\"leftOperand\":\"" CX "Membership\",\"operator\":\"eq\",\"rightOperand\":\"active\"},"
+    "{\"leftOperand\":\"" CX "BusinessPartnerNumber\",\"operator\":\"isAnyOf\",\"rightOperand\":"
+    "[\"BPNL012345678910\",\"BPNL123456789112\"]},"
+    "{\"leftOperand\":\"" CX
+    "DataUsageEndDurationDays\",\"operator\":\"eq\",\"rightOperand\":\"365\"},"
+    "{\"leftOperand\":\"" CX
+    "Liability\",\"operator\":\"eq\",\"rightOperand\":\"cx.grossNegligence:1\"}]}]}],"
+    "\"prohibition\":[{\"action\":\"use\",\"constraint\":[{\"leftOperand\":\"" CX
+    "UsageRestriction\","
+    "\"operator\":\"isAllOf\",\"rightOperand\":[\"cx.thirdParty.forbidden:1\","
+    "\"cx.manipulation.forbidden:1\"]}]}],"
+    "\"obligation\":[{\"action\":\"use\",\"constraint\":[{\"leftOperand\":\"" CX
+    "DataProvisioningEndDate\",\"operator\":\"eq\",\"rightOperand\":\"2027-12-31T23:59:59Z\"}]}]}";
+
+static const char paid[] =
+    "{\"@type\":\"Offer\",\"permission\":[{\"action\":\"use\",\"constraint\":["
+    "{\"leftOperand\":\"urn:naru:policy:order\",\"operator\":\"isAnyOf\",\"rightOperand\":[\"plan-1\"]},"
+    "{\"leftOperand\":\"odrl:purpose\",\"operator\":\"isAnyOf\",\"rightOperand\":[\"research\"]},"
+    "{\"leftOperand\":\"odrl:dateTime\",\"operator\":\"lteq\",\"rightOperand\":\"2027-01-01\"}]}]}";
+
+struct bench {
+    struct jdoc *doc;
+    struct policy *policy;
+    struct policy_facts facts;
+    struct policy_question question;
+    struct policy_decision decision;
+    enum policy_verdict expected;
+    bool compile;
+};
+
+static int64_t now_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static void call(struct bench *b)
+{
+    struct policy *policy = NULL;
+    struct err err = {0};
+
+    if (b->compile) {
+        CHECK(policy_compile(jdoc_root(b->doc), &policy, &err) == 0);
+        policy_unref(&policy);
+        return;
+    }
+    policy_decide(b->policy, &b->question, &b->facts, &b->decision);
+    CHECK(b->decision.verdict == b->expected);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+static void measure(const char *name, struct bench *b, int calls)
+{
+    double round[ROUNDS];
+
+    for (int r = 0; r < ROUNDS; r++) {
+        int64_t begin = now_ns();
+
+        for (int i = 0; i < calls; i++)
+            call(b);
+        round[r] = (double)(now_ns() - begin) / calls;
+    }
+    qsort(round, ROUNDS, sizeof(round[0]), by_value);
+    printf("{\"name\":\"%s\",\"ns\":%.1f,\"lowest\":%.1f}\n", name, round[ROUNDS / 2], round[0]);
+}
+
+static void read_policy(struct bench *b, struct str json)
+{
+    struct err err = {0};
+
+    policy_unref(&b->policy);
+    jdoc_free(&b->doc);
+    CHECK(jdoc_parse(json, &jlimits_default, &b->doc, &err) == 0);
+    CHECK(policy_compile(jdoc_root(b->doc), &b->policy, &err) == 0);
+}
+
+static void know(struct bench *b, enum policy_operand operand, const struct policy_value *value)
+{
+    b->facts.of[operand] =
+        (struct policy_fact){.knowledge = POLICY_KNOWN, .n_values = 1, .values = value};
+}
+
+/* 500 constraints: windows of time as alternatives, all but the last in the past. */
+static void write_big(struct buf *json)
+{
+    buf_add_c(json, "{\"permission\":[{\"action\":\"use\",\"constraint\":[{\"or\":[");
+    for (int i = 0; i < 250; i++)
+        buf_printf(json,
+                   "%s{\"and\":[{\"leftOperand\":\"odrl:dateTime\",\"operator\":\"gteq\","
+                   "\"rightOperand\":\"%d-01-01T00:00:00Z\"},{\"leftOperand\":\"odrl:dateTime\","
+                   "\"operator\":\"lt\",\"rightOperand\":\"%d-07-01T00:00:00Z\"}]}",
+                   i > 0 ? "," : "", 1777 + i, 1777 + i);
+    buf_add_c(json, "]}]}]}");
+}
+
+int main(void)
+{
+    static const struct policy_value governance = {.text = STR_INIT("DataExchangeGovernance:1.0")};
+    static const struct policy_value purpose = {.text = STR_INIT("cx.pcf.base:1")};
+    static const struct policy_value active = {.text = STR_INIT("active")};
+    static const struct policy_value bpn = {.text = STR_INIT("BPNL123456789112")};
+    static const struct policy_value plan = {.text = STR_INIT("plan-1")};
+    static const struct policy_value research = {.text = STR_INIT("research")};
+    AUTO(buf_done) struct buf big = buf_init(MIB(1));
+    struct bench b = {
+        .question = {.scope = POLICY_AT_ACCESS, .now_us = NOW, .agreement_us = NOW - 1},
+        .expected = POLICY_PERMIT
+    };
+
+    know(&b, POLICY_OP_FRAMEWORK_AGREEMENT, &governance);
+    know(&b, POLICY_OP_USAGE_PURPOSE, &purpose);
+    know(&b, POLICY_OP_MEMBERSHIP, &active);
+    know(&b, POLICY_OP_BUSINESS_PARTNER_NUMBER, &bpn);
+    know(&b, POLICY_OP_ORDER, &plan);
+    know(&b, POLICY_OP_PURPOSE, &research);
+
+    read_policy(&b, str_c(catena));
+    measure("policy decide catena-x", &b, 200000);
+    b.facts.of[POLICY_OP_MEMBERSHIP].knowledge = POLICY_UNKNOWN;
+    b.expected = POLICY_DENY;
+    measure("policy decide catena-x, denied with causes", &b, 50000);
+    b.compile = true;
+    measure("policy compile catena-x", &b, 2000);
+    b.compile = false;
+    b.expected = POLICY_PERMIT;
+    read_policy(&b, str_c(paid));
+    measure("policy decide paid order", &b, 200000);
+    write_big(&big);
+    read_policy(&b, buf_str(&big));
+    measure("policy decide 500 constraints", &b, 5000);
+    b.compile = true;
+    measure("policy compile 500 constraints", &b, 50);
+    policy_unref(&b.policy);
+    jdoc_free(&b.doc);
+    return 0;
+}
