@@ -148,7 +148,7 @@ static void forget(struct outbox *o, struct item *item)
 
 static struct stream *stream_of(struct outbox *o, struct str key)
 {
-    struct stream *s = sm__map_find(&o->streams, key);
+    struct stream *s = strmap_find(&o->streams, key);
 
     if (s != NULL)
         return s;
@@ -157,7 +157,7 @@ static struct stream *stream_of(struct outbox *o, struct str key)
     if (key.n > 0)
         memcpy(s->text, key.p, key.n);
     s->key = str_n(s->text, key.n);
-    if (sm__map_add(&o->streams, s->key, s))
+    if (strmap_add(&o->streams, s->key, s))
         return s;
     free(s);
     return NULL;
@@ -177,7 +177,7 @@ static void arrange(struct outbox *o, struct stream *s)
     if (s->current != NULL)
         return;
     if (s->queue == NULL) {
-        sm__map_remove(&o->streams, s->key);
+        strmap_remove(&o->streams, s->key);
         free(s);
         return;
     }
@@ -435,7 +435,7 @@ static void free_streams(struct outbox *o)
             item->stream->current = NULL;
         forget(o, item);
     }
-    while ((s = sm__map_next(&o->streams, &pos)) != NULL) {
+    while ((s = strmap_next(&o->streams, &pos)) != NULL) {
         while (s->queue != NULL) {
             struct item *item = s->queue;
             s->queue = item->next;
@@ -445,7 +445,7 @@ static void free_streams(struct outbox *o)
             s->current->stream = NULL;
         free(s);
     }
-    sm__map_done(&o->streams);
+    strmap_done(&o->streams);
     sm__heap_done(&o->heap);
 }
 
@@ -648,7 +648,7 @@ void outbox_drop_stream(struct outbox *outbox, struct str stream)
     if (outbox == NULL)
         return;
     lock(outbox);
-    struct stream *s = sm__map_find(&outbox->streams, stream);
+    struct stream *s = strmap_find(&outbox->streams, stream);
     while (s != NULL && s->queue != NULL) {
         struct item *item = s->queue;
         s->queue = item->next;

@@ -12,6 +12,7 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/str.h"
+#include "lib/base/strmap.h"
 
 /* Member of what waits for an instant. */
 struct due {
@@ -29,20 +30,6 @@ MUST_CHECK bool sm__heap_put(struct heap *heap, struct due *due);
 void sm__heap_remove(struct heap *heap, struct due *due);
 struct due *sm__heap_first(const struct heap *heap); /* NULL if empty */
 void sm__heap_done(struct heap *heap);
-
-/* Open addressing; keys are borrowed from the values. */
-struct strmap {
-    struct strmap_slot *slots; /* owned */
-    size_t n, cap;             /* cap is 0 or a power of two */
-};
-
-void *sm__map_find(const struct strmap *map, struct str key);
-/* The key must not be there. */
-MUST_CHECK bool sm__map_add(struct strmap *map, struct str key, void *value);
-void sm__map_remove(struct strmap *map, struct str key);
-/* Walks all values: start with *pos = 0; NULL at the end. The map must not change meanwhile. */
-void *sm__map_next(const struct strmap *map, size_t *pos);
-void sm__map_done(struct strmap *map);
 
 /* A condition variable on the monotonic clock, and a wait of at most `us` (never longer than a minute, so that a step of
  * the wall clock is noticed). */

@@ -39,7 +39,7 @@ static struct timer *take_due(struct timers *t)
         int64_t wait_us = first->due.at_us - env_wall_us(t->env);
         if (wait_us <= 0) {
             sm__heap_remove(&t->heap, &first->due);
-            sm__map_remove(&t->by_key, first->key);
+            strmap_remove(&t->by_key, first->key);
             return first;
         }
         sm__cond_wait(&t->wake, &t->lock, wait_us);
@@ -68,9 +68,9 @@ static void timers_free(struct timers *t)
     size_t pos = 0;
     struct timer *timer;
 
-    while ((timer = sm__map_next(&t->by_key, &pos)) != NULL)
+    while ((timer = strmap_next(&t->by_key, &pos)) != NULL)
         free(timer);
-    sm__map_done(&t->by_key);
+    strmap_done(&t->by_key);
     sm__heap_done(&t->heap);
     (void)pthread_cond_destroy(&t->wake);
     (void)pthread_mutex_destroy(&t->lock);
@@ -117,7 +117,7 @@ void timers_close(struct timers **timers)
 /* The timer of a key, taken out of the heap if it was there; NULL without memory. */
 static struct timer *find_or_make(struct timers *t, struct str key)
 {
-    struct timer *timer = sm__map_find(&t->by_key, key);
+    struct timer *timer = strmap_find(&t->by_key, key);
 
     if (timer != NULL) {
         sm__heap_remove(&t->heap, &timer->due);
@@ -128,7 +128,7 @@ static struct timer *find_or_make(struct timers *t, struct str key)
     if (key.n > 0)
         memcpy(timer->text, key.p, key.n);
     timer->key = str_n(timer->text, key.n);
-    if (sm__map_add(&t->by_key, timer->key, timer))
+    if (strmap_add(&t->by_key, timer->key, timer))
         return timer;
     free(timer);
     return NULL;
@@ -144,7 +144,7 @@ void timers_set(struct timers *timers, struct str key, int64_t due_us)
     if (EXPECT(timer != NULL)) {
         timer->due.at_us = due_us;
         if (!EXPECT(sm__heap_put(&t->heap, &timer->due))) {
-            sm__map_remove(&t->by_key, timer->key);
+            strmap_remove(&t->by_key, timer->key);
             free(timer);
         } else if (sm__heap_first(&t->heap) == &timer->due) {
             CHECK(pthread_cond_signal(&t->wake) == 0);
@@ -156,10 +156,10 @@ void timers_set(struct timers *timers, struct str key, int64_t due_us)
 void timers_cancel(struct timers *timers, struct str key)
 {
     CHECK(pthread_mutex_lock(&timers->lock) == 0);
-    struct timer *timer = sm__map_find(&timers->by_key, key);
+    struct timer *timer = strmap_find(&timers->by_key, key);
     if (timer != NULL) {
         sm__heap_remove(&timers->heap, &timer->due);
-        sm__map_remove(&timers->by_key, timer->key);
+        strmap_remove(&timers->by_key, timer->key);
         free(timer);
     }
     CHECK(pthread_mutex_unlock(&timers->lock) == 0);

@@ -1,8 +1,8 @@
 /*
  * Map from text to pointer: linear probing, removal by shifting back, so there are no tombstones.
  */
+#include "lib/base/strmap.h"
 #include "lib/base/check.h"
-#include "lib/sm/sm_private.h"
 
 #include "lib/base/banned.h"
 
@@ -28,7 +28,7 @@ static size_t slot_of(const struct strmap *map, struct str key)
     return i;
 }
 
-void *sm__map_find(const struct strmap *map, struct str key)
+void *strmap_find(const struct strmap *map, struct str key)
 {
     return map->cap != 0 ? map->slots[slot_of(map, key)].value : NULL;
 }
@@ -47,7 +47,7 @@ static bool grow(struct strmap *map)
     return true;
 }
 
-bool sm__map_add(struct strmap *map, struct str key, void *value)
+bool strmap_add(struct strmap *map, struct str key, void *value)
 {
     if (2 * (map->n + 1) > map->cap && !grow(map))
         return false;
@@ -58,9 +58,9 @@ bool sm__map_add(struct strmap *map, struct str key, void *value)
     return true;
 }
 
-void sm__map_remove(struct strmap *map, struct str key)
+void strmap_remove(struct strmap *map, struct str key)
 {
-    if (sm__map_find(map, key) == NULL)
+    if (strmap_find(map, key) == NULL)
         return;
     size_t mask = map->cap - 1, hole = slot_of(map, key);
     map->slots[hole].value = NULL;
@@ -75,7 +75,7 @@ void sm__map_remove(struct strmap *map, struct str key)
     }
 }
 
-void *sm__map_next(const struct strmap *map, size_t *pos)
+void *strmap_next(const struct strmap *map, size_t *pos)
 {
     while (*pos < map->cap) {
         void *value = map->slots[(*pos)++].value;
@@ -85,7 +85,7 @@ void *sm__map_next(const struct strmap *map, size_t *pos)
     return NULL;
 }
 
-void sm__map_done(struct strmap *map)
+void strmap_done(struct strmap *map)
 {
     free(map->slots);
     *map = (struct strmap){0};
