@@ -1,0 +1,52 @@
+/*
+ * cli/verify.h - the offline verifier: recomputes everything from a mirror of the audit log, trusting nobody
+ *
+ * A mirror (made by `naru audit pull`) holds: key (verifier key of the log), broker-key.json (JWK of the data bank), checkpoint (the newest), checkpoints/<size> (each that was ever
+ * pulled), tile/<level>/<n> and tile/entries/<n>[.p/<w>] as C2SP names them. Steps, each adding findings:
+ *   1 verify_log   signatures of checkpoints, entries against tiles, tiles against each other and the root, consistency with every earlier checkpoint
+ *   2 verify_facts canonical form and kind of every entry; participants, plans, orders, agreements, batches (signature over the rebuilt bytes), receipts
+ *   3 verify_money ledger replay (accounts, holds, limits, trial balance), matching of both meters, rating of every document line
+ */
+#pragma once
+
+#include "lib/base/arena.h"
+#include "lib/base/err.h"
+#include "lib/base/str.h"
+#include "lib/tlog/note.h"
+#include "lib/wire/entry.h"
+
+#define FINDINGS_MAX 1000 /* kept with text; further ones are only counted */
+
+struct finding {
+    int64_t entry; /* log index, -1 if it is about no single entry */
+    const char *
+        check; /* "log", "checkpoint", "entry", "batch", "receipt", "ledger", "match", "rating", … */
+    struct str text;
+};
+
+struct verify {
+    const char *folder;
+    struct arena *arena; /* everything found and kept, freed with the run */
+    struct note_verifier log_key;
+    uint64_t size;     /* entries under the newest checkpoint */
+    struct str *lines; /* the entries, borrowed from `arena`; lines[i].p NULL: missing */
+    struct finding findings[FINDINGS_MAX];
+    size_t n_findings; /* all, also those not kept */
+    /* figures of the report */
+    int64_t receipts, receipts_missing, transfers, documents;
+    void (*progress)(void *cls, uint64_t done, uint64_t all);
+    void *progress_cls;
+};
+
+/* Adds a finding (entry -1: none). */
+void verify_find(struct verify *v, int64_t entry, const char *check, const char *format, ...)
+    PRINTF_LIKE(4, 5);
+
+/* Errors: only what makes verifying impossible (no mirror, unreadable files): E_IO, E_NOT_FOUND, E_NO_MEMORY. */
+MUST_CHECK int verify_log(struct verify *v, struct err *err);
+MUST_CHECK int verify_facts(struct verify *v, struct err *err);
+MUST_CHECK int verify_money(struct verify *v, struct err *err);
+
+/* Reads a whole file of the mirror into the arena. Errors: E_NOT_FOUND, E_IO, E_LIMIT. */
+MUST_CHECK int verify_read(struct verify *v, const char *name, size_t max, struct str *ret_content,
+                           struct err *err);
