@@ -44,8 +44,9 @@ void verify_find(struct verify *v, int64_t entry, const char *check, const char 
 
 /* Errors: only what makes verifying impossible (no mirror, unreadable files): E_IO, E_NOT_FOUND, E_NO_MEMORY. */
 MUST_CHECK int verify_log(struct verify *v, struct err *err);
-MUST_CHECK int verify_facts(struct verify *v, struct err *err);
-MUST_CHECK int verify_money(struct verify *v, struct err *err);
+struct facts;
+MUST_CHECK int verify_facts(struct verify *v, struct facts *ret_facts, struct err *err);
+MUST_CHECK int verify_money(struct facts *facts, struct err *err);
 
 /* Reads a whole file of the mirror into the arena. Errors: E_NOT_FOUND, E_IO, E_LIMIT. */
 MUST_CHECK int verify_read(struct verify *v, const char *name, size_t max, struct str *ret_content,
