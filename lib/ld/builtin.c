@@ -23,10 +23,9 @@ enum row_kind {
     ROW_VOCAB,
 };
 
-#define V11    1u
-#define PROT   2u
-#define PROP   4u
-#define NOPROP 8u
+#define V11  1u
+#define PROT 2u
+#define PROP 4u
 
 struct row {
     enum row_kind kind;
@@ -103,8 +102,8 @@ static void write_flags(struct jw *w, const struct row *row)
         jw_kraw(w, "@version", STR("1.1"));
     if ((row->flags & PROT) != 0)
         jw_kbool(w, "@protected", true);
-    if ((row->flags & (PROP | NOPROP)) != 0)
-        jw_kbool(w, "@propagate", (row->flags & PROP) != 0);
+    if ((row->flags & PROP) != 0)
+        jw_kbool(w, "@propagate", true);
     kc_if(w, "@import", row->import);
 }
 

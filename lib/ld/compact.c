@@ -495,7 +495,7 @@ static int compact_object(struct run *run, const struct ctx *ctx, struct str nam
     x.container = term != NULL ? term->container : 0;
     if (val_is_list(element) && (x.container & C_LIST) != 0)
         return compact_any(run, ctx, name, val_kw(element, KW_LIST), ret);
-    x.result = val_new(run, J_OBJECT);
+    x.result = val_object(run, element->n);
     if (scope_types(run, &x) < 0)
         return err_ret(run->err);
     for (uint32_t i = 0; i < element->n; i++)

@@ -212,6 +212,18 @@ static int choose_term(struct run *run, const struct ctx *ctx, const struct inve
     return run_check(run);
 }
 
+static struct str join(struct run *run, struct str prefix, struct str tail)
+{
+    char *p = arena_alloc(run->arena, prefix.n + 1 + tail.n);
+
+    if (p == NULL)
+        return STR_NONE;
+    memcpy(p, prefix.p, prefix.n);
+    p[prefix.n] = ':';
+    memcpy(p + prefix.n + 1, tail.p, tail.n);
+    return str_n(p, prefix.n + 1 + tail.n);
+}
+
 /* Step 7: the shortest prefix:suffix. */
 static struct str with_prefix(struct run *run, const struct ctx *ctx, const struct inverse *inverse,
                               struct str iri, bool has_value)
@@ -223,8 +235,7 @@ static struct str with_prefix(struct run *run, const struct ctx *ctx, const stru
         if (t->iri.n >= iri.n || !str_starts(iri, t->iri))
             continue;
         struct str tail = str_from(iri, t->iri.n);
-        struct str candidate =
-            arena_printf(run->arena, "%.*s:%.*s", (int)t->name.n, t->name.p, (int)tail.n, tail.p);
+        struct str candidate = join(run, t->name, tail);
         const struct term *taken = ctx_find(ctx, candidate);
 
         if (!str_present(candidate) || (taken != NULL && (has_value || !str_eq(taken->iri, iri))))
@@ -252,22 +263,38 @@ static bool confused(const struct inverse *inverse, struct str iri)
     return false;
 }
 
-int iri_compact(struct run *run, const struct ctx *ctx, struct str iri, const struct val *value,
-                unsigned how, struct str *ret_compact)
-{
-    const struct inverse *inverse = ctx_inverse(run, ctx);
-    bool vocab = (how & COMPACT_VOCAB) != 0;
+/* -- results that do not depend on a value, remembered for one run --------------------------------------------------- */
 
-    if (inverse == NULL)
-        return run_limit(run, "memory");
-    *ret_compact = STR_NONE;
-    if (vocab && inverse_has(inverse, iri)) {
-        if (choose_term(run, ctx, inverse, iri, value, how, ret_compact) < 0)
-            return err_ret(run->err);
-        if (str_present(*ret_compact))
-            return 0;
-    }
-    if (vocab && str_present(ctx->vocab) && iri.n > ctx->vocab.n && str_starts(iri, ctx->vocab)) {
+struct memo {
+    const struct ctx *ctx;
+    struct str iri, compact;
+    bool has_value;
+};
+
+enum { MEMOS = 128 };
+
+/* The place of this question; NULL without memory, which costs time only. */
+static struct memo *memo_of(struct run *run, const struct ctx *ctx, struct str iri, bool has_value)
+{
+    uint64_t h = ((uint64_t)(uintptr_t)ctx >> 4) * UINT64_C(0x9E3779B97F4A7C15);
+
+    if (run->memo == NULL)
+        run->memo = ARENA_ARRAY(run->arena, struct memo, MEMOS);
+    return run->memo != NULL ? &run->memo[(key_hash(iri) ^ (h >> 40) ^ has_value) % MEMOS] : NULL;
+}
+
+static bool memo_fits(const struct memo *memo, const struct ctx *ctx, struct str iri,
+                      bool has_value)
+{
+    return memo != NULL && memo->ctx == ctx && memo->has_value == has_value &&
+           str_eq(memo->iri, iri);
+}
+
+/* Steps 5 to 9 with vocabulary; STR_NONE: the IRI stays. */
+static int by_vocabulary(struct run *run, const struct ctx *ctx, const struct inverse *inverse,
+                         struct str iri, bool has_value, struct str *ret_compact)
+{
+    if (str_present(ctx->vocab) && iri.n > ctx->vocab.n && str_starts(iri, ctx->vocab)) {
         struct str tail = str_from(iri, ctx->vocab.n);
 
         if (ctx_find(ctx, tail) == NULL) {
@@ -275,18 +302,58 @@ int iri_compact(struct run *run, const struct ctx *ctx, struct str iri, const st
             return 0;
         }
     }
+    *ret_compact = with_prefix(run, ctx, inverse, iri, has_value);
+    if (!str_present(*ret_compact) && !iri_blank(iri) && confused(inverse, iri))
+        return run_fail(run, "IRI confused with prefix", "'%.*s'", STR_ARG(iri));
+    return run_check(run);
+}
+
+static int compact_vocab(struct run *run, const struct ctx *ctx, struct str iri,
+                         const struct val *value, unsigned how, struct str *ret_compact)
+{
+    const struct inverse *inverse = ctx_inverse(run, ctx);
+    bool chosen = false;
+
+    if (inverse == NULL)
+        return run_limit(run, "memory");
+    bool has = inverse_has(inverse, iri);
+    struct memo *memo = has && value != NULL ? NULL : memo_of(run, ctx, iri, value != NULL);
+
+    if (memo_fits(memo, ctx, iri, value != NULL)) {
+        *ret_compact = memo->compact;
+        return 0;
+    }
+    *ret_compact = STR_NONE;
+    if (has && choose_term(run, ctx, inverse, iri, value, how, ret_compact) < 0)
+        return err_ret(run->err);
+    chosen = str_present(*ret_compact);
+    if (!chosen && by_vocabulary(run, ctx, inverse, iri, value != NULL, ret_compact) < 0)
+        return err_ret(run->err);
+    if (!str_present(*ret_compact))
+        *ret_compact = iri;
+    if (memo != NULL)
+        *memo = (struct memo){ctx, iri, *ret_compact, value != NULL};
+    return 0;
+}
+
+int iri_compact(struct run *run, const struct ctx *ctx, struct str iri, const struct val *value,
+                unsigned how, struct str *ret_compact)
+{
+    const struct inverse *inverse;
+    struct str base = ctx_base(run, ctx);
+
+    if ((how & COMPACT_VOCAB) != 0)
+        return compact_vocab(run, ctx, iri, value, how, ret_compact);
+    if ((inverse = ctx_inverse(run, ctx)) == NULL)
+        return run_limit(run, "memory");
     *ret_compact = with_prefix(run, ctx, inverse, iri, value != NULL);
     if (str_present(*ret_compact) || run_check(run) < 0)
         return arena_failed(run->arena) ? err_ret(run->err) : 0;
     if (!iri_blank(iri) && confused(inverse, iri))
         return run_fail(run, "IRI confused with prefix", "'%.*s'", STR_ARG(iri));
     *ret_compact = iri;
-    if (!vocab && !run->options->keep_absolute) {
-        struct str base = ctx_base(run, ctx);
-
-        if (str_present(base))
-            *ret_compact = iri_relative(run->arena, base, iri);
-    }
+    if (!run->options->keep_absolute && str_present(base))
+        *ret_compact = iri_relative(run->arena, base, iri);
     return run_check(run);
 }
 
@@ -296,7 +363,7 @@ int iri_compact(struct run *run, const struct ctx *ctx, struct str iri, const st
 static int rename_keywords(struct run *run, const struct ctx *ctx, const struct val *value,
                            struct val **ret)
 {
-    struct val *result = val_new(run, J_OBJECT);
+    struct val *result = val_object(run, value->n);
 
     for (uint32_t i = 0; i < value->n; i++) {
         const struct member *m = &value->member[i];

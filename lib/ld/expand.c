@@ -98,6 +98,14 @@ static const struct entry *entries_kw(const struct entries *entries, enum kw kw)
     return NULL;
 }
 
+static const struct jval *context_member(const struct entries *entries)
+{
+    for (size_t i = 0; i < entries->n; i++)
+        if (str_eq(entries->at[i].key, kw_str(KW_CONTEXT)))
+            return entries->at[i].value;
+    return NULL;
+}
+
 /* Step 7: a context that does not propagate ends here, unless this is a value or a mere reference. */
 static const struct ctx *revert(struct run *run, const struct ctx *ctx, struct entries *entries)
 {
@@ -451,7 +459,7 @@ static int enter(struct run *run, const struct ctx **ctx, const struct prop *pro
 
     if (entries_read(run, element, entries) < 0)
         return err_ret(run->err);
-    const struct jval *local = jval_get(element, "@context");
+    const struct jval *local = context_member(entries);
 
     if (!from_map)
         *ctx = revert(run, *ctx, entries);
@@ -467,7 +475,7 @@ static int expand_object(struct run *run, const struct ctx *ctx, const struct pr
                          const struct jval *element, bool from_map, struct val **ret)
 {
     struct entries entries;
-    struct expanding x = {.prop = prop, .result = val_new(run, J_OBJECT)};
+    struct expanding x = {.prop = prop, .result = val_object(run, jval_len(element))};
 
     if (x.result == NULL)
         return run_check(run);

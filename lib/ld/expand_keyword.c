@@ -73,7 +73,7 @@ struct val *direction_val(struct run *run, enum direction direction)
 
 struct val *ld__value_object(struct run *run, struct val *value)
 {
-    struct val *object = val_new(run, J_OBJECT);
+    struct val *object = val_object(run, 2);
 
     val_set_kw(run, object, KW_VALUE, value);
     return object;
@@ -91,7 +91,7 @@ struct val *expand__text(struct run *run, const struct ctx *ctx, const struct te
     if (t->type_kw == KW_ID || t->type_kw == KW_VOCAB) {
         unsigned how = t->type_kw == KW_ID ? IRI_DOCUMENT : IRI_VOCAB | IRI_DOCUMENT;
         struct str iri = expand__iri(run, ctx, text, how);
-        struct val *node = val_new(run, J_OBJECT);
+        struct val *node = val_object(run, 1);
 
         val_set_kw(run, node, KW_ID,
                    str_present(iri) ? val_string(run, iri) : val_new(run, J_NULL));

@@ -152,30 +152,57 @@ static bool is_empty_context(const struct jval *json)
     return type == J_NULL || ((type == J_OBJECT || type == J_ARRAY) && jval_len(json) == 0);
 }
 
+static int compact(struct run *run, const struct jval *doc, const struct ld_context *context,
+                   struct val **ret_result)
+{
+    struct val *expanded, *compacted;
+
+    if (expand(run, doc, &expanded) < 0 ||
+        compact_document(run, context->ctx, expanded, &compacted) < 0)
+        return err_ret(run->err);
+    struct val *result = val_object(run, compacted->n + 1);
+
+    if (!run->options->no_context && !is_empty_context(context->json))
+        val_set_kw(run, result, KW_CONTEXT, val_json(run, context->json));
+    for (uint32_t i = 0; i < compacted->n; i++)
+        val_set(run, result, compacted->member[i].key, compacted->member[i].value);
+    *ret_result = result;
+    return run_check(run);
+}
+
 int ld_compact(const struct ld *ld, const struct jval *doc, const struct ld_context *context,
                const struct ld_options *options, struct jdoc **ret_compacted, struct err *err)
 {
     const struct ld_options *o = options != NULL ? options : &no_options;
     AUTO(arena_free) struct arena *own = NULL;
     struct arena *arena = run_arena(o, &own);
-    struct val *expanded, *compacted;
+    struct val *result;
     struct run run;
 
     if (arena == NULL)
         return err_set(err, E_NO_MEMORY, "", "json-ld compaction");
     run_init(&run, ld, o, arena, err);
-    if (expand(&run, doc, &expanded) < 0 ||
-        compact_document(&run, context->ctx, expanded, &compacted) < 0)
-        return err_ret(err);
-    struct val *result = val_new(&run, J_OBJECT);
-
-    if (!o->no_context && !is_empty_context(context->json))
-        val_set_kw(&run, result, KW_CONTEXT, val_json(&run, context->json));
-    for (uint32_t i = 0; i < compacted->n; i++)
-        val_set(&run, result, compacted->member[i].key, compacted->member[i].value);
-    if (run_check(&run) < 0)
+    if (compact(&run, doc, context, &result) < 0)
         return err_ret(err);
     return val_document(&run, result, ret_compacted);
+}
+
+int ld_compact_write(const struct ld *ld, const struct jval *doc, const struct ld_context *context,
+                     const struct ld_options *options, struct buf *out, struct err *err)
+{
+    const struct ld_options *o = options != NULL ? options : &no_options;
+    AUTO(arena_free) struct arena *own = NULL;
+    struct arena *arena = run_arena(o, &own);
+    struct val *result;
+    struct run run;
+
+    if (arena == NULL)
+        return err_set(err, E_NO_MEMORY, "", "json-ld compaction");
+    run_init(&run, ld, o, arena, err);
+    if (compact(&run, doc, context, &result) < 0)
+        return err_ret(err);
+    val_write(out, result);
+    return buf_failed(out) ? run_limit(&run, "text") : 0;
 }
 
 /* -- views ---------------------------------------------------------------------------------------------------------- */

@@ -150,6 +150,11 @@ MUST_CHECK int ld_compact(const struct ld *ld, const struct jval *doc,
                           const struct ld_context *context, const struct ld_options *options,
                           struct jdoc **ret_compacted, struct err *err);
 
+/* The same as text, appended to `out`. Errors: also E_LIMIT if it does not fit. */
+MUST_CHECK int ld_compact_write(const struct ld *ld, const struct jval *doc,
+                                const struct ld_context *context, const struct ld_options *options,
+                                struct buf *out, struct err *err);
+
 /* -- views on the expanded form; a NULL node has nothing
  * ------------------------------------------------------------ */
 

@@ -94,12 +94,11 @@ struct member {
 struct val {
     enum jtype type;
     uint32_t n, cap;         /* array items or object members */
-    const struct jval *json; /* a JSON literal, opaque; then nothing else is set but the type */
+    const struct jval *json; /* a JSON literal, opaque; or the number of a J_REAL */
 
     union {
         bool b;
         int64_t i;
-        double r;
         struct str s;
         struct val **item;
 
@@ -115,11 +114,11 @@ struct run;
 
 /* All give NULL when the run's memory is used up; adding to, or of, NULL is allowed and gives NULL or does nothing. */
 struct val *val_new(struct run *run, enum jtype type);
+struct val *val_object(struct run *run, size_t members); /* with room for so many */
 struct val *val_string(struct run *run, struct str s);
 struct val *val_scalar(struct run *run,
                        const struct jval *v); /* copies null, bool, number, string */
 struct val *val_json(struct run *run, const struct jval *v);
-struct val *val_copy_of(struct run *run, const struct jval *v); /* deep */
 void val_push(struct run *run, struct val *array, struct val *item);
 /* Appends the items of an array, or one other value. */
 void val_push_all(struct run *run, struct val *array, struct val *items);
@@ -152,7 +151,8 @@ bool val_is_value(const struct val *v);        /* value object */
 bool val_is_graph(const struct val *v);        /* graph object */
 bool val_is_simple_graph(const struct val *v); /* one without "@id" */
 
-/* The tree as a document of its own. */
+/* The tree as text, and as a document of its own. */
+void val_write(struct buf *out, const struct val *v);
 MUST_CHECK int val_document(struct run *run, const struct val *v, struct jdoc **ret_doc);
 
 /* -- contexts ------------------------------------------------------------------------------------------------------- */
@@ -278,6 +278,7 @@ struct run {
     struct ld_issue first; /* of those that are errors */
     size_t n_errors;
     struct ld_report *report;
+    struct memo *memo;
 };
 
 /* The run has no memory left, or something nests too deeply: E_LIMIT. */
@@ -346,6 +347,9 @@ const struct jval *local_get(const struct local *local, struct str key);
 /* §4.2 Create Term Definition. */
 MUST_CHECK int term_create(struct run *run, struct ctx *ctx, struct local *local, struct str name);
 
+/* Defines the term first if the local context has it and it has not been done yet. */
+MUST_CHECK int term__need(struct run *run, struct ctx *ctx, struct local *local, struct str name);
+
 #define IRI_DOCUMENT 1u /* relative to the document */
 #define IRI_VOCAB    2u
 
@@ -356,6 +360,11 @@ struct iri {
 
 /* §5.2 IRI Expansion, with the context complete. */
 struct iri iri_expand(struct run *run, const struct ctx *ctx, struct str value, unsigned how);
+struct str iri__concat(struct run *run, struct str a, struct str b);
+/* Offset of the first colon behind the first character; 0: none. */
+size_t iri__colon(struct str s);
+/* "_:b", or what has "//" behind the colon: neither is a compact IRI. */
+bool iri__complete(struct str value, size_t colon);
 /* Of a key; *ret_term is its definition or NULL. */
 struct iri iri_expand_key(struct run *run, const struct ctx *ctx, struct str key,
                           const struct term **ret_term);

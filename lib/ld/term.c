@@ -1,6 +1,6 @@
 /*
- * Terms: §4.2 Create Term Definition and §5.2 IRI Expansion. The two call each other, because a definition may use terms
- * of its own context that are not defined yet.
+ * §4.2 Create Term Definition. It and IRI expansion (iri_expand.c) call each other, because a definition may use terms of
+ * its own context that are not defined yet.
  */
 #include "lib/ld/ld_private.h"
 
@@ -24,9 +24,11 @@ static struct defined *defined_of(struct local *local, struct str name)
     return &local->defined[i];
 }
 
-static bool is_defined(struct local *local, struct str name)
+int term__need(struct run *run, struct ctx *ctx, struct local *local, struct str name)
 {
-    return defined_of(local, name)->state == DONE;
+    if (local_get(local, name) == NULL || defined_of(local, name)->state == DONE)
+        return 0;
+    return term_create(run, ctx, local, name);
 }
 
 /* Room for every term of the context, and for "@vocab" and the like that are asked for as terms. */
@@ -47,130 +49,6 @@ const struct jval *local_get(const struct local *local, struct str key)
     const struct jval *v = jval_get_str(local->own, key);
 
     return v != NULL || local->imported == NULL ? v : jval_get_str(local->imported, key);
-}
-
-/* -- §5.2 ----------------------------------------------------------------------------------------------------------- */
-
-static struct str concat(struct run *run, struct str a, struct str b)
-{
-    char *p = arena_alloc(run->arena, a.n + b.n);
-
-    if (p == NULL)
-        return STR("");
-    if (a.n > 0)
-        memcpy(p, a.p, a.n);
-    if (b.n > 0)
-        memcpy(p + a.n, b.p, b.n);
-    return str_n(p, a.n + b.n);
-}
-
-/* Offset of the first colon behind the first character; 0: none. */
-static size_t colon_of(struct str s)
-{
-    const char *colon = s.n > 1 ? memchr(s.p + 1, ':', s.n - 1) : NULL;
-
-    return colon != NULL ? (size_t)(colon - s.p) : 0;
-}
-
-/* Steps 6.4 and 6.5 and after; `colon` as above. */
-static struct iri expand_rest(struct run *run, const struct ctx *ctx, struct str value,
-                              size_t colon, unsigned how)
-{
-    if (colon > 0) {
-        const struct term *prefix = ctx_find(ctx, str_n(value.p, colon));
-
-        if (prefix != NULL && prefix->prefix && str_present(prefix->iri))
-            return (struct iri){concat(run, prefix->iri, str_from(value, colon + 1)), KW_NO};
-        if (iri_absolute(value))
-            return (struct iri){value, KW_NO};
-    }
-    if ((how & IRI_VOCAB) != 0 && str_present(ctx->vocab))
-        return (struct iri){concat(run, ctx->vocab, value), KW_NO};
-    if ((how & IRI_DOCUMENT) != 0) {
-        struct str base = ctx_base(run, ctx);
-
-        if (str_present(base))
-            return (struct iri){iri_resolve(run->arena, base, value), KW_NO};
-    }
-    return (struct iri){value, KW_NO};
-}
-
-/* Steps 4 and 5: the term itself. */
-static bool expand_term(const struct ctx *ctx, struct str value, unsigned how, struct iri *ret)
-{
-    const struct term *term = ctx_find(ctx, value);
-
-    if (term == NULL || (term->kw == KW_NO && (how & IRI_VOCAB) == 0))
-        return false;
-    *ret = (struct iri){term->iri, term->kw};
-    return true;
-}
-
-static bool is_blank_or_authority(struct str value, size_t colon)
-{
-    return (colon == 1 && value.p[0] == '_') || str_starts(str_from(value, colon + 1), STR("//"));
-}
-
-struct iri iri_expand(struct run *run, const struct ctx *ctx, struct str value, unsigned how)
-{
-    struct iri iri;
-    enum kw kw = kw_of(value);
-
-    if (kw != KW_NO)
-        return (struct iri){value, kw};
-    if (kw_like(value))
-        return (struct iri){STR_NONE, KW_NO};
-    if (expand_term(ctx, value, how, &iri))
-        return iri;
-    size_t colon = colon_of(value);
-
-    if (colon > 0 && is_blank_or_authority(value, colon))
-        return (struct iri){value, KW_NO};
-    return expand_rest(run, ctx, value, colon, how);
-}
-
-struct iri iri_expand_key(struct run *run, const struct ctx *ctx, struct str key,
-                          const struct term **ret_term)
-{
-    enum kw kw = kw_of(key);
-
-    *ret_term = ctx_find(ctx, key);
-    if (kw != KW_NO)
-        return (struct iri){key, kw};
-    if (*ret_term != NULL)
-        return (struct iri){(*ret_term)->iri, (*ret_term)->kw};
-    return iri_expand(run, ctx, key, IRI_VOCAB);
-}
-
-int iri_expand_local(struct run *run, struct ctx *ctx, struct str value, unsigned how,
-                     struct local *local, struct iri *ret_iri)
-{
-    enum kw kw = kw_of(value);
-
-    if (kw != KW_NO || kw_like(value)) {
-        *ret_iri = (struct iri){kw != KW_NO ? value : STR_NONE, kw};
-        return 0;
-    }
-    if (local_get(local, value) != NULL && !is_defined(local, value) &&
-        term_create(run, ctx, local, value) < 0)
-        return err_ret(run->err);
-    if (expand_term(ctx, value, how, ret_iri))
-        return 0;
-    size_t colon = colon_of(value);
-
-    if (colon > 0) {
-        struct str prefix = str_n(value.p, colon);
-
-        if (is_blank_or_authority(value, colon)) {
-            *ret_iri = (struct iri){value, KW_NO};
-            return 0;
-        }
-        if (local_get(local, prefix) != NULL && !is_defined(local, prefix) &&
-            term_create(run, ctx, local, prefix) < 0)
-            return err_ret(run->err);
-    }
-    *ret_iri = expand_rest(run, ctx, value, colon, how);
-    return run_check(run);
 }
 
 /* -- §4.2 ----------------------------------------------------------------------------------------------------------- */
@@ -345,7 +223,7 @@ static int set_id(struct run *run, struct ctx *ctx, struct local *local, const s
                   bool simple, struct term *term)
 {
     struct str name = term->name;
-    size_t colon = colon_of(name);
+    size_t colon = iri__colon(name);
     bool slash = memchr(name.p, '/', name.n) != NULL;
     struct iri iri;
 
@@ -384,18 +262,17 @@ static int set_id(struct run *run, struct ctx *ctx, struct local *local, const s
 static int set_own_iri(struct run *run, struct ctx *ctx, struct local *local, struct term *term)
 {
     struct str name = term->name;
-    size_t colon = colon_of(name);
+    size_t colon = iri__colon(name);
 
     if (colon > 0) {
         struct str prefix = str_n(name.p, colon);
         const struct term *p;
 
-        if (!is_blank_or_authority(name, colon) && local_get(local, prefix) != NULL &&
-            !is_defined(local, prefix) && term_create(run, ctx, local, prefix) < 0)
+        if (!iri__complete(name, colon) && term__need(run, ctx, local, prefix) < 0)
             return err_ret(run->err);
-        p = is_blank_or_authority(name, colon) ? NULL : ctx_find(ctx, prefix);
+        p = iri__complete(name, colon) ? NULL : ctx_find(ctx, prefix);
         term->iri = p != NULL && str_present(p->iri)
-                        ? concat(run, p->iri, str_from(name, colon + 1))
+                        ? iri__concat(run, p->iri, str_from(name, colon + 1))
                         : name;
     } else if (memchr(name.p, '/', name.n) != NULL) {
         term->iri = iri_expand(run, ctx, name, IRI_VOCAB | IRI_DOCUMENT).s;
@@ -405,7 +282,7 @@ static int set_own_iri(struct run *run, struct ctx *ctx, struct local *local, st
         term->iri = name;
         term->kw = KW_TYPE;
     } else if (str_present(ctx->vocab)) {
-        term->iri = concat(run, ctx->vocab, name);
+        term->iri = iri__concat(run, ctx->vocab, name);
     } else {
         return run_fail(run, "invalid IRI mapping", "'%.*s' has no '@id' and there is no '@vocab'",
                         STR_ARG(name));

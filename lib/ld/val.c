@@ -19,6 +19,17 @@ struct val *val_new(struct run *run, enum jtype type)
     return v;
 }
 
+struct val *val_object(struct run *run, size_t members)
+{
+    struct val *v = val_new(run, J_OBJECT);
+
+    if (v == NULL || members == 0)
+        return v;
+    v->member = ARENA_ARRAY(run->arena, struct member, members);
+    v->cap = v->member != NULL ? (uint32_t)members : 0;
+    return v;
+}
+
 struct val *val_string(struct run *run, struct str s)
 {
     struct val *v = val_new(run, J_STR);
@@ -37,7 +48,7 @@ struct val *val_scalar(struct run *run, const struct jval *json)
     switch (v->type) {
     case J_BOOL: v->b = jval_bool(json); break;
     case J_INT: (void)jval_i64(json, &v->i); break;
-    case J_REAL: v->r = jval_real(json); break;
+    case J_REAL: v->json = json; break;
     case J_STR: v->s = jval_str(json); break;
     case J_NULL:
     case J_ARRAY:
@@ -60,7 +71,7 @@ void val_push(struct run *run, struct val *array, struct val *item)
     if (array == NULL || item == NULL)
         return;
     if (array->n == array->cap) {
-        uint32_t cap = array->cap > 0 ? 2 * array->cap : 2;
+        uint32_t cap = array->cap > 0 ? 4 * array->cap : 1; /* most have one item */
         struct val **bigger = ARENA_ARRAY(run->arena, struct val *, cap);
 
         if (bigger == NULL)
@@ -223,32 +234,6 @@ struct val *val_as_array(struct run *run, struct val *v)
     return array;
 }
 
-struct val *val_copy_of(struct run *run, const struct jval *json)
-{
-    switch (jtype_of(json)) {
-    case J_ARRAY: {
-        struct val *array = val_new(run, J_ARRAY);
-
-        for (size_t i = 0; i < jval_len(json); i++)
-            val_push(run, array, val_copy_of(run, jval_at(json, i)));
-        return array;
-    }
-    case J_OBJECT: {
-        struct val *object = val_new(run, J_OBJECT);
-
-        for (const struct jiter *it = jiter_first(json); it != NULL; it = jiter_next(json, it))
-            val_set(run, object, jiter_key(it), val_copy_of(run, jiter_value(it)));
-        return object;
-    }
-    case J_NULL:
-    case J_BOOL:
-    case J_INT:
-    case J_REAL:
-    case J_STR: break;
-    }
-    return val_scalar(run, json);
-}
-
 bool val_is_list(const struct val *v)
 {
     return val_kw(v, KW_LIST) != NULL;
@@ -287,7 +272,7 @@ static void build(struct jbuild *b, const struct val *v)
     case J_NULL: jbuild_null(b); break;
     case J_BOOL: jbuild_bool(b, v->b); break;
     case J_INT: jbuild_i64(b, v->i); break;
-    case J_REAL: jbuild_real(b, v->r); break;
+    case J_REAL: break; /* has json */
     case J_STR: jbuild_str(b, v->s); break;
     case J_ARRAY:
         jbuild_array(b);
@@ -302,6 +287,41 @@ static void build(struct jbuild *b, const struct val *v)
             build(b, v->member[i].value);
         }
         jbuild_end(b);
+        break;
+    }
+}
+
+void val_write(struct buf *out, const struct val *v)
+{
+    if (v->json != NULL) {
+        jval_write(out, v->json);
+        return;
+    }
+    switch (v->type) {
+    case J_NULL:
+    case J_REAL: buf_add(out, "null", 4); break; /* a real has json */
+    case J_BOOL: buf_add_c(out, v->b ? "true" : "false"); break;
+    case J_INT: buf_add_i64(out, v->i); break;
+    case J_STR: json_quote(out, v->s); break;
+    case J_ARRAY:
+        buf_add_char(out, '[');
+        for (uint32_t i = 0; i < v->n; i++) {
+            if (i > 0)
+                buf_add_char(out, ',');
+            val_write(out, v->item[i]);
+        }
+        buf_add_char(out, ']');
+        break;
+    case J_OBJECT:
+        buf_add_char(out, '{');
+        for (uint32_t i = 0; i < v->n; i++) {
+            if (i > 0)
+                buf_add_char(out, ',');
+            json_quote(out, v->member[i].key);
+            buf_add_char(out, ':');
+            val_write(out, v->member[i].value);
+        }
+        buf_add_char(out, '}');
         break;
     }
 }

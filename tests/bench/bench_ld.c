@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
 #include "lib/base/check.h"
+#include "lib/base/limits.h"
 #include "lib/ld/ld.h"
 
 #include "lib/base/banned.h"
@@ -39,7 +42,9 @@ struct bench {
     struct ld_context *context;
     struct jdoc *doc;
     struct ld_options options;
-    bool compact;
+
+    enum { EXPAND, COMPACT, COMPACT_TEXT } what;
+    struct buf *text;
 };
 
 static int64_t now_ns(void)
@@ -56,10 +61,16 @@ static void call(const struct bench *b)
     struct err err = {0};
     int failed;
 
-    if (b->compact)
-        failed = ld_compact(b->ld, jdoc_root(b->doc), b->context, &b->options, &out, &err);
-    else
+    if (b->options.arena != NULL)
+        arena_reset(b->options.arena);
+    if (b->what == EXPAND) {
         failed = ld_expand(b->ld, jdoc_root(b->doc), &b->options, &out, &err);
+    } else if (b->what == COMPACT) {
+        failed = ld_compact(b->ld, jdoc_root(b->doc), b->context, &b->options, &out, &err);
+    } else {
+        buf_reset(b->text);
+        failed = ld_compact_write(b->ld, jdoc_root(b->doc), b->context, &b->options, b->text, &err);
+    }
     CHECK(failed == 0);
     jdoc_free(&out);
 }
@@ -89,7 +100,9 @@ static void measure(const char *name, const struct bench *b)
 
 int main(void)
 {
-    struct bench b = {0};
+    AUTO(arena_free) struct arena *arena = arena_new(MIB(1));
+    AUTO(buf_done) struct buf text = buf_init(MIB(1));
+    struct bench b = {.text = &text};
     struct jdoc *message = NULL, *edc = NULL;
     struct err err = {0};
     int64_t begin = now_ns();
@@ -108,10 +121,14 @@ int main(void)
     b.options.strict = LD_STRICT;
     measure("ld expand negotiation, strict", &b);
     b.options.strict = 0;
+    b.options.arena = arena;
+    measure("ld expand negotiation, arena lent", &b);
     b.doc = edc;
     measure("ld expand asset", &b);
-    b.compact = true;
+    b.what = COMPACT;
     measure("ld compact asset", &b);
+    b.what = COMPACT_TEXT;
+    measure("ld compact asset to text", &b);
 
     jdoc_free(&message);
     jdoc_free(&edc);

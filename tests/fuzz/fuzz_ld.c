@@ -53,13 +53,31 @@ static bool lost(const struct ld_report *report)
     return report->total > report->n;
 }
 
+/* As a document and as text it must be the same. */
+static void check_compact(const struct fixture *f, const struct jval *expanded,
+                          const struct ld_context *context, const struct ld_options *options)
+{
+    AUTO(jdoc_free) struct jdoc *compacted = NULL;
+    AUTO(jdoc_free) struct jdoc *read = NULL;
+    AUTO(buf_done) struct buf text = buf_init(MIB(16));
+    struct jlimits limits = {.bytes = MIB(16), .depth = 1000, .nodes = 1000000};
+    struct err err = {0};
+
+    if (ld_compact(f->ld, expanded, context, options, &compacted, &err) < 0) {
+        check_error(&err);
+        return;
+    }
+    CHECK(ld_compact_write(f->ld, expanded, context, options, &text, &err) == 0);
+    CHECK(jdoc_parse(buf_str(&text), &limits, &read, &err) == 0);
+    CHECK(jval_eq(jdoc_root(compacted), jdoc_root(read)));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     const struct fixture *f = fixture_of();
     AUTO(jdoc_free) struct jdoc *doc = NULL;
     AUTO(jdoc_free) struct jdoc *expanded = NULL;
     AUTO(jdoc_free) struct jdoc *again = NULL;
-    AUTO(jdoc_free) struct jdoc *compacted = NULL;
     struct ld_report report;
     struct ld_options options = {.memory = MIB(8), .report = &report};
     struct err err = {0};
@@ -84,8 +102,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     else
         CHECK(lost(&report) || jval_eq(jdoc_root(expanded), jdoc_root(again)));
     err_clear(&err);
-    if (ld_compact(f->ld, jdoc_root(expanded), f->context[(data[0] >> 5) % CONTEXTS], &options,
-                   &compacted, &err) < 0)
-        check_error(&err);
+    check_compact(f, jdoc_root(expanded), f->context[(data[0] >> 5) % CONTEXTS], &options);
     return 0;
 }

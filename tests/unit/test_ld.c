@@ -467,6 +467,37 @@ START_TEST(compacts)
     ck_assert_msg(ld_compact(ld, jdoc_root(doc), context, &options, &out, &err) == 0, "%s",
                   err.text);
     assert_json(out, compactions[_i].want);
+
+    /* as text it is the same */
+    AUTO(buf_done) struct buf text = buf_init(MIB(1));
+    AUTO(jdoc_free) struct jdoc *read = NULL;
+
+    ck_assert(ld_compact_write(ld, jdoc_root(doc), context, &options, &text, &err) == 0);
+    ck_assert_msg(jdoc_parse(buf_str(&text), NULL, &read, &err) == 0, "%s", err.text);
+    ck_assert(jval_eq(jdoc_root(out), jdoc_root(read)));
+}
+
+END_TEST
+
+START_TEST(compact_text_keeps_values)
+{
+    const char *values = "[1.5,-7,true,false,\"\\u0001\\n\\\"\",\"한글\",9007199254740993]";
+    AUTO(buf_done) struct buf source = buf_init(4096);
+    AUTO(buf_done) struct buf text = buf_init(4096);
+    AUTO(buf_done) struct buf small = buf_init(10);
+    AUTO(ld_context_close) struct ld_context *context = context_of("{}");
+    AUTO(jdoc_free) struct jdoc *read = NULL;
+    struct ld_options options = {.no_context = true};
+    struct err err = {0};
+
+    buf_printf(&source, "{\"http://x/v\":%s}", values);
+    AUTO(jdoc_free) struct jdoc *doc = parse(buf_str(&source));
+
+    ck_assert(ld_compact_write(ld, jdoc_root(doc), context, &options, &text, &err) == 0);
+    ck_assert(jdoc_parse(buf_str(&text), NULL, &read, &err) == 0);
+    ck_assert(jval_eq(jdoc_root(doc), jdoc_root(read)));
+    ck_assert(ld_compact_write(ld, jdoc_root(doc), context, &options, &small, &err) < 0);
+    ck_assert_int_eq(err.code, E_LIMIT);
 }
 
 END_TEST
@@ -805,6 +836,7 @@ static Suite *suite(void)
     tcase_add_test(tc, strict_below_a_place);
     tcase_add_test(tc, repair_is_a_choice);
     tcase_add_loop_test(tc, compacts, 0, (int)ARRAY_LEN(compactions));
+    tcase_add_test(tc, compact_text_keeps_values);
     tcase_add_test(tc, dsp_examples_round_trip);
     tcase_add_test(tc, context_must_be_valid);
     tcase_add_test(tc, prepared_context_expands);
