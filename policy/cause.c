@@ -267,8 +267,8 @@ static int64_t permission_price(const struct eval *e, const struct prog_rule *ru
 {
     int64_t price = rule->code == NO_CODE ? 0 : price_of(e, rule->code).make;
 
-    price += policy__party_matches(rule->target, e->question->target) != TRUTH_TRUE;
-    price += policy__party_matches(rule->assignee, e->question->assignee) != TRUTH_TRUE;
+    price += policy__target_matches(e, rule) != TRUTH_TRUE;
+    price += policy__assignee_matches(e, rule) != TRUTH_TRUE;
     return price + blocking_duties(e, rule, NULL);
 }
 
@@ -303,9 +303,9 @@ static void explain_permission(struct collect *c)
         (void)add_cause(c, POLICY_WHY_NO_PERMISSION, STR(""));
         return;
     }
-    if (policy__party_matches(rule->target, e->question->target) != TRUTH_TRUE)
+    if (policy__target_matches(e, rule) != TRUTH_TRUE)
         (void)add_cause(c, POLICY_WHY_TARGET, rule->rule->at);
-    if (policy__party_matches(rule->assignee, e->question->assignee) != TRUTH_TRUE)
+    if (policy__assignee_matches(e, rule) != TRUTH_TRUE)
         (void)add_cause(c, POLICY_WHY_ASSIGNEE, rule->rule->at);
     if (rule->code != NO_CODE)
         walk(c, rule->code, true);

@@ -239,8 +239,8 @@ static struct prog_rule rule_head(const struct policy *policy, const struct rule
     return (struct prog_rule){
         .rule = rule,
         .actions = covered_actions(rule->action),
-        .target = str_present(rule->target) ? rule->target : policy->target,
-        .assignee = str_present(rule->assignee) ? rule->assignee : policy->assignee,
+        .target = str_present(rule->target.id) ? rule->target : policy->target,
+        .assignee = str_present(rule->assignee.id) ? rule->assignee : policy->assignee,
     };
 }
 
@@ -425,17 +425,17 @@ struct str policy_id(const struct policy *policy)
 
 struct str policy_target(const struct policy *policy)
 {
-    return policy->target;
+    return policy->target.id;
 }
 
 struct str policy_assigner(const struct policy *policy)
 {
-    return policy->assigner;
+    return policy->assigner.id;
 }
 
 struct str policy_assignee(const struct policy *policy)
 {
-    return policy->assignee;
+    return policy->assignee.id;
 }
 
 int64_t policy_timestamp_us(const struct policy *policy)

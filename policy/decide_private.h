@@ -1,5 +1,5 @@
 /*
- * policy/decide_private.h - evaluation, shared by decide.c (what) and cause.c (why)
+ * policy/decide_private.h - evaluation, shared by eval.c (constraints), decide.c (rules) and cause.c (why)
  */
 #pragma once
 
@@ -28,9 +28,33 @@ struct sum {
     int64_t permitted_until, prohibited_until, shut_until;
 };
 
+static inline int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static inline int64_t add_saturated(int64_t a, int64_t b)
+{
+    int64_t sum;
+
+    if (__builtin_add_overflow(a, b, &sum))
+        return b < 0 ? INT64_MIN : INT64_MAX;
+    return sum;
+}
+
+/* An end of a window that is counted from the agreement; an open end stays open. */
+int64_t policy__from_agreement(const struct eval *e, int64_t us, int64_t months);
+
+/* One constraint and what lies below it; NO_CODE holds. */
 struct outcome policy__eval(const struct eval *e, uint32_t pc);
 struct outcome policy__eval_prohibition(const struct eval *e, const struct prog_rule *rule);
-enum truth policy__party_matches(struct str named, struct str asked);
+enum truth policy__target_matches(const struct eval *e, const struct prog_rule *rule);
+enum truth policy__assignee_matches(const struct eval *e, const struct prog_rule *rule);
 
 /* POLICY_WHY_FALSE if the fact can be compared, else why not. */
 enum policy_why policy__fact_why(const struct policy_fact *fact, const struct operand_row *row);

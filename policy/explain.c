@@ -225,7 +225,7 @@ static void explain_limits(struct buf *out, enum policy_lang lang, const struct 
         {"제공자: ",        "provider: " },
         {"이용자: ",        "recipient: "},
     };
-    const struct str ids[] = {rule->target, rule->assigner, rule->assignee};
+    const struct str ids[] = {rule->target.id, rule->assigner.id, rule->assignee.id};
 
     for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
         if (!str_present(ids[i]))
@@ -350,7 +350,7 @@ static void explain_head(struct buf *out, enum policy_lang lang, const struct po
         {"제공자", "provider" },
         {"이용자", "recipient"},
     };
-    const struct str ids[] = {policy->target, policy->assigner, policy->assignee};
+    const struct str ids[] = {policy->target.id, policy->assigner.id, policy->assignee.id};
 
     buf_add_c(out, types[policy->type][lang]);
     for (size_t i = 0; i < ARRAY_LEN(ids); i++) {

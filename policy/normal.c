@@ -8,7 +8,8 @@
  * difference. andSequence keeps its order.
  * 3. A rule is {"action":IRI,"assignee","assigner","constraint":[…],"duty":[…],"target"}; absent or
  * empty members are left out; "duty" is duty, remedy or consequence, whichever this kind of rule
- * has. A target or party equal to the policy's is left out.
+ * has. A target or party equal to the policy's is left out; a
+ * collection is {"collection":id}.
  * 4. The rules are {"conflict","obligation":[…],"permission":[…],"prohibition":[…]}, sorted, each
  * once; conflict only if it is not the default. The policy adds "assignee", "assigner", "profile",
  * "target", "timestamp", "type". "@id" has no part in it.
@@ -169,10 +170,18 @@ static void write_list(const struct rule_list *list, const char *name, struct jw
     jw_array_end(w);
 }
 
-static void write_present(struct jw *w, const char *key, struct str s)
+static void write_entity(struct jw *w, const char *key, const struct entity *entity)
 {
-    if (str_present(s))
-        jw_kstr(w, key, s);
+    if (!str_present(entity->id))
+        return;
+    jw_key(w, key);
+    if (entity->collection) {
+        jw_object(w);
+        jw_kstr(w, "collection", entity->id);
+        jw_object_end(w);
+    } else {
+        jw_str(w, entity->id);
+    }
 }
 
 static int normalise_rule(struct parse *ps, struct rule *rule)
@@ -185,14 +194,14 @@ static int normalise_rule(struct parse *ps, struct rule *rule)
         return err_ret(ps->err);
     jw_object(&w);
     jw_kstr(&w, "action", policy__actions[rule->action].iri);
-    write_present(&w, "assignee", rule->assignee);
-    write_present(&w, "assigner", rule->assigner);
+    write_entity(&w, "assignee", &rule->assignee);
+    write_entity(&w, "assigner", &rule->assigner);
     if (rule->constraint != NULL && rule->constraint->n_ordered > 0) {
         jw_key(&w, "constraint");
         write_ordered(rule->constraint, &w);
     }
     write_list(&rule->duties, "duty", &w);
-    write_present(&w, "target", rule->target);
+    write_entity(&w, "target", &rule->target);
     jw_object_end(&w);
     return keep(ps, &text, &rule->canon);
 }
@@ -249,8 +258,8 @@ static int hash_policy(struct parse *ps)
     struct jw w = jw_init(&text);
 
     jw_object(&w);
-    write_present(&w, "assignee", policy->assignee);
-    write_present(&w, "assigner", policy->assigner);
+    write_entity(&w, "assignee", &policy->assignee);
+    write_entity(&w, "assigner", &policy->assigner);
     write_conflict(policy, &w);
     write_list(&policy->rules[LIST_OBLIGATION], "obligation", &w);
     write_list(&policy->rules[LIST_PERMISSION], "permission", &w);
@@ -262,7 +271,7 @@ static int hash_policy(struct parse *ps)
         jw_array_end(&w);
     }
     write_list(&policy->rules[LIST_PROHIBITION], "prohibition", &w);
-    write_present(&w, "target", policy->target);
+    write_entity(&w, "target", &policy->target);
     if (policy->timestamp_us != POLICY_NO_TIME)
         jw_kc(&w, "timestamp", time_format(policy->timestamp_us).c);
     jw_kc(&w, "type", policy_type_name(policy->type));

@@ -1,88 +1,15 @@
 /*
- * policy/parse.c - JSON of a policy -> tree
- *
- * The three shapes (policy.h) differ in how members are named, whether a single element stands in
- * an array, and whether names stand in {"@id":…}; nothing else. So one reader serves all: it
- * resolves each member's name, takes one or many, and unwraps. Every member must be one of the
- * table below and allowed at its place: what is not understood is an error with its place, never
- * silence (ODRL Information Model 2.2 §3.2; DSP 2025-1 drops unknown terms, which would widen a
- * permission).
+ * policy/parse.c - JSON of a policy -> tree: constraints, rules, policy
  */
 #include "policy/policy.h"
 
 #include "lib/base/limits.h"
 #include "lib/base/timefmt.h"
-#include "policy/policy_private.h"
+#include "policy/parse_private.h"
 
 #include "lib/base/banned.h"
 
-enum term {
-    TERM_CONTEXT,
-    TERM_ID,
-    TERM_TYPE,
-    TERM_PROFILE,
-    TERM_CONFLICT,
-    TERM_TIMESTAMP,
-    TERM_TARGET,
-    TERM_ASSIGNER,
-    TERM_ASSIGNEE,
-    TERM_PERMISSION,
-    TERM_PROHIBITION,
-    TERM_OBLIGATION,
-    TERM_ACTION,
-    TERM_CONSTRAINT,
-    TERM_DUTY,
-    TERM_REMEDY,
-    TERM_CONSEQUENCE,
-    TERM_LEFT,
-    TERM_OPERATOR,
-    TERM_RIGHT,
-    TERM_AND,
-    TERM_OR,
-    TERM_XONE,
-    TERM_SEQUENCE,
-    TERM__COUNT
-};
-
-enum place {
-    IN_POLICY = 1,
-    IN_PERMISSION = 2,
-    IN_PROHIBITION = 4,
-    IN_OBLIGATION = 8,
-    IN_DUTY = 16, /* of a permission */
-    IN_LAST = 32, /* remedy, consequence: they have no consequences (IM 2.2 §2.6.6) */
-    IN_RULE = 62,
-    IN_CONSTRAINT = 64,
-};
-
 /* clang-format off */
-static const struct { const char *name; unsigned places; } terms[TERM__COUNT] = {
-    [TERM_CONTEXT]     = {"@context",     IN_POLICY},
-    [TERM_ID]          = {"@id",          IN_POLICY | IN_RULE | IN_CONSTRAINT},
-    [TERM_TYPE]        = {"@type",        IN_POLICY | IN_RULE | IN_CONSTRAINT},
-    [TERM_PROFILE]     = {"profile",      IN_POLICY},
-    [TERM_CONFLICT]    = {"conflict",     IN_POLICY},
-    [TERM_TIMESTAMP]   = {"timestamp",    IN_POLICY},
-    [TERM_TARGET]      = {"target",       IN_POLICY | IN_RULE},
-    [TERM_ASSIGNER]    = {"assigner",     IN_POLICY | IN_RULE},
-    [TERM_ASSIGNEE]    = {"assignee",     IN_POLICY | IN_RULE},
-    [TERM_PERMISSION]  = {"permission",   IN_POLICY},
-    [TERM_PROHIBITION] = {"prohibition",  IN_POLICY},
-    [TERM_OBLIGATION]  = {"obligation",   IN_POLICY},
-    [TERM_ACTION]      = {"action",       IN_RULE},
-    [TERM_CONSTRAINT]  = {"constraint",   IN_RULE},
-    [TERM_DUTY]        = {"duty",         IN_PERMISSION},
-    [TERM_REMEDY]      = {"remedy",       IN_PROHIBITION},
-    [TERM_CONSEQUENCE] = {"consequence",  IN_OBLIGATION | IN_DUTY},
-    [TERM_LEFT]        = {"leftOperand",  IN_CONSTRAINT},
-    [TERM_OPERATOR]    = {"operator",     IN_CONSTRAINT},
-    [TERM_RIGHT]       = {"rightOperand", IN_CONSTRAINT},
-    [TERM_AND]         = {"and",          IN_CONSTRAINT},
-    [TERM_OR]          = {"or",           IN_CONSTRAINT},
-    [TERM_XONE]        = {"xone",         IN_CONSTRAINT},
-    [TERM_SEQUENCE]    = {"andSequence",  IN_CONSTRAINT},
-};
-
 static const struct { const char *name; enum policy_type type; } policy_types[] = {
     {"Set", POLICY_SET}, {"Policy", POLICY_SET}, {"Offer", POLICY_OFFER}, {"Agreement", POLICY_AGREEMENT},
 };
@@ -118,194 +45,6 @@ static const struct { enum term term; enum node_kind kind; } logicals[] = {
 
 /* clang-format on */
 
-/* -- places ------------------------------------------------------------------------------------ */
-
-static void render(struct buf *out, const struct where *w)
-{
-    if (w == NULL)
-        return;
-    render(out, w->up);
-    buf_add_char(out, '/');
-    if (str_present(w->key))
-        jpointer_escape(out, w->key);
-    else
-        buf_printf(out, "%zu", w->index);
-}
-
-const char *policy__where(struct parse *ps, const struct where *w)
-{
-    AUTO(buf_done) struct buf text = buf_init(KIB(64));
-
-    render(&text, w);
-    (void)snprintf(ps->at, sizeof(ps->at), "%.*s", STR_ARG(buf_str(&text)));
-    return ps->at;
-}
-
-struct str policy__where_str(struct parse *ps, const struct where *w)
-{
-    AUTO(buf_done) struct buf text = buf_init(KIB(64));
-
-    render(&text, w);
-    return arena_str(ps->arena, buf_str(&text));
-}
-
-/* -- members ----------------------------------------------------------------------------------- */
-
-struct members {
-    const struct jval *v[TERM__COUNT];
-    struct str key[TERM__COUNT]; /* as written */
-};
-
-static enum term term_find(const struct parse *ps, struct str key)
-{
-    static const struct {
-        const char *name;
-        enum term term;
-    } aliases[] = {
-        {"uid",                                      TERM_ID       },
-        {ODRL "uid",                                 TERM_ID       },
-        {"id",                                       TERM_ID       },
-        {"type",                                     TERM_TYPE     },
-        {"https://w3id.org/dspace/2025/1/timestamp", TERM_TIMESTAMP},
-        {"https://w3id.org/dspace/2024/1/timestamp", TERM_TIMESTAMP},
-        {"https://w3id.org/dspace/v0.8/timestamp",   TERM_TIMESTAMP}
-    };
-
-    char full[NAME_MAX_BYTES];
-    struct str name = policy__expand(&ps->prefixes, key, full);
-    struct str bare = str_starts(name, STR(ODRL)) ? str_from(name, sizeof(ODRL) - 1) : name;
-
-    for (int i = 0; i < TERM__COUNT; i++) {
-        if (str_eq_c(bare, terms[i].name))
-            return (enum term)i;
-    }
-    for (size_t i = 0; i < ARRAY_LEN(aliases); i++) {
-        if (str_eq_c(name, aliases[i].name))
-            return aliases[i].term;
-    }
-    return TERM__COUNT;
-}
-
-bool policy__term_known(struct str name)
-{
-    static const struct parse no_context;
-
-    return term_find(&no_context, name) != TERM__COUNT;
-}
-
-static int read_members(struct parse *ps, const struct jval *v, const struct where *w,
-                        enum place place, struct members *m)
-{
-    memset(m, 0, sizeof(*m));
-    if (jtype_of(v) != J_OBJECT)
-        return refuse(ps, w, E_INVALID, "expected an object, not %s", jtype_name(jtype_of(v)));
-    for (const struct jiter *it = jiter_first(v); it != NULL; it = jiter_next(v, it)) {
-        struct str key = jiter_key(it);
-        const struct where here = {.up = w, .key = key};
-        enum term term = term_find(ps, key);
-
-        if (term == TERM__COUNT)
-            return refuse(ps, &here, E_POLICY_UNSUPPORTED, "'%.*s' is not understood",
-                          STR_ARG(key));
-        if ((terms[term].places & place) == 0)
-            return refuse(ps, &here, E_POLICY_UNSUPPORTED, "'%.*s' is not understood here",
-                          STR_ARG(key));
-        if (m->v[term] != NULL)
-            return refuse(ps, &here, E_INVALID, "'%.*s' is given twice", STR_ARG(key));
-        if (jtype_of(jiter_value(it)) == J_NULL)
-            return refuse(ps, &here, E_INVALID, "'%.*s' is null", STR_ARG(key));
-        m->v[term] = jiter_value(it);
-        m->key[term] = key;
-    }
-    return 0;
-}
-
-static struct where member_at(const struct members *m, enum term term, const struct where *w)
-{
-    return (struct where){.up = w,
-                          .key = m->v[term] != NULL ? m->key[term] : str_c(terms[term].name)};
-}
-
-/* One or many: a value, an array, or {"@list":[…]}. */
-struct items {
-    const struct jval *v;
-    size_t n;
-    bool array;
-};
-
-static struct items items_of(const struct jval *v)
-{
-    const struct jval *list =
-        jtype_of(v) == J_OBJECT && jval_len(v) == 1 ? jval_get(v, "@list") : NULL;
-
-    if (list != NULL)
-        v = list;
-    if (jtype_of(v) == J_ARRAY)
-        return (struct items){v, jval_len(v), true};
-    return (struct items){v, v != NULL ? 1 : 0, false};
-}
-
-static const struct jval *item_get(const struct items *items, size_t i, const struct where *w,
-                                   struct where *ret_at)
-{
-    *ret_at = items->array ? (struct where){.up = w, .index = i} : *w;
-    return items->array ? jval_at(items->v, i) : items->v;
-}
-
-/*
- * One name: a string, {"@id":…} or {"@value":…}, alone or as the only element of an array. `iri`
- * expands prefixes (not for ids of parties and assets, which are opaque). Absent gives STR_NONE.
- */
-static int read_name(struct parse *ps, const struct members *m, enum term term,
-                     const struct where *w, bool iri, struct str *ret_name)
-{
-    const struct where here = member_at(m, term, w);
-    struct items items = items_of(m->v[term]);
-    char full[NAME_MAX_BYTES];
-    const struct jval *v;
-    struct where at;
-    struct str name;
-
-    if (m->v[term] == NULL)
-        return 0;
-    if (items.n != 1)
-        return refuse(ps, &here, E_INVALID, "expected one value, found %zu", items.n);
-    v = item_get(&items, 0, &here, &at);
-    if (jtype_of(v) == J_OBJECT && jval_get(v, "@id") != NULL && jval_len(v) == 1)
-        v = jval_get(v, "@id");
-    else if (jtype_of(v) == J_OBJECT && jval_get(v, "@value") != NULL &&
-             jval_len(v) == (jval_get(v, "@type") != NULL ? 2U : 1U))
-        v = jval_get(v, "@value");
-    else if (jtype_of(v) == J_OBJECT)
-        return refuse(ps, &at, E_POLICY_UNSUPPORTED, "expected a name or {\"@id\": …}");
-    if (jtype_of(v) != J_STR || jval_str(v).n == 0)
-        return refuse(ps, &at, E_INVALID, "expected a name, not %s", jtype_name(jtype_of(v)));
-    name = jval_str(v);
-    if (name.n > LIMIT_ID)
-        return refuse(ps, &at, E_LIMIT, "name is longer than %d bytes", LIMIT_ID);
-    if (iri && str_present(policy__expand(&ps->prefixes, name, full)))
-        name = policy__expand(&ps->prefixes, name, full);
-    *ret_name = arena_str(ps->arena, name);
-    return 0;
-}
-
-/* "@type", if there is one, must name what stands there anyway. */
-static int check_type(struct parse *ps, const struct members *m, const struct where *w,
-                      const char *expected, const char *other)
-{
-    struct str type = STR_NONE;
-    const struct where here = member_at(m, TERM_TYPE, w);
-
-    if (read_name(ps, m, TERM_TYPE, w, true, &type) < 0)
-        return err_ret(ps->err);
-    if (str_starts(type, STR(ODRL)))
-        type = str_from(type, sizeof(ODRL) - 1);
-    if (str_present(type) && !str_eq_c(type, expected) && !str_eq_c(type, other))
-        return refuse(ps, &here, E_POLICY_UNSUPPORTED, "type '%.*s' is not expected here",
-                      STR_ARG(type));
-    return 0;
-}
-
 /* -- constraints ------------------------------------------------------------------------------- */
 
 static int parse_node(struct parse *ps, const struct jval *v, const struct where *w, unsigned rules,
@@ -324,8 +63,8 @@ static bool takes_list(enum policy_operator op)
 static int parse_values(struct parse *ps, const struct members *m, const struct where *w,
                         struct node *node)
 {
-    const struct where here = member_at(m, TERM_RIGHT, w);
-    struct items items = items_of(m->v[TERM_RIGHT]);
+    const struct where here = policy__member_at(m, TERM_RIGHT, w);
+    struct items items = policy__items(m->v[TERM_RIGHT]);
 
     if (items.n == 0)
         return refuse(ps, &here, E_INVALID, "a constraint needs a right operand");
@@ -337,7 +76,7 @@ static int parse_values(struct parse *ps, const struct members *m, const struct 
         return no_memory(ps);
     for (node->n_values = 0; node->n_values < items.n; node->n_values++) {
         struct where at;
-        const struct jval *v = item_get(&items, node->n_values, &here, &at);
+        const struct jval *v = policy__item(&items, node->n_values, &here, &at);
 
         if (policy__value(ps, &policy__operands[node->operand], v, &at,
                           &node->values[node->n_values]) < 0)
@@ -349,13 +88,13 @@ static int parse_values(struct parse *ps, const struct members *m, const struct 
 static int parse_atom(struct parse *ps, const struct members *m, const struct where *w,
                       unsigned rules, struct node *node)
 {
-    const struct where left_at = member_at(m, TERM_LEFT, w);
-    const struct where op_at = member_at(m, TERM_OPERATOR, w);
+    const struct where left_at = policy__member_at(m, TERM_LEFT, w);
+    const struct where op_at = policy__member_at(m, TERM_OPERATOR, w);
     struct str left = STR_NONE, op = STR_NONE;
     const struct operand_row *row;
 
-    if (read_name(ps, m, TERM_LEFT, w, true, &left) < 0 ||
-        read_name(ps, m, TERM_OPERATOR, w, true, &op) < 0)
+    if (policy__name(ps, m, TERM_LEFT, w, true, &left) < 0 ||
+        policy__name(ps, m, TERM_OPERATOR, w, true, &op) < 0)
         return err_ret(ps->err);
     if (!str_present(left))
         return refuse(ps, &left_at, E_INVALID, "a constraint needs a left operand");
@@ -381,14 +120,14 @@ static int parse_atom(struct parse *ps, const struct members *m, const struct wh
 static int parse_nodes(struct parse *ps, const struct jval *v, const struct where *w,
                        unsigned rules, struct node *parent)
 {
-    struct items items = items_of(v);
+    struct items items = policy__items(v);
 
     parent->children = ARENA_ARRAY(ps->arena, struct node *, items.n);
     if (parent->children == NULL)
         return no_memory(ps);
     for (parent->n_children = 0; parent->n_children < items.n; parent->n_children++) {
         struct where at;
-        const struct jval *item = item_get(&items, parent->n_children, w, &at);
+        const struct jval *item = policy__item(&items, parent->n_children, w, &at);
 
         if (parse_node(ps, item, &at, rules, &parent->children[parent->n_children]) < 0)
             return err_ret(ps->err);
@@ -415,20 +154,20 @@ static int parse_logical(struct parse *ps, const struct members *m, size_t which
                          const struct where *w, unsigned rules, struct node *node)
 {
     enum term term = logicals[which].term;
-    const struct where here = member_at(m, term, w);
+    const struct where here = policy__member_at(m, term, w);
 
     node->kind = logicals[which].kind;
     for (int i = TERM_LEFT; i <= TERM_SEQUENCE; i++) {
-        const struct where other = member_at(m, (enum term)i, w);
+        const struct where other = policy__member_at(m, (enum term)i, w);
 
         if (i != (int)term && m->v[i] != NULL)
-            return refuse(ps, &other, E_INVALID, "'%s' cannot stand beside '%s'", terms[i].name,
-                          terms[term].name);
+            return refuse(ps, &other, E_INVALID, "'%s' cannot stand beside '%s'",
+                          policy__term_name((enum term)i), policy__term_name(term));
     }
     if (parse_nodes(ps, m->v[term], &here, rules, node) < 0)
         return err_ret(ps->err);
     if (node->n_children == 0)
-        return refuse(ps, &here, E_INVALID, "'%s' is empty", terms[term].name);
+        return refuse(ps, &here, E_INVALID, "'%s' is empty", policy__term_name(term));
     return node->kind == NODE_SEQUENCE ? check_sequence(ps, node, &here) : 0;
 }
 
@@ -443,8 +182,8 @@ static int parse_node(struct parse *ps, const struct jval *v, const struct where
         return no_memory(ps);
     node->at = policy__where_str(ps, w);
     *ret_node = node;
-    if (read_members(ps, v, w, IN_CONSTRAINT, &m) < 0 ||
-        check_type(ps, &m, w, "Constraint", "LogicalConstraint") < 0)
+    if (policy__members(ps, v, w, IN_CONSTRAINT, &m) < 0 ||
+        policy__check_type(ps, &m, w, "Constraint", "LogicalConstraint") < 0)
         return err_ret(ps->err);
     for (size_t i = 0; i < ARRAY_LEN(logicals); i++) {
         if (m.v[logicals[i].term] != NULL)
@@ -467,20 +206,20 @@ static int parse_rule(struct parse *ps, const struct jval *v, const struct where
 
     rule->kind = kind;
     rule->at = policy__where_str(ps, w);
-    if (read_members(ps, v, w, rule_kinds[kind].place, &m) < 0 ||
-        check_type(ps, &m, w, rule_kinds[kind].type, "Rule") < 0 ||
-        read_name(ps, &m, TERM_ACTION, w, true, &action) < 0 ||
-        read_name(ps, &m, TERM_TARGET, w, false, &rule->target) < 0 ||
-        read_name(ps, &m, TERM_ASSIGNER, w, false, &rule->assigner) < 0 ||
-        read_name(ps, &m, TERM_ASSIGNEE, w, false, &rule->assignee) < 0)
+    if (policy__members(ps, v, w, rule_kinds[kind].place, &m) < 0 ||
+        policy__check_type(ps, &m, w, rule_kinds[kind].type, "Rule") < 0 ||
+        policy__name(ps, &m, TERM_ACTION, w, true, &action) < 0 ||
+        policy__entity(ps, &m, TERM_TARGET, w, &rule->target) < 0 ||
+        policy__entity(ps, &m, TERM_ASSIGNER, w, &rule->assigner) < 0 ||
+        policy__entity(ps, &m, TERM_ASSIGNEE, w, &rule->assignee) < 0)
         return err_ret(ps->err);
-    at = member_at(&m, TERM_ACTION, w);
+    at = policy__member_at(&m, TERM_ACTION, w);
     if (!str_present(action))
         return refuse(ps, &at, E_INVALID, "a rule needs an action");
     if (!policy_action_find(action, &rule->action))
         return refuse(ps, &at, E_POLICY_UNSUPPORTED, "action '%.*s' is not known", STR_ARG(action));
     if (m.v[TERM_CONSTRAINT] != NULL) {
-        at = member_at(&m, TERM_CONSTRAINT, w);
+        at = policy__member_at(&m, TERM_CONSTRAINT, w);
         rule->constraint = ARENA_NEW(ps->arena, struct node);
         if (rule->constraint == NULL)
             return no_memory(ps);
@@ -498,8 +237,8 @@ static int parse_rule(struct parse *ps, const struct jval *v, const struct where
 static int parse_rules(struct parse *ps, const struct members *m, enum term term,
                        const struct where *w, enum rule_kind kind, struct rule_list *list)
 {
-    const struct where here = member_at(m, term, w);
-    struct items items = items_of(m->v[term]);
+    const struct where here = policy__member_at(m, term, w);
+    struct items items = policy__items(m->v[term]);
     struct rule *rules = ARENA_ARRAY(ps->arena, struct rule, items.n);
 
     list->written = ARENA_ARRAY(ps->arena, struct rule *, items.n);
@@ -507,7 +246,7 @@ static int parse_rules(struct parse *ps, const struct members *m, enum term term
         return no_memory(ps);
     for (list->n_written = 0; list->n_written < items.n; list->n_written++) {
         struct where at;
-        const struct jval *v = item_get(&items, list->n_written, &here, &at);
+        const struct jval *v = policy__item(&items, list->n_written, &here, &at);
 
         list->written[list->n_written] = &rules[list->n_written];
         if (parse_rule(ps, v, &at, kind, &rules[list->n_written]) < 0)
@@ -520,10 +259,10 @@ static int parse_rules(struct parse *ps, const struct members *m, enum term term
 
 static int parse_type(struct parse *ps, const struct members *m, const struct where *w)
 {
-    const struct where at = member_at(m, TERM_TYPE, w);
+    const struct where at = policy__member_at(m, TERM_TYPE, w);
     struct str type = STR_NONE;
 
-    if (read_name(ps, m, TERM_TYPE, w, true, &type) < 0)
+    if (policy__name(ps, m, TERM_TYPE, w, true, &type) < 0)
         return err_ret(ps->err);
     if (!str_present(type))
         return 0;
@@ -542,8 +281,8 @@ static int parse_type(struct parse *ps, const struct members *m, const struct wh
 /* IM 2.2 §3.2: a processor that does not know the profile must stop. */
 static int parse_profiles(struct parse *ps, const struct members *m, const struct where *w)
 {
-    const struct where here = member_at(m, TERM_PROFILE, w);
-    struct items items = items_of(m->v[TERM_PROFILE]);
+    const struct where here = policy__member_at(m, TERM_PROFILE, w);
+    struct items items = policy__items(m->v[TERM_PROFILE]);
     struct policy *policy = ps->policy;
 
     policy->profiles = ARENA_ARRAY(ps->arena, struct str, items.n);
@@ -551,14 +290,14 @@ static int parse_profiles(struct parse *ps, const struct members *m, const struc
         return no_memory(ps);
     for (size_t i = 0; i < items.n; i++) {
         struct where at;
-        struct members one = {.v = {[TERM_PROFILE] = item_get(&items, i, &here, &at)},
+        struct members one = {.v = {[TERM_PROFILE] = policy__item(&items, i, &here, &at)},
                               .key = {[TERM_PROFILE] = here.key}};
         struct str iri = STR_NONE;
         size_t known = 0;
 
         if (jtype_of(one.v[TERM_PROFILE]) == J_NULL)
             return refuse(ps, &at, E_INVALID, "profile is null");
-        if (read_name(ps, &one, TERM_PROFILE, w, true, &iri) < 0)
+        if (policy__name(ps, &one, TERM_PROFILE, w, true, &iri) < 0)
             return err_ret(ps->err);
         while (known < ARRAY_LEN(profiles) && !str_eq(profiles[known], iri))
             known++;
@@ -572,10 +311,10 @@ static int parse_profiles(struct parse *ps, const struct members *m, const struc
 
 static int parse_conflict(struct parse *ps, const struct members *m, const struct where *w)
 {
-    const struct where at = member_at(m, TERM_CONFLICT, w);
+    const struct where at = policy__member_at(m, TERM_CONFLICT, w);
     struct str name = STR_NONE;
 
-    if (read_name(ps, m, TERM_CONFLICT, w, true, &name) < 0)
+    if (policy__name(ps, m, TERM_CONFLICT, w, true, &name) < 0)
         return err_ret(ps->err);
     if (str_starts(name, STR(ODRL)))
         name = str_from(name, sizeof(ODRL) - 1);
@@ -593,10 +332,10 @@ static int parse_conflict(struct parse *ps, const struct members *m, const struc
 
 static int parse_timestamp(struct parse *ps, const struct members *m, const struct where *w)
 {
-    const struct where at = member_at(m, TERM_TIMESTAMP, w);
+    const struct where at = policy__member_at(m, TERM_TIMESTAMP, w);
     struct str text = STR_NONE;
 
-    if (read_name(ps, m, TERM_TIMESTAMP, w, false, &text) < 0)
+    if (policy__name(ps, m, TERM_TIMESTAMP, w, false, &text) < 0)
         return err_ret(ps->err);
     if (str_present(text) && !time_parse(text, &ps->policy->timestamp_us))
         return refuse(ps, &at, E_INVALID, "'%.*s' is not a date and time with zone", STR_ARG(text));
@@ -609,12 +348,18 @@ static int check_agreement(struct parse *ps, const struct members *m, const stru
     static const enum term needed[] = {TERM_TARGET, TERM_ASSIGNER, TERM_ASSIGNEE};
 
     for (size_t i = 0; i < ARRAY_LEN(needed) && ps->policy->type == POLICY_AGREEMENT; i++) {
-        const struct where at = member_at(m, needed[i], w);
+        const struct where at = policy__member_at(m, needed[i], w);
 
         if (m->v[needed[i]] == NULL)
-            return refuse(ps, &at, E_INVALID, "an agreement needs '%s'", terms[needed[i]].name);
+            return refuse(ps, &at, E_INVALID, "an agreement needs '%s'",
+                          policy__term_name(needed[i]));
     }
     return 0;
+}
+
+static bool entity_eq(const struct entity *a, const struct entity *b)
+{
+    return a->collection == b->collection && str_eq(a->id, b->id);
 }
 
 /* A rule's own target and parties count only where they differ from the policy's. */
@@ -623,12 +368,12 @@ static void inherit(const struct policy *policy, struct rule_list *list)
     for (size_t i = 0; i < list->n_written; i++) {
         struct rule *rule = list->written[i];
 
-        if (str_eq(rule->target, policy->target))
-            rule->target = STR_NONE;
-        if (str_eq(rule->assigner, policy->assigner))
-            rule->assigner = STR_NONE;
-        if (str_eq(rule->assignee, policy->assignee))
-            rule->assignee = STR_NONE;
+        if (entity_eq(&rule->target, &policy->target))
+            rule->target = (struct entity){0};
+        if (entity_eq(&rule->assigner, &policy->assigner))
+            rule->assigner = (struct entity){0};
+        if (entity_eq(&rule->assignee, &policy->assignee))
+            rule->assignee = (struct entity){0};
         inherit(policy, &rule->duties);
     }
 }
@@ -663,11 +408,11 @@ static int parse_policy(struct parse *ps, const struct jval *v, const struct whe
     /* first of all, for the other members' names may depend on it */
     if (jtype_of(v) == J_OBJECT && context != NULL && policy__context(ps, context, &context_at) < 0)
         return err_ret(ps->err);
-    if (read_members(ps, v, w, IN_POLICY, &m) < 0 || parse_type(ps, &m, w) < 0 ||
-        read_name(ps, &m, TERM_ID, w, false, &policy->id) < 0 ||
-        read_name(ps, &m, TERM_TARGET, w, false, &policy->target) < 0 ||
-        read_name(ps, &m, TERM_ASSIGNER, w, false, &policy->assigner) < 0 ||
-        read_name(ps, &m, TERM_ASSIGNEE, w, false, &policy->assignee) < 0 ||
+    if (policy__members(ps, v, w, IN_POLICY, &m) < 0 || parse_type(ps, &m, w) < 0 ||
+        policy__name(ps, &m, TERM_ID, w, false, &policy->id) < 0 ||
+        policy__entity(ps, &m, TERM_TARGET, w, &policy->target) < 0 ||
+        policy__entity(ps, &m, TERM_ASSIGNER, w, &policy->assigner) < 0 ||
+        policy__entity(ps, &m, TERM_ASSIGNEE, w, &policy->assignee) < 0 ||
         parse_profiles(ps, &m, w) < 0 || parse_conflict(ps, &m, w) < 0 ||
         parse_timestamp(ps, &m, w) < 0 || check_agreement(ps, &m, w) < 0)
         return err_ret(ps->err);
@@ -681,7 +426,7 @@ static int parse_policy(struct parse *ps, const struct jval *v, const struct whe
 
 int policy__parse(struct parse *ps, const struct jval *doc)
 {
-    struct items items = items_of(doc);
+    struct items items = policy__items(doc);
     const struct where first = {.index = 0};
     unsigned nodes = 0;
 

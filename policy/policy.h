@@ -180,6 +180,7 @@ struct policy_performed {
     struct str target;   /* STR_NONE: not recorded */
     struct str assignee; /* who did it; STR_NONE: not recorded */
     int64_t at_us;
+    bool violated; /* the contrary: it was found that it had not been done */
 };
 
 /*
@@ -236,6 +237,11 @@ struct policy_question {
                              does not match */
     struct str
         assignee; /* the party that wants to act; must be given if the policy or a rule names one */
+    /* collections that they belong to, for rules about a PartyCollection or AssetCollection */
+    const struct str *target_in, *assignee_in;
+    size_t n_target_in, n_assignee_in;
+    bool
+        collections_known; /* the two lists are complete; otherwise what is not in them is unknown */
     unsigned flags;
 };
 

@@ -122,6 +122,12 @@ struct node {
     struct str canon;
 };
 
+/* A party or an asset; id STR_NONE if absent. */
+struct entity {
+    struct str id;
+    bool collection; /* it stands for its members */
+};
+
 enum rule_kind {
     RULE_PERMISSION,
     RULE_PROHIBITION,
@@ -141,8 +147,8 @@ struct rule {
     enum rule_kind kind;
     struct str at;
     enum policy_action action;
-    struct str target, assigner, assignee; /* STR_NONE if absent or the same as the policy's */
-    struct node *constraint;               /* NODE_AND, or NULL */
+    struct entity target, assigner, assignee; /* absent if the same as the policy's */
+    struct node *constraint;                  /* NODE_AND, or NULL */
     struct rule_list
         duties; /* duty of a permission, remedy of a prohibition, consequence of a duty */
     struct str canon;
@@ -208,7 +214,7 @@ struct prog_rule {
     uint32_t code;    /* NO_CODE: no constraint */
     uint32_t n_duties;
     const struct prog_duty *duties;
-    struct str target, assignee; /* with the policy's; STR_NONE: any */
+    struct entity target, assignee; /* the rule's own or the policy's; absent: any */
 };
 
 struct program {
@@ -228,7 +234,8 @@ struct policy {
     atomic_uint refs;
     struct arena *arena; /* owned; holds this struct too */
     enum policy_type type;
-    struct str id, target, assigner, assignee;
+    struct str id;
+    struct entity target, assigner, assignee;
     int64_t timestamp_us;
     struct str *profiles; /* sorted */
     size_t n_profiles;

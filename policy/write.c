@@ -68,16 +68,27 @@ static void write_odrl(const struct writer *o, const char *name, bool bare)
     write_name(o, str_c(iri), bare);
 }
 
-/* An id of a party, an asset or a profile. */
-static void write_id(const struct writer *o, const char *name, struct str id)
+/* A party or an asset. */
+static void write_entity(const struct writer *o, const char *name, const struct entity *entity)
 {
-    if (!str_present(id))
+    if (!str_present(entity->id))
         return;
     write_key(o, name);
-    if (o->expanded)
-        write_name(o, id, false);
-    else
-        jw_str(o->w, id);
+    if (entity->collection) {
+        if (o->expanded)
+            jw_array(o->w);
+        jw_object(o->w);
+        jw_kc(o->w, "@type",
+              strcmp(name, "target") == 0 ? ODRL "AssetCollection" : ODRL "PartyCollection");
+        jw_kstr(o->w, "@id", entity->id);
+        jw_object_end(o->w);
+        if (o->expanded)
+            jw_array_end(o->w);
+    } else if (o->expanded) {
+        write_name(o, entity->id, false);
+    } else {
+        jw_str(o->w, entity->id);
+    }
 }
 
 static void write_expanded_value(const struct writer *o, const struct value *value)
@@ -158,9 +169,9 @@ static void write_rule(const struct writer *o, const struct rule *rule)
     jw_object(o->w);
     write_key(o, "action");
     write_name(o, policy__actions[rule->action].iri, rule->action == POLICY_ACT_USE);
-    write_id(o, "target", rule->target);
-    write_id(o, "assigner", rule->assigner);
-    write_id(o, "assignee", rule->assignee);
+    write_entity(o, "target", &rule->target);
+    write_entity(o, "assigner", &rule->assigner);
+    write_entity(o, "assignee", &rule->assignee);
     if (rule->constraint != NULL && rule->constraint->n_children > 0) {
         write_key(o, "constraint");
         write_nodes(o, rule->constraint);
@@ -228,9 +239,9 @@ void policy_write(const struct policy *policy, enum policy_form form, struct jw 
         jw_array_end(w);
     if (str_present(policy->id))
         jw_kstr(w, "@id", policy->id);
-    write_id(&o, "target", policy->target);
-    write_id(&o, "assigner", policy->assigner);
-    write_id(&o, "assignee", policy->assignee);
+    write_entity(&o, "target", &policy->target);
+    write_entity(&o, "assigner", &policy->assigner);
+    write_entity(&o, "assignee", &policy->assignee);
     if (policy->timestamp_us != POLICY_NO_TIME)
         jw_kc(w, o.expanded ? "https://w3id.org/dspace/2025/1/timestamp" : "timestamp",
               time_format(policy->timestamp_us).c);

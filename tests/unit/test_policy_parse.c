@@ -65,6 +65,9 @@ static const char *const equal[][SHAPES] = {
     { /* durations stay apart: months and microseconds */
      "{'permission':[{'action':'use','constraint':[{'leftOperand':'elapsedTime','operator':'lteq','rightOperand':'P1Y'}]}]}",
      "{'permission':[{'action':'use','constraint':[{'leftOperand':'elapsedTime','operator':'lteq','rightOperand':{'@value':'P12M','@type':'xsd:duration'}}]}]}"},
+    { /* collections */
+     "{'permission':[{'action':'use','assignee':{'@type':'PartyCollection','source':'urn:g'}}]}",
+     "{'odrl:permission':{'odrl:action':'use','odrl:assignee':[{'@type':['" O "PartyCollection'],'@id':'urn:g','odrl:source':{'@id':'urn:s'}}]}}"},
     { /* duties */
      "{'permission':[{'action':'use','duty':[{'action':'compensate'},{'action':'inform','consequence':[{'action':'delete'}]}]}]}",
      "{'permission':[{'action':'use','odrl:duty':[{'action':'inform','odrl:consequence':{'@type':'odrl:Duty','action':'delete'}},{'action':'odrl:compensate'}]}]}"},
@@ -235,7 +238,12 @@ static const struct { const char *json; enum err_code code; const char *at; } re
     {"{'permission':[{'action':{'rdf:value':{'@id':'odrl:use'}}}]}", UNSUPPORTED, "/permission/0/action"},
     {"{'permission':[{'action':5}]}", E_INVALID, "/permission/0/action"},
     {"{'permission':[{'action':''}]}", E_INVALID, "/permission/0/action"},
-    {"{'permission':[{'action':'use','target':{'@type':'AssetCollection','source':'x'}}]}", UNSUPPORTED, "/permission/0/target"},
+    {"{'permission':[{'action':'use','target':{'@type':'AssetCollection','source':'x','refinement':[]}}]}", UNSUPPORTED, "/permission/0/target/refinement"},
+    {"{'permission':[{'action':'use','target':{'@type':'PartyCollection','source':'x'}}]}", UNSUPPORTED, "/permission/0/target"},
+    {"{'permission':[{'action':'use','target':{'@type':'Asset','@id':'x'}}]}", UNSUPPORTED, "/permission/0/target"},
+    {"{'permission':[{'action':'use','assignee':{'@type':'PartyCollection'}}]}", UNSUPPORTED, "/permission/0/assignee"},
+    {"{'permission':[{'action':'use','assignee':['a','b']}]}", E_INVALID, "/permission/0/assignee"},
+    {"{'permission':[{'action':'use','assignee':5}]}", E_INVALID, "/permission/0/assignee"},
     {"{'permission':[{'action':'use','constraint':null}]}", E_INVALID, "/permission/0/constraint"},
     {"{'permission':[{'action':'use','constraint':['x']}]}", E_INVALID, AT_C},
     /* operands and operators */
