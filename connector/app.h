@@ -41,9 +41,9 @@ struct app {
     struct mgmt *mgmt;
     struct http *public_http;
     struct http *management_http;
-    struct str public_url;       /* "https://host:port", ours, without trailing slash */
-    struct str dsp_url;  /* "https://host:port/dsp/2025-1", ours */
-    struct str data_url; /* "https://host:port/data", ours */
+    struct str public_url; /* "https://host:port", ours, without trailing slash */
+    struct str dsp_url;    /* "https://host:port/dsp/2025-1", ours */
+    struct str data_url;   /* "https://host:port/data", ours */
 };
 
 /* Per HTTP thread: rq->thread. */

@@ -12,6 +12,7 @@
 #include "server/app.h"
 #include "server/audit/audit.h"
 #include "server/catalogue/catalogue.h"
+#include "server/evidence/evidence.h"
 #include "server/health.h"
 #include "server/metering/metering.h"
 #include "server/order/order.h"
@@ -112,7 +113,7 @@ static int open_listeners(struct app *app, struct arena *arena, struct err *err)
 {
     static const struct http_route *const api[] = {
         health_routes,   registry_routes,   catalogue_routes, order_routes,
-        metering_routes, settlement_routes, audit_routes,
+        metering_routes, settlement_routes, evidence_routes,
     };
     static const struct http_route *const operator[] = {
         health_routes,

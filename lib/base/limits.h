@@ -25,7 +25,7 @@
 #define LIMIT_POLICY_NODES     10000   /* JSON values of one policy */
 #define LIMIT_CONNECTIONS      2048    /* inbound, per listener */
 #define LIMIT_PEER_CONNECTIONS 64      /* outbound, per peer */
-#define LIMIT_FETCH_JOBS      16384    /* outbound requests that wait or run */
+#define LIMIT_FETCH_JOBS       16384   /* outbound requests that wait or run */
 #define LIMIT_WRITER_QUEUE     8192    /* operations that wait for the writer */
 #define LIMIT_PLAN_COMPONENTS  32      /* price components of one plan */
 #define LIMIT_PLAN_TIERS       64      /* tiers of one component */

@@ -23,4 +23,3 @@ MUST_CHECK int sealer_open(struct app *app, struct sealer **ret_sealer, struct e
 void sealer_close(struct sealer **sealer);
 /* Microseconds that the oldest unsealed entry has waited (health). */
 int64_t sealer_lag_us(const struct sealer *sealer);
-extern const struct http_route audit_routes[];

@@ -120,8 +120,8 @@ END_TEST
 #define EXAMPLE_TEXT "A note of one log,\nsigned outside this program.\n"
 #define EXAMPLE_NOTE                                                                               \
     EXAMPLE_TEXT                                                                                   \
-        "\n\xe2\x80\x94 log.example "                                                              \
-        "gUogCAjyXUkcDAPM/uTrgg9eZGCKa+zgqpHRQzIeUXl5HrecfIizES30798m4r0iVDUaZbI+cmwZwVoXlbQsRYQ9cQc=\n"
+    "\n\xe2\x80\x94 log.example "                                                                  \
+    "gUogCAjyXUkcDAPM/uTrgg9eZGCKa+zgqpHRQzIeUXl5HrecfIizES30798m4r0iVDUaZbI+cmwZwVoXlbQsRYQ9cQc=\n"
 
 START_TEST(a_note_of_another_program_is_valid)
 {

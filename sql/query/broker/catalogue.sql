@@ -110,6 +110,7 @@ WITH found AS (
        AND ($5::text IS NULL OR d.price_kind = $5)
        AND ($6::text IS NULL OR d.media_type = $6)
        AND ($7::uuid IS NULL OR d.provider_id = $7)
+     ORDER BY d.dataset_id
      LIMIT $8
 )
 SELECT CASE WHEN grouping(domain) = 0 THEN 'domain' WHEN grouping(price_kind) = 0 THEN 'price' WHEN grouping(media_type) = 0 THEN 'media_type'

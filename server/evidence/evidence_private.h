@@ -1,5 +1,5 @@
 /*
- * server/audit/audit_private.h - handlers of the unit
+ * server/evidence/evidence_private.h - handlers of the unit
  */
 #pragma once
 
@@ -7,6 +7,7 @@
 #include "lib/tlog/note.h"
 #include "lib/tlog/tlog.h"
 #include "server/audit/audit.h"
+#include "server/evidence/evidence.h"
 #include "server/registry/auth.h"
 
 struct audit_tile_row {

@@ -1,12 +1,12 @@
 /*
- * server/audit/export.c - GET /v1/audit/export: entries by kind and time as NDJSON or CSV, resumable; GET /v1/audit/manifest: what the export holds, signed
+ * server/evidence/export.c - GET /v1/audit/export: entries by kind and time as NDJSON or CSV, resumable; GET /v1/audit/manifest: what the export holds, signed
  *
  * An NDJSON line is the entry's own bytes, so that its leaf hash can be taken from the file. Pages follow `after` (a log index); the answer's header Naru-Next names the next one while there is more.
  */
 #include "lib/base/limits.h"
 #include "lib/base/timefmt.h"
 #include "lib/crypto/hash.h"
-#include "server/audit/audit_private.h"
+#include "server/evidence/evidence_private.h"
 #include "server/registry/registry.h"
 #include "sql_broker.h"
 

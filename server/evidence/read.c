@@ -1,11 +1,11 @@
 /*
- * server/audit/read.c - checkpoint, key, tiles, entry bundles (C2SP tlog-tiles) and proofs
+ * server/evidence/read.c - checkpoint, key, tiles, entry bundles (C2SP tlog-tiles) and proofs
  *
  * Full tiles and bundles never change and may be cached for ever; partial ones are cut to the width asked for, which the newest checkpoint must cover.
  */
 #include "lib/base/encode.h"
 #include "lib/base/limits.h"
-#include "server/audit/audit_private.h"
+#include "server/evidence/evidence_private.h"
 #include "sql_broker.h"
 
 #include "lib/base/banned.h"
@@ -30,8 +30,8 @@ static const struct field checkpoint_fields[] = {
 static OBJECT(checkpoint_row, struct audit_checkpoint_row, checkpoint_fields, OPEN);
 
 #define ROUTE HTTP_ROUTE_ROW
-const struct http_route audit_routes[] = {
-#include "server/audit/routes.def"
+const struct http_route evidence_routes[] = {
+#include "server/evidence/routes.def"
     {0},
 };
 #undef ROUTE
