@@ -14,16 +14,19 @@
 
 #include "lib/base/banned.h"
 
+#define ESTABLISHED 1 /* TCP_ESTABLISHED of netinet/tcp.h, which does not go with linux/tcp.h */
+
 struct conn_bytes http__conn_bytes(const struct conn *conn)
 {
     struct tcp_info info = {0};
     socklen_t n = sizeof(info);
 
     if (getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &n) < 0)
-        return (struct conn_bytes){0};
+        return (struct conn_bytes){.gone = true};
     return (struct conn_bytes){.in = info.tcpi_bytes_received,
                                .out = info.tcpi_bytes_acked,
-                               .stalled = info.tcpi_unacked > 0 || info.tcpi_notsent_bytes > 0};
+                               .stalled = info.tcpi_unacked > 0 || info.tcpi_notsent_bytes > 0,
+                               .gone = info.tcpi_state != ESTABLISHED};
 }
 
 void http__conn_reset(const struct conn *conn)

@@ -110,10 +110,12 @@ static void expire(struct http *http, struct deadline *deadline)
         return;
     case DL_SUSPEND: http__overdue_locked(request_of(deadline)); return;
     case DL_STREAM:
-        /*
-         * MHD does not watch the socket of a suspended connection: let it look, the reader suspends
-         * again
-         */
+        /* MHD does not watch the socket of a suspended connection */
+        if (!http__conn_bytes(request_of(deadline)->conn).gone) {
+            http__arm_locked(http, deadline, kind);
+            return;
+        }
+        request_of(deadline)->stream.failed = true;
         request_of(deadline)->stream.waiting = false;
         MHD_resume_connection(request_of(deadline)->con);
         return;

@@ -92,9 +92,9 @@ struct stream {
     int64_t length; /* < 0: unknown */
     uint64_t sent;  /* handed to MHD */
     uint64_t last;  /* the newest piece, which may not have left */
-    bool failed;
-    bool ready;   /* guarded by http->lock: ready was said while the reader ran */
-    bool waiting; /* guarded by http->lock: connection is suspended for the producer */
+    bool failed;    /* set by the watchdog while waiting, else by the listener thread */
+    bool ready;     /* guarded by http->lock: ready was said while the reader ran */
+    bool waiting;   /* guarded by http->lock: connection is suspended for the producer */
 };
 
 struct rq_private {
@@ -203,6 +203,7 @@ void http__connection(void *cls, struct MHD_Connection *con, void **context,
 struct conn_bytes {
     uint64_t in, out;
     bool stalled; /* something waits to be sent or acknowledged */
+    bool gone;    /* the peer has closed, at least its side */
 };
 struct conn_bytes http__conn_bytes(const struct conn *conn);
 /* Ends the connection with a reset, so that the peer cannot take what it has for complete. */

@@ -291,7 +291,7 @@ enum MHD_Result http__access(void *cls, struct MHD_Connection *con, const char *
  */
 static uint64_t sent_bytes(const struct rq_private *priv, bool complete)
 {
-    uint64_t acked;
+    uint64_t acked, seen;
 
     if (complete || priv->status == 0)
         return complete ? priv->length : 0;
@@ -299,10 +299,16 @@ static uint64_t sent_bytes(const struct rq_private *priv, bool complete)
         return priv->stream.sent - priv->stream.last;
     if (!priv->is_fd)
         return 0;
-    acked = http__conn_bytes(priv->conn).out - priv->acked_before;
-    if (acked <= priv->header_bytes)
+    /* a reset clears the kernel's count: what the watchdog saw before it stands */
+    pthread_mutex_lock(&priv->http->lock);
+    seen = priv->conn->moved;
+    pthread_mutex_unlock(&priv->http->lock);
+    acked = http__conn_bytes(priv->conn).out;
+    if (acked < seen)
+        acked = seen;
+    if (acked <= priv->acked_before + priv->header_bytes)
         return 0;
-    acked -= priv->header_bytes;
+    acked -= priv->acked_before + priv->header_bytes;
     return acked < priv->length ? acked : priv->length;
 }
 

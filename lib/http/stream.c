@@ -15,28 +15,28 @@
 
 #include "lib/base/banned.h"
 
-/*
- * The reader has nothing. True: ask it again at once; false: suspended, or nobody may wait any
- * more.
- */
-static bool wait_for_producer(struct rq_private *priv)
+enum pause { PAUSE_ASK_AGAIN, PAUSE_SUSPENDED, PAUSE_GIVE_UP };
+
+/* The reader has nothing. Once suspended, the stream belongs to whoever resumes it. */
+static enum pause wait_for_producer(struct rq_private *priv)
 {
     struct http *http = priv->http;
     struct stream *stream = &priv->stream;
-    bool again;
+    enum pause pause = PAUSE_SUSPENDED;
 
     pthread_mutex_lock(&http->lock);
-    again = stream->ready;
+    if (stream->ready)
+        pause = PAUSE_ASK_AGAIN;
+    else if (http->aborting)
+        pause = PAUSE_GIVE_UP;
     stream->ready = false;
-    if (!again && http->aborting) {
-        stream->failed = true;
-    } else if (!again) {
+    if (pause == PAUSE_SUSPENDED) {
         stream->waiting = true;
         MHD_suspend_connection(priv->con);
         http__arm_locked(http, &priv->deadline, DL_STREAM);
     }
     pthread_mutex_unlock(&http->lock);
-    return again;
+    return pause;
 }
 
 static ssize_t fail(struct rq_private *priv)
@@ -54,11 +54,15 @@ static ssize_t read_stream(void *cls, uint64_t position, char *out, size_t max)
     ssize_t n;
 
     (void)position;
-    do
-        n = stream->read(stream->cls, out, max);
-    while (n == HTTP_AGAIN && wait_for_producer(priv));
-    if (n == HTTP_AGAIN)
-        return stream->failed ? fail(priv) : 0;
+    if (stream->failed) /* the peer has left while the producer was silent */
+        return fail(priv);
+    while ((n = stream->read(stream->cls, out, max)) == HTTP_AGAIN) {
+        switch (wait_for_producer(priv)) {
+        case PAUSE_ASK_AGAIN: continue;
+        case PAUSE_SUSPENDED: return 0;
+        case PAUSE_GIVE_UP: return fail(priv);
+        }
+    }
     if (n == HTTP_END && stream->length >= 0 && stream->sent < (uint64_t)stream->length)
         return fail(priv);
     if (n == HTTP_END)
