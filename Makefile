@@ -186,6 +186,8 @@ $(GEN)/sql_%.h: $(GEN)/sql_%.c
 $(call obj,$(CONNECTOR_SRC) connector/main.c $(UNIT_SRC) $(wildcard tests/bench/*.c)): | $(GEN)/sql_connector.h
 $(call obj,$(SERVER_SRC) server/main.c $(UNIT_SRC) $(wildcard tests/bench/*.c)): | $(GEN)/sql_broker.h
 
+$(B)/server/openapi/openapi.o: server/openapi/openapi.json
+
 # changed flags rebuild everything of this mode
 FLAGS_NOW := $(CC) $(CPPFLAGS) $(CFLAGS)
 FLAGS_STAMP := $(B)/.flags

@@ -15,6 +15,7 @@
 #include "server/evidence/evidence.h"
 #include "server/health.h"
 #include "server/metering/metering.h"
+#include "server/openapi/openapi.h"
 #include "server/order/order.h"
 #include "server/registry/auth.h"
 #include "server/registry/registry.h"
@@ -113,7 +114,7 @@ static int open_listeners(struct app *app, struct arena *arena, struct err *err)
 {
     static const struct http_route *const api[] = {
         health_routes,   registry_routes,   catalogue_routes, order_routes,
-        metering_routes, settlement_routes, evidence_routes,
+        metering_routes, settlement_routes, evidence_routes,  openapi_routes,
     };
     static const struct http_route *const operator[] = {
         health_routes,
