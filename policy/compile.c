@@ -272,13 +272,6 @@ static int check_restriction(struct parse *ps, const struct node *node, bool cer
     if (node->kind == NODE_ATOM && is_restriction(node) && !certain)
         return err_tell(ps->err, E_POLICY_UNSUPPORTED, node->at.p,
                         "a usage restriction is not understood as an alternative");
-    for (size_t i = 0; node->kind == NODE_ATOM && i < node->n_sorted; i++) {
-        if (meaning_of(node) == MEANING_RESTRICT &&
-            policy__restriction(node->sorted[i].canon) == NULL)
-            return err_tell(ps->err, E_POLICY_UNSUPPORTED, node->at.p,
-                            "usage restriction '%.*s' is not known",
-                            STR_ARG(node->sorted[i].canon));
-    }
     for (size_t i = 0; node->kind != NODE_ATOM && i < node->n_ordered; i++) {
         if (check_restriction(ps, node->ordered[i], certain && node->kind == NODE_AND) < 0)
             return err_ret(ps->err);

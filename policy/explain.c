@@ -122,14 +122,15 @@ static void add_time(struct buf *out, enum policy_lang lang, const struct value 
     }
 }
 
-static void add_value(struct buf *out, enum policy_lang lang, const struct operand_row *row,
+static void add_value(struct buf *out, enum policy_lang lang, enum policy_operand operand,
                       const struct value *value)
 {
-    const struct restriction_row *restriction =
-        row->meaning == MEANING_RESTRICT ? policy__restriction(value->canon) : NULL;
+    const struct operand_row *row = &policy__operands[operand];
+    bool closed;
+    const struct code_row *code = policy__code(operand, value->canon, &closed);
 
-    if (restriction != NULL)
-        buf_add_c(out, restriction->text[lang]);
+    if (code != NULL)
+        buf_add_c(out, code->text[lang]);
     else if (row->type == POLICY_V_TIME)
         add_time(out, lang, value);
     else if (row->type == POLICY_V_DURATION)
@@ -140,9 +141,12 @@ static void add_value(struct buf *out, enum policy_lang lang, const struct opera
 
 static void add_values(struct buf *out, enum policy_lang lang, const struct node *node)
 {
+    bool sentences = policy__operands[node->operand].meaning == MEANING_RESTRICT;
+
     for (size_t i = 0; i < node->n_sorted; i++) {
-        buf_add_c(out, i > 0 ? ", " : "");
-        add_value(out, lang, &policy__operands[node->operand], &node->sorted[i]);
+        if (i > 0)
+            buf_add_c(out, sentences ? "; " : ", ");
+        add_value(out, lang, node->operand, &node->sorted[i]);
     }
 }
 

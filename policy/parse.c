@@ -78,8 +78,7 @@ static int parse_values(struct parse *ps, const struct members *m, const struct 
         struct where at;
         const struct jval *v = policy__item(&items, node->n_values, &here, &at);
 
-        if (policy__value(ps, &policy__operands[node->operand], v, &at,
-                          &node->values[node->n_values]) < 0)
+        if (policy__value(ps, node->operand, v, &at, &node->values[node->n_values]) < 0)
             return err_ret(ps->err);
     }
     return 0;

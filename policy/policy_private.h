@@ -65,12 +65,21 @@ struct action_row {
 };
 extern const struct action_row policy__actions[POLICY_ACT__COUNT];
 
+/* A row of codes.def. */
+struct code_row {
+    enum policy_operand operand;
+    struct str value;
+    const char *text[POLICY_LANG__COUNT];
+};
+/* NULL if the value has no row; *ret_closed: the operand has a list, so that it should have one. */
+const struct code_row *policy__code(enum policy_operand operand, struct str value,
+                                    bool *ret_closed);
+
 /* What one value of UsageRestriction forbids. */
 struct restriction_row {
-    struct str value; /* without its ":1" */
-    enum policy_action actions[5];
+    struct str value;
+    enum policy_action actions[4];
     size_t n_actions;
-    const char *text[POLICY_LANG__COUNT];
 };
 /* NULL if the value is not one of CX-0152. */
 const struct restriction_row *policy__restriction(struct str value);
@@ -292,7 +301,7 @@ struct str policy__expand(const struct prefixes *prefixes, struct str name,
                           char full[static NAME_MAX_BYTES]);
 
 /* Types one right operand. */
-MUST_CHECK int policy__value(struct parse *ps, const struct operand_row *row, const struct jval *v,
+MUST_CHECK int policy__value(struct parse *ps, enum policy_operand operand, const struct jval *v,
                              const struct where *w, struct value *ret_value);
 
 /* True for the bare name of a member that policies may have ("permission"). */

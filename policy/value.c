@@ -278,9 +278,11 @@ static bool give_type(struct parse *ps, const struct operand_row *row, struct va
     CHECK_UNREACHABLE();
 }
 
-int policy__value(struct parse *ps, const struct operand_row *row, const struct jval *v,
+int policy__value(struct parse *ps, enum policy_operand operand, const struct jval *v,
                   const struct where *w, struct value *ret_value)
 {
+    const struct operand_row *row = &policy__operands[operand];
+    bool closed;
     struct value value = {0};
     int status =
         jtype_of(v) == J_OBJECT ? read_object(ps, v, w, &value) : read_scalar(ps, v, w, &value);
@@ -295,6 +297,9 @@ int policy__value(struct parse *ps, const struct operand_row *row, const struct 
     if (!give_type(ps, row, &value))
         return refuse(ps, w, E_INVALID, "'%.*s' is not %s", STR_ARG(value.text),
                       type_words[row->type]);
+    if (policy__code(operand, value.canon, &closed) == NULL && closed)
+        return refuse(ps, w, E_POLICY_UNSUPPORTED, "'%.*s' is not a value of '%s'",
+                      STR_ARG(value.text), row->iri.p);
     *ret_value = value;
     return 0;
 }

@@ -53,19 +53,20 @@ static_assert(ARRAY_LEN(type_names) == POLICY_TYPE__COUNT, "one name per type");
 const char *const policy__conflict_names[CONFLICT__COUNT] = {"invalid", "perm", "prohibit"};
 const char *const policy__list_names[LIST__COUNT] = {"permission", "prohibition", "obligation"};
 
+static const struct code_row codes[] = {
+#define CODE(operand_, value_, ko_, en_) {POLICY_OP_##operand_, STR_INIT(value_), {ko_, en_}},
+#include "policy/codes.def"
+#undef CODE
+};
+
 /* CX-0152, UsageRestriction: what each clause forbids, in ODRL's words */
 static const struct restriction_row restrictions[] = {
-    {STR_INIT("cx.thirdParty.forbidden"),
-     {POLICY_ACT_DISTRIBUTE, POLICY_ACT_TRANSFER, POLICY_ACT_REPRODUCE, POLICY_ACT_GRANT_USE}, 4,
-     {"제3자에게 제공하지 말 것", "the data must not be passed on to third parties"}},
-    {STR_INIT("cx.manipulation.forbidden"), {POLICY_ACT_MODIFY}, 1,
-     {"데이터를 변조하지 말 것", "the data must not be manipulated"}},
-    {STR_INIT("cx.derivations.forbidden"), {POLICY_ACT_DERIVE}, 1,
-     {"파생 데이터를 만들지 말 것", "no derived data may be made"}},
-    {STR_INIT("cx.extraordinaryAnalytics.forbidden"), {POLICY_ACT_DATA_MINING}, 1,
-     {"통상의 범위를 넘는 분석을 하지 말 것", "no analysis beyond the ordinary may be made"}},
-    {STR_INIT("cx.dataProviderRemoval.forbidden"), {POLICY_ACT_REMOVE_PROVENANCE}, 1,
-     {"데이터 제공자 표시를 지우지 말 것", "the name of the data provider must not be removed"}},
+    {STR_INIT("cx.thirdParty.forbidden:1"),
+     {POLICY_ACT_DISTRIBUTE, POLICY_ACT_TRANSFER, POLICY_ACT_REPRODUCE, POLICY_ACT_GRANT_USE}, 4},
+    {STR_INIT("cx.manipulation.forbidden:1"),           {POLICY_ACT_MODIFY},            1},
+    {STR_INIT("cx.derivations.forbidden:1"),            {POLICY_ACT_DERIVE},            1},
+    {STR_INIT("cx.extraordinaryAnalytics.forbidden:1"), {POLICY_ACT_DATA_MINING},       1},
+    {STR_INIT("cx.dataProviderRemoval.forbidden:1"),    {POLICY_ACT_REMOVE_PROVENANCE}, 1},
 };
 
 /* clang-format on */
@@ -135,13 +136,22 @@ bool policy__operator_find(struct str name, enum policy_operator *ret_op)
 
 const struct restriction_row *policy__restriction(struct str value)
 {
-    struct str clause = value;
-
-    if (str_ends(clause, STR(":1")))
-        clause.n -= 2;
     for (size_t i = 0; i < ARRAY_LEN(restrictions); i++) {
-        if (str_eq(restrictions[i].value, clause))
+        if (str_eq(restrictions[i].value, value))
             return &restrictions[i];
+    }
+    return NULL;
+}
+
+const struct code_row *policy__code(enum policy_operand operand, struct str value, bool *ret_closed)
+{
+    *ret_closed = false;
+    for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
+        if (codes[i].operand != operand)
+            continue;
+        *ret_closed = true;
+        if (str_eq(codes[i].value, value))
+            return &codes[i];
     }
     return NULL;
 }

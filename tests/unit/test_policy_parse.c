@@ -291,9 +291,11 @@ static const struct { const char *json; enum err_code code; const char *at; } re
     {P(A("Membership", "isAnyOf", "['active']")), UNSUPPORTED, AT_C "/operator"},
     {P(A("UsageRestriction", "isAllOf", "['cx.thirdParty.forbidden:1']")), UNSUPPORTED, AT_C "/leftOperand"},
     {P(A("DataProvisioningEndDate", "eq", "'2027-01-01'")), UNSUPPORTED, AT_C "/leftOperand"},
-    {"{'prohibition':[{'action':'use','constraint':[" A("UsageRestriction", "isAllOf", "['cx.everything.forbidden:1']") "]}]}", UNSUPPORTED, "/prohibition/0/constraint/0"},
+    {"{'prohibition':[{'action':'use','constraint':[" A("UsageRestriction", "isAllOf", "['cx.everything.forbidden:1']") "]}]}", UNSUPPORTED, "/prohibition/0/constraint/0/rightOperand/0"},
     {"{'prohibition':[{'action':'use','constraint':[{'or':[" A("UsageRestriction", "isAllOf", "['cx.thirdParty.forbidden:1']") "]}]}]}", UNSUPPORTED, "/prohibition/0/constraint/0/or/0"},
     {"{'prohibition':[{'action':'use','constraint':[" A("Liability", "eq", "'cx.grossNegligence:1'") "]}]}", UNSUPPORTED, "/prohibition/0/constraint/0/leftOperand"},
+    {P(A("Liability", "eq", "'cx.grossNegligence'")), UNSUPPORTED, AT_C "/rightOperand"},
+    {P(A("naru:aiTraining", "eq", "'yes'")), UNSUPPORTED, AT_C "/rightOperand"},
     /* time */
     {P(A("dateTime", "lteq", "'2026-01-01T00:00:00'")), E_INVALID, AT_C "/rightOperand"},
     {P(A("dateTime", "lteq", "'2026-02-30'")), E_INVALID, AT_C "/rightOperand"},

@@ -53,7 +53,7 @@ static const struct {
      "(UsageRestriction isAllOf cx.thirdParty.forbidden:1) !use (DataProvisioningEndDate eq "
      "2027-01-01) !delete",                                                            "정책\n허가 1: 다음 조건을 모두 만족하면 이용을 허용합니다.\n"
      "  - 계약 체결 후 30일까지만 이용할 것\n"
-     "  - 계약 조항 – 책임 범위: cx.grossNegligence:1\n"
+     "  - 계약 조항 – 책임 범위: 고의와 중과실에 한정\n"
      "금지 2: 이용할 때 다음을 지켜야 합니다.\n"
      "  - 제3자에게 제공하지 말 것\n"
      "의무 3: 삭제 의무가 있습니다.\n"
@@ -61,7 +61,7 @@ static const struct {
      "  - 제공자가 2027-01-01 (UTC)까지 데이터를 제공할 것\n"
      "허가와 금지가 충돌하면 정책 전체가 무효입니다.\n",                                                    "Policy\nPermission 1: use is permitted if all of the following hold:\n"
      "  - the data is used only for 30 days after the agreement\n"
-     "  - term of the contract – liability: cx.grossNegligence:1\n"
+     "  - term of the contract – liability: limited to intent and gross negligence\n"
      "Prohibition 2: whoever uses the data must observe the following:\n"
      "  - the data must not be passed on to third parties\n"
      "Obligation 3: deletion is a duty.\n"
@@ -98,7 +98,7 @@ START_TEST(test_explain)
 
 END_TEST
 
-/* A value of the operand's form, and one of a restriction's list. */
+/* A value of the operand's form; the first of its list if it has one. */
 static const char *sample(enum policy_operand operand)
 {
     static const char *const values[POLICY_VALUE_TYPE__COUNT] = {
@@ -107,8 +107,21 @@ static const char *sample(enum policy_operand operand)
         [POLICY_V_TIME] = "2026-01-02", [POLICY_V_DURATION] = "P3D",
     };
 
-    return operand == POLICY_OP_USAGE_RESTRICTION ? "cx.thirdParty.forbidden:1"
-                                                  : values[policy_operand_type(operand)];
+    static const struct {
+        enum policy_operand operand;
+        const char *value;
+    } codes[] = {
+
+#define CODE(operand_, value_, ko_, en_) {POLICY_OP_##operand_, value_},
+#include "policy/codes.def"
+#undef CODE
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
+        if (codes[i].operand == operand)
+            return codes[i].value;
+    }
+    return values[policy_operand_type(operand)];
 }
 
 static bool has_hangul(struct str text)
@@ -171,6 +184,17 @@ END_TEST
 
 START_TEST(test_every_name)
 {
+    static const struct {
+        const char *ko, *en;
+    } codes[] = {
+
+#define CODE(operand_, value_, ko_, en_) {ko_, en_},
+#include "policy/codes.def"
+#undef CODE
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(codes); i++)
+        ck_assert(has_hangul(str_c(codes[i].ko)) && !has_hangul(str_c(codes[i].en)));
     for (int i = 0; i < POLICY_OP__COUNT; i++) {
         ck_assert(has_hangul(str_c(policy_operand_text((enum policy_operand)i, POLICY_KO))));
         ck_assert(!has_hangul(str_c(policy_operand_text((enum policy_operand)i, POLICY_EN))));
