@@ -17,6 +17,7 @@ void app_stop(struct app *app)
 
     http_close(&app->management_http, grace_us);
     http_close(&app->public_http, grace_us);
+    dataplane_finish(app->dataplane);
     timers_close(&app->timers);
     outbox_close(&app->outbox, grace_us);
     exchange_close(&app->exchange);

@@ -17,6 +17,9 @@
 struct jval;
 
 MUST_CHECK int dataplane_open(struct app *app, struct dataplane **ret_dataplane, struct err *err);
+/* When the listeners have closed, and before the outbox does: waits until what was delivered is
+ * counted. NULL allowed. */
+void dataplane_finish(struct dataplane *dataplane);
 void dataplane_close(struct dataplane **dataplane);
 /* Public listener: /data/…, /data/token (refresh). */
 extern const struct http_route dataplane_public_routes[];
@@ -27,6 +30,9 @@ extern const struct http_route dataplane_management_routes[];
  * say what is wrong with the data address. */
 MUST_CHECK int dataplane_check_address(struct app *app, struct str data_address, struct str format,
                                        struct err *err);
+/* Opens the file of a `File` address below the operator's folders: a descriptor for the caller, or
+ * a negative error (E_INVALID, E_NOT_FOUND, E_IO) with at = "/path". */
+MUST_CHECK int dataplane_open_file(struct app *app, struct str path, struct err *err);
 /* Formats that an asset's address can be served in, as DSP distribution formats: "HttpData-PULL".
  */
 struct str_list dataplane_formats(struct str data_address);

@@ -5,8 +5,6 @@
  * §2). The contract policy always names the plans (`order isAnyOf urn:naru:plan:<hash>`), free ones too: the order is where the buyer declares its purpose. Publishing the same asset
  * again makes the next version. GET lists what is published; DELETE withdraws: the offer goes at once, agreements that exist keep running.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -281,10 +279,13 @@ static int measure_file(struct work *work, struct err *err)
 
     if (!str_eq(jval_str(jval_get(work->in.source, "type")), STR("File")) || path.n == 0)
         return 0;
-    fd = open(arena_cstr(arena, path), O_RDONLY | O_CLOEXEC);
+    fd = dataplane_open_file(work->rq->app, path, err);
+    if (fd < 0 && err->code == E_NOT_FOUND) { /* a folder */
+        err_clear(err);
+        return 0;
+    }
     if (fd < 0)
-        return err_tell(err, E_INVALID, "/source/path", "cannot be opened: %s",
-                        strerrordesc_np(errno));
+        return err_at_prefix(err, "/source");
     if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
         close(fd);
         return 0;

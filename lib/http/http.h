@@ -188,6 +188,10 @@ void rq_stream_ready(struct rq *rq);
  */
 void rq_on_sent(struct rq *rq, void (*end)(void *cls, uint64_t sent, bool complete), void *cls);
 
+/* Breaks an answer under way, so that the receiver cannot take it for complete. Any thread, from the
+ * reply until `end` (of rq_reply_stream or rq_on_sent) has returned. */
+void rq_cut(struct rq *rq);
+
 /* HTTP_STREAM_BODY: pieces go to `sink` (return 0, or an error that ends the request); `done` then
  * answers. */
 void rq_body_sink(struct rq *rq,

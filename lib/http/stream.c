@@ -108,6 +108,17 @@ void rq_stream_ready(struct rq *rq)
     pthread_mutex_unlock(&slot->http->lock);
 }
 
+void rq_cut(struct rq *rq)
+{
+    struct rq_private *priv = rq->priv;
+
+    pthread_mutex_lock(&priv->http->lock);
+    if (priv->conn != NULL)
+        http__conn_reset(priv->conn);
+    pthread_mutex_unlock(&priv->http->lock);
+    rq_stream_ready(rq); /* a stream that waits for its producer asks again and is told */
+}
+
 struct file_reader {
     int fd;
     off_t at;

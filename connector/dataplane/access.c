@@ -1,0 +1,307 @@
+/*
+ * connector/dataplane/access.c - GET, HEAD /data/…: one access of a consumer, from its token to its receipt
+ *
+ * The order of checks: token -> transfer and agreement are those of the token and in force -> policy -> source. Then the writer takes the access number; there
+ * the state is checked once more, and a policy that counts uses is decided, so that neither a stale view nor parallel accesses can slip through. The answer
+ * names the event; when its last byte has left (or the connection has broken) the meter is settled.
+ */
+#include "connector/dataplane/dataplane_private.h"
+#include "connector/mgmt/mgmt.h"
+#include "lib/base/limits.h"
+#include "lib/crypto/hash.h"
+#include "sql_connector.h"
+
+#include "lib/base/banned.h"
+
+#define ACCESS_ARENA KIB(256)
+
+struct number {
+    int64_t number;
+};
+/* clang-format off */
+static const struct field number_fields[] = {FIELD(struct number, number, "number", F_REQUIRED)};
+/* clang-format on */
+static OBJECT(number_row, struct number, number_fields, OPEN);
+
+void access_ref(struct access *a)
+{
+    atomic_fetch_add(&a->refs, 1);
+}
+
+static void access_free(struct access *a)
+{
+    struct dataplane *dp = a->meter.dp;
+    struct arena *arena = a->arena;
+
+    view_unref(&a->view);
+    arena_free(&arena);
+    free(a);
+    dataplane__live(dp, -1);
+}
+
+static void settled(struct meter *meter)
+{
+    access_free((struct access *)meter);
+}
+
+/* The last owner settles: then nobody changes the meter any more. */
+void access_unref(struct access *a)
+{
+    if (atomic_fetch_sub(&a->refs, 1) > 1)
+        return;
+    if (a->view->ops->release != NULL)
+        a->view->ops->release(a);
+    if (a->taken)
+        dataplane__settle(&a->meter);
+    else
+        access_free(a);
+}
+
+static void enlist(struct access *a)
+{
+    struct dataplane *dp = a->meter.dp;
+
+    pthread_mutex_lock(&dp->lock);
+    a->next = dp->open;
+    if (a->next != NULL)
+        a->next->prev = a;
+    dp->open = a;
+    if (!dp->watching)
+        pthread_cond_signal(&dp->wake);
+    pthread_mutex_unlock(&dp->lock);
+}
+
+static void delist(struct access *a)
+{
+    struct dataplane *dp = a->meter.dp;
+
+    pthread_mutex_lock(&dp->lock);
+    if (a->prev != NULL)
+        a->prev->next = a->next;
+    else if (dp->open == a)
+        dp->open = a->next;
+    if (a->next != NULL)
+        a->next->prev = a->prev;
+    a->prev = a->next = NULL;
+    pthread_mutex_unlock(&dp->lock);
+}
+
+/* The answer has ended, whatever came of it: the only way in which a request lets its access go. */
+static void access_end(void *cls, uint64_t sent, bool complete)
+{
+    struct access *a = cls;
+    struct meter *m = &a->meter;
+
+    delist(a);
+    if (a->view->ops->end != NULL)
+        a->view->ops->end(a);
+    m->until_us = env_wall_us(m->dp->app->env);
+    if (m->until_us < m->since_us)
+        m->until_us = m->since_us;
+    m->counts = a->replied;
+    if (a->replied && !a->head) {
+        m->bytes = (int64_t)sent;
+        m->rows = row_counter_rows(complete ? &a->rows : &a->rows_before, complete && a->to_end);
+    }
+    access_unref(a);
+}
+
+/* -- answers ------------------------------------------------------------------------------------- */
+
+static ssize_t read_counted(void *cls, char *out, size_t max)
+{
+    struct access *a = cls;
+    ssize_t n;
+
+    if (atomic_load(&a->cut))
+        return HTTP_FAIL;
+    n = a->read(a, out, max);
+    if (n > 0) {
+        a->rows_before = a->rows;
+        row_counter_add(&a->rows, out, (size_t)n);
+    }
+    return n;
+}
+
+static const char *type_text(struct access *a, struct str media_type)
+{
+    return media_type.n > 0 ? arena_cstr(a->rq->arena, media_type) : NULL;
+}
+
+void dataplane__reply_stream(struct access *a, int status, struct str media_type, int64_t length,
+                             ssize_t (*read)(void *cls, char *out, size_t max))
+{
+    a->read = read;
+    a->replied = true;
+    rq_reply_stream(a->rq, status, type_text(a, media_type), length, read_counted, NULL, a);
+}
+
+void dataplane__reply_fd(struct access *a, int status, struct str media_type, int fd, uint64_t from,
+                         uint64_t length)
+{
+    a->replied = true;
+    rq_reply_fd(a->rq, status, type_text(a, media_type), fd, from, length);
+}
+
+void dataplane__reply_empty(struct access *a, int status, struct str media_type)
+{
+    a->replied = true;
+    rq_reply(a->rq, status, type_text(a, media_type), STR(""));
+}
+
+/* -- the access number --------------------------------------------------------------------------- */
+
+static int take(struct db *tx, void *arg, struct err *err)
+{
+    struct access *a = arg;
+    struct meter *m = &a->meter;
+    AUTO(arena_free) struct arena *arena = arena_new(MIB(4));
+    AUTO(buf_done) struct buf input = buf_init(KIB(8));
+    struct number number = {0};
+    uint8_t hash[SHA256_LEN];
+    int64_t until_us;
+
+    if (arena == NULL)
+        return err_set(err, E_NO_MEMORY, "", "access");
+    if (a->view->counts &&
+        dataplane__decide(tx, a->view, m->reserved, m->since_us, arena, &until_us, err) < 0)
+        return err_ret(err);
+    switch (db_one(tx, &q_access_take,
+                   DB_ARGS(DB_TEXT(a->transfer_id), DB_I64(TP_STARTED), DB_I64(m->since_us)),
+                   &number_row, arena, &number, err)) {
+    case DB_ROW: break;
+    case DB_NONE:
+        return err_tell(err, E_NOT_IN_FORCE, "transfer",
+                        "the transfer or its agreement has just ended");
+    case DB_FAIL: return err_ret(err);
+    }
+    wire_event_input(m->agreement, m->transfer, number.number, &input);
+    if (buf_failed(&input))
+        return err_set(err, E_LIMIT, "", "event");
+    sha256(buf_str(&input).p, buf_str(&input).n, hash);
+    m->event = wire_event_id(m->since_us, hash);
+    if (db_exec(tx, &q_use_add, DB_ARGS(DB_TEXT(m->agreement), DB_I64(1), DB_I64(m->reserved)),
+                NULL, err) < 0)
+        return err_ret(err);
+    return dataplane__meter_begin(tx, m, err);
+}
+
+static void taken(void *arg, const struct err *err)
+{
+    struct access *a = arg;
+
+    a->err = *err;
+    a->taken = err->code == E_OK;
+    rq_resume(a->rq);
+}
+
+static int answer(struct rq *rq, struct err *err)
+{
+    struct access *a = rq->cls;
+    const struct uuid_text event = uuid_format(a->meter.event);
+
+    if (a->err.code != E_OK) {
+        *err = a->err;
+        return err_ret(err);
+    }
+    rq_reply_header(rq, WIRE_EVENT_HEADER, str_c(event.c));
+    enlist(a);
+    return a->view->ops->answer(a, err);
+}
+
+int dataplane__take(struct access *a, int64_t bytes, struct err *err)
+{
+    struct meter *m = &a->meter;
+
+    (void)err;
+    m->reserved = a->head || bytes < 0 ? 0 : bytes;
+    m->since_us = env_wall_us(a->rq->env);
+    m->op = (struct writer_op){.name = "access_take", .fn = take, .arg = a, .done = taken};
+    rq_suspend(a->rq, answer);
+    if (writer_submit(m->dp->app->writer, &m->op, &a->err) < 0)
+        rq_resume(a->rq);
+    return 0;
+}
+
+/* -- the request --------------------------------------------------------------------------------- */
+
+static int read_token(struct rq *rq, struct dataplane *dp, struct pull_token *ret_token,
+                      struct err *err)
+{
+    struct str token = rq_header(rq, "Authorization");
+
+    if (token.n == 0)
+        return err_tell(err, E_UNAUTHENTICATED, "Authorization", "a pull token is required");
+    if (token.n > 7 && str_eq_nocase(str_n(token.p, 7), STR("Bearer ")))
+        token = str_trim(str_from(token, 7));
+    return dataplane__token_read(dp, TYP_PULL, token, rq->arena, ret_token, err);
+}
+
+/* The token was made for this very agreement and consumer. */
+static int check_binding(const struct view *view, const struct pull_token *token, struct err *err)
+{
+    if (!str_eq(view->agreement.agreement_id, token->agreement) ||
+        !str_eq(view->agreement.consumer_id, token->consumer))
+        return err_tell(err, E_PULL_TOKEN, "Authorization", "the token is for another agreement");
+    if (view->refusal.code != E_OK) {
+        *err = view->refusal;
+        return err_ret(err);
+    }
+    if (view->ops == NULL)
+        return err_tell(err, E_NOT_FOUND, "", "the dataset is no longer provided");
+    return 0;
+}
+
+static struct access *access_new(struct rq *rq, struct dataplane *dp, struct view *view)
+{
+    struct access *a = calloc(1, sizeof(*a));
+
+    if (a == NULL)
+        return NULL;
+    a->arena = arena_new(ACCESS_ARENA);
+    if (a->arena == NULL) {
+        free(a);
+        return NULL;
+    }
+    atomic_init(&a->refs, 1);
+    atomic_init(&a->cut, false);
+    a->rq = rq;
+    a->view = view_ref(view);
+    a->transfer_id = view->transfer_id;
+    a->head = str_eq(rq->method, STR("HEAD"));
+    a->began_mono_us = env_mono_us(rq->env);
+    a->meter = (struct meter){
+        .dp = dp,
+        .role = PARTY_PROVIDER,
+        .agreement = view->agreement.agreement_id,
+        .transfer = view->transfer_id,
+        .settled = settled,
+    };
+    dataplane__live(dp, 1);
+    return a;
+}
+
+int dataplane_get(struct rq *rq, struct err *err)
+{
+    const struct app *app = rq->app;
+    const struct worker *worker = rq->thread;
+    struct dataplane *dp = app->dataplane;
+    AUTO(view_unref) struct view *view = NULL;
+    struct pull_token token;
+    struct access *a;
+
+    if (read_token(rq, dp, &token, err) < 0 ||
+        dataplane__view_get(dp, worker->db, token.transfer, &view, err) < 0)
+        return err_ret(err);
+    log_ctx_add(&rq->log, L_STR("transfer", arena_str(rq->arena, view->transfer_id)));
+    if (check_binding(view, &token, err) < 0)
+        return err_ret(err);
+    a = access_new(rq, dp, view);
+    if (a == NULL)
+        return err_set(err, E_NO_MEMORY, "", "access");
+    rq->cls = a;
+    rq_on_sent(rq, access_end, a); /* from here on the request owns the access */
+    if (path_read(rq->rest, a->arena, &a->path, err) < 0)
+        return err_ret(err);
+    return view->ops->begin(a, err);
+}

@@ -1,0 +1,226 @@
+/*
+ * connector/dataplane/dataplane_private.h - what the files of the unit share
+ *
+ * One access of a consumer (struct access) goes: token -> view of the transfer (cached at most VIEW_US) -> policy -> the driver looks at its source -> one
+ * operation of the writer takes the access number, if the transfer still runs and the policy's counters still allow it -> the driver answers -> the last
+ * byte has left -> the receipt is written lazily. A row in `access` bridges the last two steps, so that a crash between them loses no receipt.
+ *
+ * Locks: a flow's lock is taken before lib/http's and lib/net's; dataplane->lock is a leaf but for rq_cut().
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "connector/dataplane/dataplane.h"
+#include "connector/dataplane/path.h"
+#include "connector/dataplane/rows.h"
+#include "lib/base/check.h"
+#include "lib/base/timefmt.h"
+#include "lib/jdoc/jdoc.h"
+#include "lib/wire/wire.h"
+#include "policy/policy.h"
+
+#define VIEWS       1024 /* cached transfers */
+#define TOKENS      4096 /* cached verifications */
+#define VIEW_US     (5 * US_PER_S)
+#define RECHECK_US  (2 * US_PER_S) /* of streams that are open */
+#define ADDRESS_MAX KIB(64)
+
+struct access;
+struct renewal;
+
+/* -- token.c ----------------------------------------------------------------------------------- */
+
+#define TYP_PULL    "naru-pull+jwt"
+#define TYP_REFRESH "naru-refresh+jwt"
+
+/* What both kinds of token of ours say. issued_us orders them: a newer one that was used retires older refresh tokens. */
+struct pull_token {
+    struct str transfer, agreement, consumer;
+    int64_t issued_us, expires_us;
+};
+
+struct token_cache;
+MUST_CHECK int token_cache_open(struct token_cache **ret_cache, struct err *err);
+void token_cache_close(struct token_cache **cache);
+/* Appends the compact token. */
+MUST_CHECK int dataplane__token_make(struct dataplane *dp, const char *typ,
+                                     const struct pull_token *token, struct buf *out,
+                                     struct err *err);
+/* Verified pull tokens are kept until they expire. Texts live in the arena. Errors: E_PULL_TOKEN. */
+MUST_CHECK int dataplane__token_read(struct dataplane *dp, const char *typ, struct str compact,
+                                     struct arena *arena, struct pull_token *ret_token,
+                                     struct err *err);
+
+/* -- view.c ------------------------------------------------------------------------------------ */
+
+/* A transfer as provider, its agreement, policy and source as of loaded_us; immutable, counted. */
+struct view {
+    atomic_int refs;
+    struct arena *arena; /* owned, with all texts */
+    struct str transfer_id;
+    int64_t state;
+    struct agreement agreement; /* without its policy's text */
+    struct policy *policy;      /* owned */
+    bool counts;          /* its decision needs counters: made in the writer for each access */
+    struct jdoc *address; /* owned; NULL if the asset is gone */
+    const struct source_ops *ops;
+    int64_t loaded_us, until_us; /* as long as it may be used */
+    struct err refusal;          /* why it gives no access; E_OK if it does */
+};
+
+/* The view, from the cache or the database; a view that refuses is never cached. Errors: E_NOT_IN_FORCE (no such transfer), E_DB. */
+MUST_CHECK int dataplane__view_get(struct dataplane *dp, struct db *db, struct str transfer_id,
+                                   struct view **ret_view, struct err *err);
+/* Past the cache. */
+MUST_CHECK int dataplane__view_load(struct dataplane *dp, struct db *db, struct str transfer_id,
+                                    struct view **ret_view, struct err *err);
+void view_unref(struct view **view);
+struct view *view_ref(struct view *view);
+/* Decides about one more access of `bytes`. Errors: E_POLICY with the reason, E_DB. */
+MUST_CHECK int dataplane__decide(struct db *db, const struct view *view, int64_t bytes,
+                                 int64_t now_us, struct arena *arena, int64_t *ret_until_us,
+                                 struct err *err);
+
+/* -- meter.c ----------------------------------------------------------------------------------- */
+
+/* What one access took, on our side of it. Lives until `settled` is called. */
+struct meter {
+    struct dataplane *dp;
+    enum party_role role;
+    struct str agreement, transfer; /* transfer: the provider's pid */
+    struct uuid event;
+    int64_t since_us, until_us;
+    int64_t bytes, rows, reserved;
+    bool counts; /* false: nothing was delivered, the access is undone */
+    void (*settled)(struct meter *meter);
+    struct writer_op op;
+    struct meter *next; /* that could not be written yet */
+};
+
+/* Inside an operation: the row that says that a receipt is due. */
+MUST_CHECK int dataplane__meter_begin(struct db *tx, const struct meter *meter, struct err *err);
+/* Writes the receipt, soon, at least until it is written; then calls meter->settled (writer's thread). */
+void dataplane__settle(struct meter *meter);
+/* Tries again what could not be written. */
+void dataplane__settle_again(struct dataplane *dp);
+/* At start: receipts of accesses that a crash has cut off. */
+MUST_CHECK int dataplane__recover(struct dataplane *dp, struct err *err);
+
+/* -- access.c ---------------------------------------------------------------------------------- */
+
+struct access {
+    struct meter meter;         /* first */
+    struct access *prev, *next; /* dataplane->open */
+    atomic_int refs;            /* the request's, and one per producer */
+    struct rq *rq;              /* until access_end */
+    struct arena *arena;        /* owned */
+    struct view *view;          /* owned reference */
+    struct str transfer_id;
+    bool head;       /* HEAD: no body */
+    bool taken;      /* has an access number */
+    bool replied;    /* the source's own answer has begun */
+    atomic_bool cut; /* may not go on */
+    int64_t began_mono_us;
+    struct path path;
+    struct row_counter rows, rows_before; /* with and without the newest piece */
+    bool to_end; /* the answer reaches the last byte of the representation */
+    ssize_t (*read)(void *cls, char *out, size_t max);
+    struct err err;
+    void *source; /* the driver's own, in the arena */
+};
+
+/* The driver is ready (begin): takes the access number; ops->answer follows. The answer will have `bytes` bytes, 0 if unknown. */
+MUST_CHECK int dataplane__take(struct access *access, int64_t bytes, struct err *err);
+/* The driver's answer: counted, and cut if the transfer ends. length < 0: unknown. */
+void dataplane__reply_stream(struct access *access, int status, struct str media_type,
+                             int64_t length, ssize_t (*read)(void *cls, char *out, size_t max));
+/* The same for a part of a file without rows; takes fd. */
+void dataplane__reply_fd(struct access *access, int status, struct str media_type, int fd,
+                         uint64_t from, uint64_t length);
+/* The same without body: HEAD, 304. */
+void dataplane__reply_empty(struct access *access, int status, struct str media_type);
+void access_ref(struct access *access);
+void access_unref(struct access *access);
+
+/* -- drivers ----------------------------------------------------------------------------------- */
+
+struct source_ops {
+    const char *type; /* of the data address */
+    /* Is the address one of ours, complete and allowed? */
+    int (*check)(struct app *app, const struct jval *address, struct err *err);
+    /* Before the access counts: is there such a part, does a condition fail? Ends in dataplane__take, at once or later. */
+    int (*begin)(struct access *access, struct err *err);
+    /* It counts: answers with one of the dataplane__reply functions, at once or later. */
+    int (*answer)(struct access *access, struct err *err);
+    /* The answer has ended, or never began; NULL allowed. */
+    void (*end)(struct access *access);
+    /* Nobody uses the access any more; NULL allowed. */
+    void (*release)(struct access *access);
+};
+extern const struct source_ops source_file, source_http, source_sql;
+
+/* address.c: the driver for an address; NULL if there is none. */
+const struct source_ops *dataplane__source(const struct jval *address);
+/* Members of an address: a text, STR_NONE if absent; "true" or true. */
+struct str dataplane__member(const struct jval *address, const char *name);
+bool dataplane__flag(const struct jval *address, const char *name);
+
+/* -- file.c, digest.c -------------------------------------------------------------------------- */
+
+/* A file's identity and version. */
+struct file_key {
+    uint64_t device, inode, size;
+    int64_t changed_ns;
+};
+
+struct stat;
+/*
+ * Opens what a data address' path names, and `tail` below it (NULL: nothing), inside the operator's folders. The descriptor, or: E_INVALID (outside),
+ * E_NOT_FOUND, E_IO, E_CONFIG.
+ */
+MUST_CHECK int dataplane__open_path(const struct app *app, struct str path, const struct path *tail,
+                                    struct stat *ret_st, struct err *err);
+
+struct digests;
+MUST_CHECK int digests_open(struct digests **ret_digests, struct err *err);
+void digests_close(struct digests **digests);
+/* True if the SHA-256 of this version is known. */
+bool digests_find(struct digests *digests, const struct file_key *key, uint8_t ret_hash[static 32]);
+/* Has it computed, in a thread of its own; takes fd. `done` (may be NULL) is called in that thread, whatever came of it. False (fd closed, done not called): too
+ * much is waiting already. */
+bool digests_want(struct digests *digests, const struct file_key *key, int fd,
+                  void (*done)(void *cls), void *cls);
+
+/* -- dataplane.c ------------------------------------------------------------------------------- */
+
+struct dataplane {
+    struct app *app;
+    struct str key_url; /* "<did>#<key id>" */
+    char *key_url_text; /* owned */
+    struct token_cache *tokens;
+    struct digests *digests;
+    pthread_t keeper;
+    bool keeper_made;
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t wake;  /* keeper: something to look at */
+    pthread_cond_t idle;  /* live has become 0 */
+    struct view *views[VIEWS];
+    uint64_t forgotten;  /* views loaded before the newest forgetting are not kept */
+    struct access *open; /* being answered */
+    struct meter *unsettled;
+    struct renewal *renewals; /* under way, as consumer */
+    unsigned live;            /* accesses and pulls that are not settled */
+    unsigned tables;          /* queries that run */
+    bool watching;            /* the keeper looks again by itself */
+    bool check_now, closing;
+};
+
+void dataplane__live(struct dataplane *dp, int change);
+
+/* -- routes ------------------------------------------------------------------------------------ */
+#define ROUTE HTTP_ROUTE_PROTO
+#include "connector/dataplane/management_routes.def"
+#include "connector/dataplane/public_routes.def"
+#undef ROUTE

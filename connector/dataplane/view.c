@@ -1,0 +1,270 @@
+/*
+ * connector/dataplane/view.c - what an access must know of its transfer, kept for at most five seconds
+ *
+ * The policy is decided when the view is loaded, and the view lives no longer than that decision. Policies that count uses are decided in the writer for each
+ * access instead. State is checked a last time where the access number is taken (access.c), so an old view delays a refusal of a policy, never one of a state.
+ */
+#include "connector/dataplane/dataplane_private.h"
+#include "connector/facts/facts.h"
+#include "lib/base/limits.h"
+#include "sql_connector.h"
+
+#include "lib/base/banned.h"
+
+struct view_columns {
+    struct str transfer_id;
+    int64_t state;
+    struct str agreement_id, asset_id, provider_id, consumer_id;
+    int64_t agreed_us, ends_us, ended_us;
+    struct str order_id, policy, data_address;
+};
+/* clang-format off */
+static const struct field view_fields[] = {
+    FIELD(struct view_columns, transfer_id,  "transfer_id",  F_REQUIRED),
+    FIELD(struct view_columns, state,        "state",        F_REQUIRED),
+    FIELD(struct view_columns, agreement_id, "agreement_id", F_REQUIRED),
+    FIELD(struct view_columns, asset_id,     "asset_id",     F_REQUIRED),
+    FIELD(struct view_columns, provider_id,  "provider_id",  F_REQUIRED),
+    FIELD(struct view_columns, consumer_id,  "consumer_id",  F_REQUIRED),
+    FIELD(struct view_columns, agreed_us,    "agreed_us",    F_REQUIRED),
+    FIELD(struct view_columns, ends_us,      "ends_us",      0),
+    FIELD(struct view_columns, ended_us,     "ended_us",     0),
+    FIELD(struct view_columns, order_id,     "order_id",     0),
+    FIELD(struct view_columns, policy,       "policy",       F_REQUIRED),
+    FIELD(struct view_columns, data_address, "data_address", 0),
+};
+/* clang-format on */
+static OBJECT(view_row, struct view_columns, view_fields, OPEN);
+
+struct view *view_ref(struct view *view)
+{
+    atomic_fetch_add(&view->refs, 1);
+    return view;
+}
+
+void view_unref(struct view **view_address)
+{
+    struct view *view = MOVE(*view_address);
+
+    if (view == NULL || atomic_fetch_sub(&view->refs, 1) > 1)
+        return;
+    policy_unref(&view->policy);
+    jdoc_free(&view->address);
+    arena_free(&view->arena);
+    free(view);
+}
+
+static int compile(struct view *view, struct str text, struct err *err)
+{
+    AUTO(jdoc_free) struct jdoc *doc = NULL;
+
+    if (jdoc_parse(text, &jlimits_default, &doc, err) < 0 ||
+        policy_compile(jdoc_root(doc), &view->policy, err) < 0) {
+        err->code = E_CORRUPT; /* it was understood when the agreement was made */
+        return err_prefix(err, "policy of agreement '%.*s'", STR_ARG(view->agreement.agreement_id));
+    }
+    view->counts = (policy_needs(view->policy, POLICY_AT_ACCESS) & POLICY_NEEDS_COUNTERS) != 0;
+    return 0;
+}
+
+/* State and time, without the policy. */
+static int check_force(const struct view *view, int64_t now_us, struct err *err)
+{
+    const struct agreement *a = &view->agreement;
+    const char *state = transfer_state_name(view->state);
+
+    if (a->ended_us > 0)
+        return err_tell(err, E_NOT_IN_FORCE, "agreement", "the agreement has been ended");
+    if (a->ends_us > 0 && a->ends_us <= now_us)
+        return err_tell(err, E_NOT_IN_FORCE, "agreement", "the agreement has expired");
+    if (view->state != TP_STARTED)
+        return err_tell(err, E_NOT_IN_FORCE, "transfer", "the transfer is %s, not STARTED",
+                        state != NULL ? state : "unknown");
+    return 0;
+}
+
+int dataplane__decide(struct db *db, const struct view *view, int64_t bytes, int64_t now_us,
+                      struct arena *arena, int64_t *ret_until_us, struct err *err)
+{
+    const struct agreement *a = &view->agreement;
+    struct policy_decision *decision = ARENA_NEW(arena, struct policy_decision);
+    struct policy_facts *facts = ARENA_NEW(arena, struct policy_facts);
+    AUTO(buf_done) struct buf reason = buf_init(KIB(2));
+    struct peer peer;
+    const struct facts_about about = {
+        .peer = &peer, .asset_id = a->asset_id, .agreement = a, .bytes = bytes};
+    const struct policy_question question = {
+        .action = POLICY_ACT_USE,
+        .scope = POLICY_AT_ACCESS,
+        .now_us = now_us,
+        .agreement_us = a->agreed_us,
+        .target = a->asset_id,
+        .assignee = a->consumer_id,
+        .flags = POLICY_EMPTY_PERMITS | POLICY_DUTY_EVENTUAL,
+    };
+
+    if (decision == NULL || facts == NULL)
+        return err_set(err, E_NO_MEMORY, "", "decision");
+    if (facts_peer(db, a->consumer_id, arena, &peer, err) < 0 ||
+        facts_gather(db, view->policy, &about, now_us, arena, facts, err) < 0)
+        return err_ret(err);
+    policy_decide(view->policy, &question, facts, decision);
+    *ret_until_us = decision->valid_until_us;
+    if (decision->verdict == POLICY_PERMIT)
+        return 0;
+    policy_reason(decision, POLICY_EN, &reason);
+    return err_tell(err, E_POLICY, "policy", "%.*s", STR_ARG(buf_str(&reason)));
+}
+
+static int judge(struct dataplane *dp, struct db *db, struct view *view, struct err *err)
+{
+    const int64_t now_us = env_wall_us(dp->app->env);
+    AUTO(arena_free) struct arena *arena = arena_new(MIB(4));
+    int64_t decided_until_us = POLICY_FOREVER;
+
+    view->loaded_us = now_us;
+    view->until_us = now_us + VIEW_US;
+    if (view->agreement.ends_us > 0 && view->agreement.ends_us < view->until_us)
+        view->until_us = view->agreement.ends_us;
+    if (arena == NULL)
+        return err_set(err, E_NO_MEMORY, "", "decision");
+    if (check_force(view, now_us, &view->refusal) < 0 || view->counts)
+        return 0;
+    if (dataplane__decide(db, view, 0, now_us, arena, &decided_until_us, &view->refusal) < 0 &&
+        view->refusal.code != E_POLICY) {
+        *err = view->refusal;
+        return err_ret(err);
+    }
+    if (decided_until_us < view->until_us)
+        view->until_us = decided_until_us;
+    return 0;
+}
+
+static int fill(struct view *view, const struct view_columns *c, struct err *err)
+{
+    view->transfer_id = c->transfer_id;
+    view->state = c->state;
+    view->agreement = (struct agreement){
+        .agreement_id = c->agreement_id,
+        .role = STR("provider"),
+        .provider_id = c->provider_id,
+        .consumer_id = c->consumer_id,
+        .asset_id = c->asset_id,
+        .agreed_us = c->agreed_us,
+        .ends_us = c->ends_us,
+        .ended_us = c->ended_us,
+        .order_id = c->order_id,
+    };
+    if (compile(view, c->policy, err) < 0)
+        return err_ret(err);
+    if (!str_present(c->data_address))
+        return 0;
+    if (jdoc_parse(c->data_address, &jlimits_default, &view->address, err) < 0) {
+        err->code = E_CORRUPT;
+        return err_prefix(err, "data address of '%.*s'", STR_ARG(c->asset_id));
+    }
+    view->ops = dataplane__source(jdoc_root(view->address));
+    return 0;
+}
+
+int dataplane__view_load(struct dataplane *dp, struct db *db, struct str transfer_id,
+                         struct view **ret_view, struct err *err)
+{
+    AUTO(view_unref) struct view *view = calloc(1, sizeof(*view));
+    struct view_columns columns = {0};
+
+    if (view == NULL)
+        return err_set(err, E_NO_MEMORY, "", "view");
+    atomic_init(&view->refs, 1);
+    view->arena = arena_new(MIB(4));
+    if (view->arena == NULL)
+        return err_set(err, E_NO_MEMORY, "", "view");
+    switch (db_one(db, &q_access_view, DB_ARGS(DB_TEXT(transfer_id)), &view_row, view->arena,
+                   &columns, err)) {
+    case DB_ROW: break;
+    case DB_NONE:
+        return err_tell(err, E_NOT_IN_FORCE, "transfer", "there is no such transfer any more");
+    case DB_FAIL: return err_ret(err);
+    }
+    if (fill(view, &columns, err) < 0 || judge(dp, db, view, err) < 0)
+        return err_ret(err);
+    *ret_view = MOVE(view);
+    return 0;
+}
+
+static struct view *find(struct dataplane *dp, struct str transfer_id, int64_t now_us,
+                         uint64_t *ret_forgotten)
+{
+    struct view *found = NULL;
+
+    pthread_mutex_lock(&dp->lock);
+
+    struct view *view = dp->views[str_hash(transfer_id) % VIEWS];
+
+    if (view != NULL && now_us < view->until_us && str_eq(view->transfer_id, transfer_id))
+        found = view_ref(view);
+    *ret_forgotten = dp->forgotten;
+    pthread_mutex_unlock(&dp->lock);
+    return found;
+}
+
+/* Unless something was forgotten while it was loaded: it might show the state before. */
+static void keep(struct dataplane *dp, struct view *view, uint64_t forgotten)
+{
+    struct view *old = NULL;
+
+    pthread_mutex_lock(&dp->lock);
+
+    struct view **place = &dp->views[str_hash(view->transfer_id) % VIEWS];
+
+    if (dp->forgotten == forgotten) {
+        old = *place;
+        *place = view_ref(view);
+    }
+    pthread_mutex_unlock(&dp->lock);
+    view_unref(&old);
+}
+
+int dataplane__view_get(struct dataplane *dp, struct db *db, struct str transfer_id,
+                        struct view **ret_view, struct err *err)
+{
+    uint64_t forgotten;
+    struct view *view = find(dp, transfer_id, env_wall_us(dp->app->env), &forgotten);
+
+    if (view == NULL) {
+        if (dataplane__view_load(dp, db, transfer_id, &view, err) < 0)
+            return err_ret(err);
+        if (view->refusal.code == E_OK)
+            keep(dp, view, forgotten);
+    }
+    *ret_view = view;
+    return 0;
+}
+
+void dataplane_forget(struct dataplane *dp, struct str transfer_id, struct str agreement_id)
+{
+    struct view *dropped[8];
+    size_t n;
+
+    do {
+        n = 0;
+        pthread_mutex_lock(&dp->lock);
+        dp->forgotten++;
+        for (size_t i = 0; i < VIEWS && n < ARRAY_LEN(dropped); i++) {
+            struct view *view = dp->views[i];
+
+            if (view == NULL ||
+                !((str_present(transfer_id) && str_eq(view->transfer_id, transfer_id)) ||
+                  (str_present(agreement_id) &&
+                   str_eq(view->agreement.agreement_id, agreement_id))))
+                continue;
+            dropped[n++] = view;
+            dp->views[i] = NULL;
+        }
+        dp->check_now = true;
+        pthread_cond_signal(&dp->wake);
+        pthread_mutex_unlock(&dp->lock);
+        for (size_t i = 0; i < n; i++)
+            view_unref(&dropped[i]);
+    } while (n == ARRAY_LEN(dropped));
+}

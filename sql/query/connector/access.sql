@@ -1,0 +1,81 @@
+-- name: access_view
+-- in:   transfer_id:text
+-- out:  transfer_id:text state:i64 agreement_id:text asset_id:text provider_id:text consumer_id:text agreed_us:i64 ends_us:i64
+--       ended_us:i64 order_id:text policy:text data_address:text
+SELECT t.transfer_id, t.state, t.agreement_id, t.asset_id, a.provider_id, a.consumer_id, a.agreed_us, a.ends_us, a.ended_us,
+       a.order_id, p.policy, s.data_address
+  FROM transfer AS t
+  JOIN agreement AS a ON a.agreement_id = t.agreement_id
+  JOIN policy_text AS p ON p.policy_hash = a.policy_hash
+  LEFT JOIN asset AS s ON s.asset_id = t.asset_id
+ WHERE t.transfer_id = $1
+   AND t.role = 'provider';
+
+-- name: access_take
+-- in:   transfer_id:text state:i64 now_us:i64
+-- out:  number:i64
+UPDATE transfer
+   SET next_access = next_access + 1
+ WHERE transfer_id = $1
+   AND role = 'provider'
+   AND state = $2
+   AND EXISTS (SELECT 1
+                 FROM agreement AS a
+                WHERE a.agreement_id = transfer.agreement_id
+                  AND a.ended_us IS NULL
+                  AND (a.ends_us IS NULL OR a.ends_us <= 0 OR a.ends_us > $3))
+RETURNING next_access - 1 AS number;
+
+-- name: access_put
+-- in:   event_id:text role:text agreement_id:text transfer_id:text since_us:i64 reserved_bytes:i64
+-- out:
+INSERT INTO access (event_id, role, agreement_id, transfer_id, since_us, reserved_bytes, bytes, row_count, seen_us)
+VALUES ($1, $2, $3, $4, $5, $6, 0, 0, $5);
+
+-- name: access_drop
+-- in:   event_id:text role:text
+-- out:
+DELETE FROM access
+ WHERE event_id = $1
+   AND role = $2;
+
+-- name: access_left
+-- in:   most:i64
+-- out:  event_id:text role:text agreement_id:text transfer_id:text since_us:i64 reserved_bytes:i64 bytes:i64 row_count:i64 seen_us:i64
+SELECT event_id, role, agreement_id, transfer_id, since_us, reserved_bytes, bytes, row_count, seen_us
+  FROM access
+ ORDER BY since_us, event_id, role
+ LIMIT $1;
+
+-- name: access_seen
+-- in:   event_id:text role:text bytes:i64 row_count:i64 seen_us:i64
+-- out:
+UPDATE access
+   SET bytes = $3,
+       row_count = $4,
+       seen_us = $5
+ WHERE event_id = $1
+   AND role = $2;
+
+-- name: use_add
+-- in:   agreement_id:text calls:i64 bytes:i64
+-- out:
+INSERT INTO agreement_use (agreement_id, calls, bytes)
+VALUES ($1, $2, $3)
+    ON CONFLICT (agreement_id) DO UPDATE SET calls = agreement_use.calls + excluded.calls,
+                                             bytes = agreement_use.bytes + excluded.bytes;
+
+-- name: grant_use
+-- in:   transfer_id:text issued_us:i64
+-- out:
+INSERT INTO pull_grant (transfer_id, used_us)
+VALUES ($1, $2)
+    ON CONFLICT (transfer_id) DO UPDATE SET used_us = excluded.used_us
+ WHERE pull_grant.used_us <= excluded.used_us;
+
+-- name: data_secret
+-- in:   secret_id:text
+-- out:  value:text
+SELECT value
+  FROM secret
+ WHERE secret_id = $1;
