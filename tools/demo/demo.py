@@ -288,7 +288,7 @@ def main():
     world = None
     try:
         port = int(os.environ.get("DEMO_PORT", "29440"))
-        world = World(args.bin, ports=port, companies=len(COMPANIES))
+        world = World(args.bin, ports=port or None, companies=len(COMPANIES))  # 0: any free ports
         demo = Demo(world, args.data)
         demo.run()
         demo.report.table()
