@@ -76,9 +76,9 @@ static int refuse(struct rq *rq, int status, struct err *err, const char *what)
  * Where the first field begins, if method, target and version have one space between them and CRLF
  * behind; else NULL.
  */
-static const char *behind_request_line(const struct rq *rq, const char *version)
+static const char *behind_request_line(const struct rq *rq, const char *method, const char *version)
 {
-    const char *target = rq->method.p + rq->method.n + 1;
+    const char *target = method + strlen(method) + 1;
 
     if (version != target + rq->target.n + 1 || version[-1] != '\0')
         return NULL;
@@ -102,13 +102,12 @@ static bool step_over(struct scan *scan, struct str name, struct str value)
 }
 
 /* The empty line, then the end of the header as MHD counts it. */
-static bool ends_header(const struct rq *rq, const char *at)
+static bool ends_header(const struct rq *rq, const char *method, const char *at)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(rq->priv->con, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
 
-    return info != NULL && at[0] == '\0' && at[1] == '\0' &&
-           rq->method.p + info->header_size == at + 2;
+    return info != NULL && at[0] == '\0' && at[1] == '\0' && method + info->header_size == at + 2;
 }
 
 static int single_field(struct scan *scan, struct str name, struct str value)
@@ -244,10 +243,13 @@ int http__frame(struct rq *rq, const char *method, const char *version, struct e
     struct scan scan = {.rq = rq, .err = err};
     struct str path = rq->target;
 
-    rq->method = str_c(method);
+    /* a copy: MHD's text does not outlive an answer that was given without us */
+    rq->method = arena_str(rq->arena, str_c(method));
+    if (!str_present(rq->method))
+        return err_set(err, E_NO_MEMORY, "", "request line");
     if (check_request_line(rq, version, err) < 0)
         return err_ret(err);
-    scan.at = behind_request_line(rq, version);
+    scan.at = behind_request_line(rq, method, version);
     if (scan.at == NULL)
         return refuse(rq, 400, err, "request line is malformed (RFC 9112 §3)");
     MHD_get_connection_values_n(rq->priv->con, MHD_HEADER_KIND, scan_field, &scan);
@@ -255,7 +257,7 @@ int http__frame(struct rq *rq, const char *method, const char *version, struct e
         rq->priv->close = true;
         return err_ret(err);
     }
-    if (!ends_header(rq, scan.at))
+    if (!ends_header(rq, method, scan.at))
         return refuse(rq, 400, err, "header lines must end in CRLF (RFC 9112 §2.2)");
     if (check_body(rq, version, &scan, err) < 0)
         return err_ret(err);

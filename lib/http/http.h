@@ -132,7 +132,8 @@ struct rq {
     struct rq_private *priv;
 };
 
-/* Request header's value, STR_NONE if absent. Repeated single-value headers were refused before. */
+/* Request header's value, STR_NONE if absent. Repeated single-value headers were refused before.
+ * Only in listener threads: not while the request is suspended. */
 struct str rq_header(const struct rq *rq, const char *name);
 /* Decoded path parameter {name}; a CHECK if the route has none of that name. */
 struct str rq_param(const struct rq *rq, const char *name);

@@ -85,7 +85,7 @@ static int frame(struct rq *rq, const char *method, const char *version, struct 
     if (http__route(priv->http->router, rq, err) < 0)
         return err_ret(err);
     priv->max_body = rq->route->max_body > 0 ? rq->route->max_body : LIMIT_JSON_BYTES;
-    rq->client_cert_sha256 = http__conn_certificate(priv->conn, priv->con);
+    rq->client_cert_sha256 = arena_str(rq->arena, http__conn_certificate(priv->conn, priv->con));
     return 0;
 }
 

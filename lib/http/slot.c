@@ -73,8 +73,8 @@ struct rq *http__slot_take(struct http *http, struct conn *conn, struct MHD_Conn
                            .thread = thread_object(http),
                            .env = http->cfg.env,
                            .arena = arena,
-                           .remote = str_c(conn->remote),
                            .priv = &slot->priv};
+    slot->rq.remote = arena_str(arena, str_c(conn->remote));
     /* under the lock: a late rq_stream_ready() for the slot's last user looks at it */
     pthread_mutex_lock(&http->lock);
     slot->priv = (struct rq_private){.http = http, .conn = conn, .con = con, .body = body};

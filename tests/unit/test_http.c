@@ -864,6 +864,81 @@ START_TEST(test_metrics)
 
 END_TEST
 
+static bool no_connections(void *cls)
+{
+    (void)cls;
+    return counter_get(C_HTTP_CONNECTIONS) == 0;
+}
+
+/* One line for each request, at its end. */
+START_TEST(test_access_log)
+{
+    char path[] = "/tmp/naru-test-XXXXXX";
+    int fd = mkstemp(path);
+    char text[4096] = {0};
+    struct raw_answer answer;
+
+    ck_assert_int_ge(fd, 0);
+    unlink(path);
+    log_setup(fd, LOG_INFO, LOG_LOGFMT, &env_system);
+    answer = raw_call_c(port, "GET /items/a?token=geheim HTTP/1.1\r\nHost: x\r\n"
+                              "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+                              "\r\n\r\n");
+    raw_answer_done(&answer);
+    answer = raw_call_c(port, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    raw_answer_done(&answer);
+    close_listener(); /* now both are over */
+    log_setup(2, LOG_ALARM, LOG_LOGFMT, &env_system);
+    ck_assert_int_gt(pread(fd, text, sizeof(text) - 1, 0), 0);
+    close(fd);
+    ck_assert_ptr_nonnull(strstr(text, "method=GET path=/items/a status=200 bytes=4 us="));
+    ck_assert_ptr_nonnull(strstr(text, "remote=127.0.0.1 name=say_id"));
+    ck_assert_ptr_nonnull(strstr(text, "trace=0af7651916cd43dd8448eb211c80319c"));
+    ck_assert_ptr_null(strstr(text, "geheim"));
+    ck_assert_ptr_null(strstr(text, "http_metrics"));
+    ck_assert_ptr_eq(strchr(text, '\n') + 1, text + strlen(text));
+    open_with(false);
+}
+
+END_TEST
+
+START_TEST(test_connections_per_address)
+{
+    static const struct http_route *const tables[] = {routes};
+    struct http_cfg cfg = {.env = &env_system,
+                           .name = "few",
+                           .address = STR("127.0.0.1:0"),
+                           .max_per_address = 3,
+                           .route_tables = tables,
+                           .n_route_tables = 1,
+                           .authorise = authorise};
+    struct http *few = NULL;
+    struct err err = {0};
+    int fds[4];
+
+    ck_assert_int_eq(http_open(&cfg, &few, &err), 0);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 4; i++) {
+            fds[i] = raw_connect(http_port(few));
+            raw_send_c(fds[i], "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+            if (i < 3) {
+                struct raw_answer answer = raw_read(fds[i], false);
+
+                ck_assert_int_eq(answer.status, 200);
+                raw_answer_done(&answer);
+            } else {
+                ck_assert(raw_closed_within(fds[i], 5));
+            }
+        }
+        for (int i = 0; i < 4; i++)
+            close(fds[i]);
+        ck_assert(wait_until(no_connections, NULL));
+    }
+    http_close(&few, 0);
+}
+
+END_TEST
+
 /* -- parsers ----------------------------------------------------------------------------------- */
 
 /* clang-format off */
@@ -985,6 +1060,8 @@ static Suite *suite(void)
     tcase_add_test(tc, test_large_and_file);
     tcase_add_test(tc, test_keep_alive_and_pipelining);
     tcase_add_test(tc, test_metrics);
+    tcase_add_test(tc, test_access_log);
+    tcase_add_test(tc, test_connections_per_address);
     tcase_add_test(tc, test_address_mistakes);
     suite_add_tcase(s, tc);
 
