@@ -153,9 +153,7 @@ static void write_seen(const struct eval *e, const struct insn *insn, struct pol
         (void)snprintf(number, sizeof(number), "%" PRId64, fact->values[i].number);
         append(cause->seen, sizeof(cause->seen), &n, i > 0 ? STR(", ") : STR(""));
         append(cause->seen, sizeof(cause->seen), &n,
-               row->type <= POLICY_V_DECIMAL ? fact->values[i].text
-               : row->type == POLICY_V_TIME  ? str_c(time_format(fact->values[i].number).c)
-                                             : str_c(number));
+               row->type <= POLICY_V_DECIMAL ? fact->values[i].text : str_c(number));
     }
 }
 

@@ -132,7 +132,7 @@ static int emit_fact(struct emit *e, struct insn *insn, const struct node *node)
     struct str *values;
 
     *e->needs |= UINT64_C(1) << node->operand;
-    if (type == POLICY_V_INTEGER || type == POLICY_V_BOOLEAN || type == POLICY_V_TIME) {
+    if (type == POLICY_V_INTEGER || type == POLICY_V_BOOLEAN) {
         insn->kind = INSN_NUMBER;
         set_window(insn, node->op, node->sorted[0].first, node->sorted[0].last);
         return 0;

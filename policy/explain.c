@@ -125,6 +125,10 @@ static void add_time(struct buf *out, enum policy_lang lang, const struct value 
 static void add_value(struct buf *out, enum policy_lang lang, enum policy_operand operand,
                       const struct value *value)
 {
+    static const char *const answers[][POLICY_LANG__COUNT] = {
+        {"아니요", "no" },
+        {"예",       "yes"}
+    };
     const struct operand_row *row = &policy__operands[operand];
     bool closed;
     const struct code_row *code = policy__code(operand, value->canon, &closed);
@@ -135,6 +139,8 @@ static void add_value(struct buf *out, enum policy_lang lang, enum policy_operan
         add_time(out, lang, value);
     else if (row->type == POLICY_V_DURATION)
         add_span(out, lang, value->months, value->first);
+    else if (row->type == POLICY_V_BOOLEAN)
+        buf_add_c(out, answers[value->first != 0][lang]);
     else
         buf_add_str(out, value->canon);
 }

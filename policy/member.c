@@ -244,7 +244,7 @@ int policy__entity(struct parse *ps, const struct members *m, enum term term, co
     struct where at;
 
     v = items.n == 1 ? policy__item(&items, 0, &here, &at) : NULL;
-    if (jtype_of(v) != J_OBJECT || jval_len(v) == 1)
+    if (jtype_of(v) != J_OBJECT || jval_len(v) == 1 || jval_get(v, "@value") != NULL)
         return policy__name(ps, m, term, w, false, &ret_entity->id);
     if (policy__members(ps, v, &at, IN_COLLECTION, &inner) < 0 ||
         policy__name(ps, &inner, TERM_TYPE, &at, true, &type) < 0 ||

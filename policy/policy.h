@@ -81,11 +81,11 @@ enum policy_lang { POLICY_KO, POLICY_EN, POLICY_LANG__COUNT };
 enum policy_value_type {
     POLICY_V_STRING,
     POLICY_V_IRI,
-    POLICY_V_PLACE,   /* ISO 3166-1 or -2 code, or a region of policy/places.def */
+    POLICY_V_PLACE,   /* ISO 3166-1 or -2 code, or a region of policy/places.c */
     POLICY_V_DECIMAL, /* text, at most 18 fraction digits */
     POLICY_V_INTEGER,
     POLICY_V_BOOLEAN,  /* 0 or 1 */
-    POLICY_V_TIME,     /* dateTime or date: µs UTC */
+    POLICY_V_TIME,     /* dateTime or date; from the question, never from a fact */
     POLICY_V_DURATION, /* µs; from the question, never from a fact */
     POLICY_VALUE_TYPE__COUNT
 };

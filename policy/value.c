@@ -261,7 +261,9 @@ static bool give_type(struct parse *ps, const struct operand_row *row, struct va
     case POLICY_V_BOOLEAN:
         ok = parse_number(row, value);
         value->last = value->first;
-        value->canon = arena_printf(ps->arena, "%" PRId64, value->first);
+        value->canon = row->type == POLICY_V_BOOLEAN
+                           ? (value->first != 0 ? STR("true") : STR("false"))
+                           : arena_printf(ps->arena, "%" PRId64, value->first);
         return ok;
     case POLICY_V_TIME:
         ok = value->tag == TAG_STRING && parse_time(row, value);
