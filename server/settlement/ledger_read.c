@@ -181,7 +181,8 @@ static void write_account(const struct account_row *a, struct jw *w)
 }
 
 /* The optional query parameter `name` as an argument. */
-static int query_id(const struct rq *rq, const char *name, struct db_arg *ret_arg, struct err *err)
+static int query_id(const struct rq *rq, const char *name, const char *at, struct db_arg *ret_arg,
+                    struct err *err)
 {
     const struct str text = rq_query(rq, name);
     struct uuid id;
@@ -190,7 +191,7 @@ static int query_id(const struct rq *rq, const char *name, struct db_arg *ret_ar
     if (!str_present(text))
         return 0;
     if (!uuid_parse(text, &id))
-        return err_tell(err, E_INVALID, name, "expected an id");
+        return err_tell(err, E_INVALID, at, "expected an id");
     *ret_arg = DB_UUID(id);
     return 0;
 }
@@ -205,7 +206,8 @@ int ledger_accounts(struct rq *rq, struct err *err)
     int64_t most;
 
     if (rq_query_i64(rq, "limit", 100, 1, LIMIT_PAGE, &most, err) < 0 ||
-        query_id(rq, "owner", &owner, err) < 0 || query_id(rq, "after", &after, err) < 0 ||
+        query_id(rq, "owner", "?owner", &owner, err) < 0 ||
+        query_id(rq, "after", "?after", &after, err) < 0 ||
         db_list(worker->db, &q_ledger_accounts, DB_ARGS(owner, after, DB_I64(most)),
                 &account_object, rq->arena, (size_t)most, &list, err) < 0)
         return err_ret(err);

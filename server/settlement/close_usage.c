@@ -1,0 +1,341 @@
+/*
+ * server/settlement/close_usage.c - which orders and events a close bills, and what they cost
+ * (rules 2, 3 and 4 of settlement.c)
+ *
+ * Events come in pages in the order of their ids, so memory does not grow with their number.
+ */
+#include "lib/base/limits.h"
+#include "server/audit/audit.h"
+#include "server/settlement/settlement_private.h"
+#include "sql_broker.h"
+
+#include "lib/base/banned.h"
+
+#define ORDERS_MAX  1000000
+#define PAGE        4096
+#define PAGE_ARENA  MIB(16)
+#define REACH_US    (2 * USAGE_AGE_US)
+#define MS_CEIL(us) (((us) + 999) / 1000)
+
+/* clang-format off */
+static const struct field billing_fields[] = {
+    FIELD(struct billing, order_id,        "order_id",        F_REQUIRED),
+    FIELD(struct billing, dataset_id,      "dataset_id",      F_REQUIRED),
+    FIELD(struct billing, dataset_version, "dataset_version", F_REQUIRED),
+    FIELD(struct billing, asset_id,        "asset_id",        F_REQUIRED),
+    FIELD(struct billing, title_ko,        "title_ko",        F_REQUIRED),
+    FIELD(struct billing, title_en,        "title_en",        F_REQUIRED),
+    FIELD(struct billing, provider_id,     "provider_id",     F_REQUIRED),
+    FIELD(struct billing, consumer_id,     "consumer_id",     F_REQUIRED),
+    FIELD(struct billing, plan_hash,       "plan_hash",       F_REQUIRED),
+    FIELD(struct billing, plan_text,       "plan_text",       F_REQUIRED),
+    FIELD(struct billing, agreement_id,    "agreement_id",    F_REQUIRED),
+    FIELD(struct billing, active_us,       "active_at",       F_REQUIRED | F_TIME),
+    FIELD(struct billing, active_end_us,   "active_end",      F_TIME),
+    FIELD(struct billing, hold_id,         "hold_id",         0),
+    FIELD(struct billing, hold_minor,      "hold_minor",      F_REQUIRED),
+    FIELD(struct billing, billed_before,   "billed_before",   F_REQUIRED),
+};
+static OBJECT(billing_row, struct billing, billing_fields, CLOSED);
+
+struct missing {
+    struct str agreement_id;
+    int role;
+    int64_t missing;
+};
+static const char *const roles[] = {"provider", "consumer", NULL};
+static const struct field missing_fields[] = {
+    FIELD(struct missing, agreement_id, "agreement_id", F_REQUIRED),
+    FIELD_ENUM(struct missing, role,    "role",         F_REQUIRED, roles),
+    FIELD(struct missing, missing,      "missing",      F_REQUIRED),
+};
+static OBJECT(missing_row, struct missing, missing_fields, CLOSED);
+
+/* clang-format on */
+
+/* -- orders -------------------------------------------------------------------------------------- */
+
+static int by_plan(const void *a, const void *b)
+{
+    return str_cmp((*(struct billing *const *)a)->plan_hash,
+                   (*(struct billing *const *)b)->plan_hash);
+}
+
+static int by_agreement(const void *a, const void *b)
+{
+    return str_cmp((*(struct billing *const *)a)->agreement_id,
+                   (*(struct billing *const *)b)->agreement_id);
+}
+
+/* Each plan is read once. */
+static int read_plans(struct close *close, struct err *err)
+{
+    const struct billing *last = NULL;
+
+    qsort(close->by_agreement, close->n, sizeof(struct billing *), by_plan);
+    for (size_t i = 0; i < close->n; i++) {
+        struct billing *b = close->by_agreement[i];
+
+        if (last != NULL && str_eq(last->plan_hash, b->plan_hash))
+            b->plan = last->plan;
+        else if (plan_parse(b->plan_text, close->arena, &b->plan, err) < 0)
+            return err_set(err, E_CORRUPT, "cat.plan", "plan '%.*s' cannot be read",
+                           STR_ARG(b->plan_hash));
+        last = b;
+    }
+    qsort(close->by_agreement, close->n, sizeof(struct billing *), by_agreement);
+    return 0;
+}
+
+static int load_orders(struct close *close, struct db *tx, struct err *err)
+{
+    const struct period *p = &close->period;
+    struct list list = {0};
+
+    if (db_list(tx, &q_close_orders,
+                DB_ARGS(DB_TIME(p->from_us), DB_TIME(p->to_us), DB_TIME(p->to_us - REACH_US)),
+                &billing_row, close->arena, ORDERS_MAX, &list, err) < 0)
+        return err_ret(err);
+    if (list.n >= ORDERS_MAX)
+        return err_set(err, E_LIMIT, "", "more than %d orders in one period", ORDERS_MAX);
+    close->orders = list.items;
+    close->n = list.n;
+    close->by_agreement = ARENA_ARRAY(close->arena, struct billing *, close->n);
+    if (close->by_agreement == NULL)
+        return err_set(err, E_NO_MEMORY, "", "orders");
+    for (size_t i = 0; i < close->n; i++)
+        close->by_agreement[i] = &close->orders[i];
+    return read_plans(close, err);
+}
+
+static struct billing *find(const struct close *close, struct str agreement_id)
+{
+    const struct billing key = {.agreement_id = agreement_id};
+    const struct billing *key_address = &key;
+    struct billing **found = close->n == 0 ? NULL
+                                           : bsearch(&key_address, close->by_agreement, close->n,
+                                                     sizeof(struct billing *), by_agreement);
+
+    return found != NULL ? *found : NULL;
+}
+
+/* -- events -------------------------------------------------------------------------------------- */
+
+/* A page of billed events as columns. */
+struct page {
+    size_t n;
+    struct uuid *events;
+    struct str *agreements, *states, *bodies;
+    int64_t *calls, *bytes, *rows;
+};
+
+static bool is_billed(const struct match_result *r)
+{
+    return r->state == MATCH_MATCHED || r->billable.calls > 0 || r->billable.bytes > 0 ||
+           r->billable.rows > 0;
+}
+
+static int add_counts(struct billing *b, const struct match_counts *counts, struct err *err)
+{
+    if (money_add(b->used.calls, counts->calls, &b->used.calls, err) < 0 ||
+        money_add(b->used.bytes, counts->bytes, &b->used.bytes, err) < 0 ||
+        money_add(b->used.rows, counts->rows, &b->used.rows, err) < 0)
+        return err_prefix(err, "use of order '%s'", uuid_format(b->order_id).c);
+    b->events++;
+    return 0;
+}
+
+static struct str event_body(const struct usage_event *e, const struct match_result *r,
+                             struct uuid period, struct arena *arena)
+{
+    AUTO(buf_done) struct buf body = buf_init(KIB(16));
+    struct jw w = jw_init(&body);
+
+    jw_object(&w);
+    jw_kc(&w, "event", uuid_format(e->event_id).c);
+    jw_kc(&w, "period", uuid_format(period).c);
+    jw_kstr(&w, "agreement", e->agreement_id);
+    jw_ki64(&w, "calls", r->billable.calls);
+    jw_ki64(&w, "bytes", r->billable.bytes);
+    jw_ki64(&w, "rows", r->billable.rows);
+    jw_kc(&w, "match", match_state_names[r->state]);
+    jw_object_end(&w);
+    return buf_failed(&body) ? STR_NONE : arena_str(arena, buf_str(&body));
+}
+
+static int bill_event(struct close *close, const struct usage_event *e, struct page *page,
+                      struct arena *arena, struct err *err)
+{
+    struct billing *b = find(close, e->agreement_id);
+    const struct match_counts provider = {e->provider_calls, e->provider_rows, e->provider_bytes};
+    const struct match_counts consumer = {e->consumer_calls, e->consumer_rows, e->consumer_bytes};
+    struct match_result r;
+
+    if (b == NULL)
+        return 0; /* an agreement without order: nothing to pay */
+    r = match_event(e->has_provider ? &provider : NULL, e->has_consumer ? &consumer : NULL,
+                    b->plan->match_rule, b->plan->tolerance_ppm);
+    if (!is_billed(&r))
+        return 0;
+    page->events[page->n] = e->event_id;
+    page->agreements[page->n] = e->agreement_id;
+    page->states[page->n] = str_c(match_state_names[r.state]);
+    page->bodies[page->n] = event_body(e, &r, close->period.period_id, arena);
+    page->calls[page->n] = r.billable.calls;
+    page->bytes[page->n] = r.billable.bytes;
+    page->rows[page->n] = r.billable.rows;
+    if (!str_present(page->bodies[page->n++]))
+        return err_set(err, E_NO_MEMORY, "", "billed events");
+    return add_counts(b, &r.billable, err);
+}
+
+static int store_page(struct close *close, struct db *tx, const struct page *page, struct err *err)
+{
+    if (page->n == 0)
+        return 0;
+    if (db_exec(tx, &q_billed_events_insert,
+                DB_ARGS(DB_UUID(close->period.period_id),
+                        DB_ARRAY(DBT_UUID_ARRAY, page->events, page->n),
+                        DB_ARRAY(DBT_TEXT_ARRAY, page->agreements, page->n),
+                        DB_ARRAY(DBT_I64_ARRAY, page->calls, page->n),
+                        DB_ARRAY(DBT_I64_ARRAY, page->bytes, page->n),
+                        DB_ARRAY(DBT_I64_ARRAY, page->rows, page->n),
+                        DB_ARRAY(DBT_TEXT_ARRAY, page->states, page->n)),
+                NULL, err) < 0)
+        return err_ret(err);
+    return audit_append_many(tx, ENTRY_EVENT_BILLED, close->now_us, page->bodies, page->n, err);
+}
+
+static int bill_page(struct close *close, struct db *tx, const struct list *events,
+                     struct arena *arena, struct err *err)
+{
+    struct page page = {
+        .events = ARENA_ARRAY(arena, struct uuid, events->n),
+        .agreements = ARENA_ARRAY(arena, struct str, events->n),
+        .states = ARENA_ARRAY(arena, struct str, events->n),
+        .bodies = ARENA_ARRAY(arena, struct str, events->n),
+        .calls = ARENA_ARRAY(arena, int64_t, events->n),
+        .bytes = ARENA_ARRAY(arena, int64_t, events->n),
+        .rows = ARENA_ARRAY(arena, int64_t, events->n),
+    };
+
+    if (arena_failed(arena))
+        return err_set(err, E_NO_MEMORY, "", "billed events");
+    for (size_t i = 0; i < events->n; i++) {
+        if (bill_event(close, &LIST_ITEMS(struct usage_event, *events)[i], &page, arena, err) < 0)
+            return err_ret(err);
+    }
+    return store_page(close, tx, &page, err);
+}
+
+static int bill_events(struct close *close, struct db *tx, struct err *err)
+{
+    static const uint8_t zeros[10];
+    AUTO(arena_free) struct arena *arena = arena_new(PAGE_ARENA);
+    AUTO(buf_done) struct buf agreement = buf_init(LIMIT_ID + 1);
+    const int64_t oldest_us = close->period.to_us - REACH_US;
+    const struct uuid before = uuid_v7_from(MS_CEIL(close->period.to_us), zeros);
+    struct uuid after = uuid_v7_from(oldest_us > 0 ? oldest_us / 1000 : 0, zeros);
+    struct list events = {0};
+
+    if (arena == NULL)
+        return err_set(err, E_NO_MEMORY, "", "events");
+    do {
+        arena_reset(arena);
+        if (db_list(tx, &q_close_events,
+                    DB_ARGS(DB_UUID(after), DB_TEXT(buf_str(&agreement)), DB_UUID(before),
+                            DB_I64(PAGE)),
+                    &usage_event_row, arena, PAGE, &events, err) < 0 ||
+            bill_page(close, tx, &events, arena, err) < 0)
+            return err_ret(err);
+        if (events.n > 0) {
+            const struct usage_event *last = &LIST_ITEMS(struct usage_event, events)[events.n - 1];
+
+            after = last->event_id;
+            buf_reset(&agreement);
+            buf_add_str(&agreement, last->agreement_id);
+        }
+    } while (events.n == PAGE);
+    return 0;
+}
+
+/* How many sequence numbers have not come, for the agreements that have events in this close. */
+static int count_missing(struct close *close, struct db *tx, struct err *err)
+{
+    struct str *ids = ARENA_ARRAY(close->arena, struct str, close->n);
+    struct list list = {0};
+    size_t n = 0;
+
+    if (ids == NULL)
+        return err_set(err, E_NO_MEMORY, "", "orders");
+    for (size_t i = 0; i < close->n; i++) {
+        if (close->orders[i].events > 0)
+            ids[n++] = close->orders[i].agreement_id;
+    }
+    if (n > 0 && db_list(tx, &q_close_missing, DB_ARGS(DB_ARRAY(DBT_TEXT_ARRAY, ids, n)),
+                         &missing_row, close->arena, 2 * n, &list, err) < 0)
+        return err_ret(err);
+    for (size_t i = 0; i < list.n; i++) {
+        const struct missing *m = &LIST_ITEMS(struct missing, list)[i];
+        struct billing *b = find(close, m->agreement_id);
+
+        if (b != NULL)
+            *(m->role == 0 ? &b->missing_provider : &b->missing_consumer) = m->missing;
+    }
+    return 0;
+}
+
+int close__usage(struct close *close, struct db *tx, struct err *err)
+{
+    if (load_orders(close, tx, err) < 0 || bill_events(close, tx, err) < 0)
+        return err_ret(err);
+    return count_missing(close, tx, err);
+}
+
+/* -- rating -------------------------------------------------------------------------------------- */
+
+static bool takes_part(const struct close *close, const struct billing *b)
+{
+    return b->events > 0 || !b->billed_before || b->active_end_us == 0 ||
+           b->active_end_us > close->period.from_us;
+}
+
+static int rate(const struct close *close, struct billing *b, struct err *err)
+{
+    const struct rating_usage usage = {
+        .calls = b->used.calls,
+        .rows = b->used.rows,
+        .bytes = b->used.bytes,
+        .period_from_us = close->period.from_us,
+        .period_to_us = close->period.to_us,
+        .active_from_us = b->active_us,
+        .active_to_us = b->active_end_us == 0             ? INT64_MAX
+                        : b->active_end_us < b->active_us ? b->active_us
+                                                          : b->active_end_us,
+        .zone_min = ZONE_MIN,
+        .first_period = !b->billed_before,
+    };
+
+    if (rating_rate(b->plan, &usage, close->arena, &b->rating, err) < 0)
+        return err_prefix(err, "order '%s'", uuid_format(b->order_id).c);
+    return 0;
+}
+
+int close__rate(struct close *close, struct err *err)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < close->n; i++) {
+        struct billing *b = &close->orders[i];
+
+        if (!takes_part(close, b))
+            continue;
+        if (rate(close, b, err) < 0)
+            return err_ret(err);
+        if (b->rating->n_lines > 0 || !b->billed_before)
+            close->orders[n++] = *b; /* by_agreement is not used any more */
+    }
+    close->n = n;
+    close->by_agreement = NULL;
+    return 0;
+}
