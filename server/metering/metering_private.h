@@ -46,4 +46,6 @@ MUST_CHECK int usage__read_line(struct usage_line *line, struct arena *arena, st
 /* db_tx_fn over a struct usage_batch: stores what is acceptable and fills batch->answer. */
 int usage__store(struct db *tx, void *arg, struct err *err);
 
-int usage_add(struct rq *rq, struct err *err);
+#define ROUTE HTTP_ROUTE_PROTO
+#include "server/metering/routes.def"
+#undef ROUTE

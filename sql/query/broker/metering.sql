@@ -46,3 +46,72 @@ SELECT u.line,
   FROM unnest($3::uuid[], $4::text[], $5::bigint[], $6::bytea[]) AS u (event_id, role, line, body_hash)
   LEFT JOIN met.receipt r ON r.event_id = u.event_id AND r.role = u.role
  ORDER BY u.line;
+
+-- name: usage_rule
+-- in:   agreement_id:text participant_id:uuid
+-- out:  plan_text:text
+SELECT p.text AS plan_text
+  FROM ord.agreement_report r
+  LEFT JOIN ord.purchase o USING (agreement_id)
+  LEFT JOIN cat.plan p USING (plan_hash)
+ WHERE r.agreement_id = $1
+   AND ($2::uuid IS NULL OR r.participant_id = $2)
+ ORDER BY r.role
+ LIMIT 1;
+
+-- name: usage_events
+-- in:   agreement_id:text from_at:time to_at:time after:uuid most:i64
+-- out:  event_id:uuid agreement_id:text since_at:time has_provider:bool has_consumer:bool provider_calls:i64
+--       provider_bytes:i64 provider_rows:i64 consumer_calls:i64 consumer_bytes:i64 consumer_rows:i64 period:text
+SELECT r.event_id, r.agreement_id, min(r.since_at) AS since_at,
+       bool_or(r.role = 'provider') AS has_provider, bool_or(r.role = 'consumer') AS has_consumer,
+       min(r.calls) FILTER (WHERE r.role = 'provider') AS provider_calls,
+       min(r.bytes) FILTER (WHERE r.role = 'provider') AS provider_bytes,
+       min(r.rows) FILTER (WHERE r.role = 'provider') AS provider_rows,
+       min(r.calls) FILTER (WHERE r.role = 'consumer') AS consumer_calls,
+       min(r.bytes) FILTER (WHERE r.role = 'consumer') AS consumer_bytes,
+       min(r.rows) FILTER (WHERE r.role = 'consumer') AS consumer_rows,
+       min(p.name) AS period
+  FROM met.receipt r
+  LEFT JOIN bil.billed_event b USING (event_id, agreement_id)
+  LEFT JOIN bil.period p USING (period_id)
+ WHERE r.agreement_id = $1
+   AND ($2::timestamptz IS NULL OR r.since_at >= $2)
+   AND ($3::timestamptz IS NULL OR r.since_at < $3)
+   AND ($4::uuid IS NULL OR r.event_id > $4)
+ GROUP BY r.event_id, r.agreement_id
+ ORDER BY r.event_id
+ LIMIT $5;
+
+-- name: usage_missing
+-- in:   agreement_id:text most:i64
+-- out:  role:text from_seq:i64 to_seq:i64
+SELECT g.role, g.before + 1 AS from_seq, g.seq - 1 AS to_seq
+  FROM (SELECT role, seq, lag(seq, 1, 0::bigint) OVER (PARTITION BY role ORDER BY seq) AS before
+          FROM met.receipt
+         WHERE agreement_id = $1) g
+ WHERE g.seq > g.before + 1
+ ORDER BY g.role, g.seq
+ LIMIT $2;
+
+-- name: usage_summary
+-- in:   participant_id:uuid after:text most:i64
+-- out:  agreement_id:text provider_events:i64 consumer_events:i64 provider_bytes:i64 consumer_bytes:i64 provider_rows:i64
+--       consumer_rows:i64 first_at:time last_at:time
+SELECT a.agreement_id,
+       count(*) FILTER (WHERE r.role = 'provider') AS provider_events,
+       count(*) FILTER (WHERE r.role = 'consumer') AS consumer_events,
+       coalesce(sum(r.bytes) FILTER (WHERE r.role = 'provider'), 0)::bigint AS provider_bytes,
+       coalesce(sum(r.bytes) FILTER (WHERE r.role = 'consumer'), 0)::bigint AS consumer_bytes,
+       coalesce(sum(r.rows) FILTER (WHERE r.role = 'provider'), 0)::bigint AS provider_rows,
+       coalesce(sum(r.rows) FILTER (WHERE r.role = 'consumer'), 0)::bigint AS consumer_rows,
+       min(r.since_at) AS first_at, max(r.since_at) AS last_at
+  FROM (SELECT DISTINCT agreement_id
+          FROM ord.agreement_report
+         WHERE ($1::uuid IS NULL OR participant_id = $1)
+           AND ($2::text IS NULL OR agreement_id > $2)
+         ORDER BY agreement_id
+         LIMIT $3) a
+  LEFT JOIN met.receipt r USING (agreement_id)
+ GROUP BY a.agreement_id
+ ORDER BY a.agreement_id;
