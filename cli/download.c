@@ -35,6 +35,7 @@ struct running {
     struct buf refusal;
     uint8_t expected[SHA256_LEN];
     bool has_expected;
+    bool unsure; /* the rest was refused: begin anew */
     int write_errno;
 };
 
@@ -84,6 +85,10 @@ static enum fetch_flow on_head(void *cls, const struct fetch_response *response)
     if (!str_to_i64(fetch_response_header(response->job, "Content-Length"), &r->length))
         r->length = -1;
     read_digest(r, fetch_response_header(response->job, "Repr-Digest"));
+    /* a rest without digest of the whole might belong to another version */
+    r->unsure = r->status == 206 && r->had > 0 && !r->has_expected;
+    if (r->unsure)
+        return FETCH_STOP;
     return r->status == 200 ? begin_anew(r) : FETCH_GO;
 }
 
@@ -217,6 +222,11 @@ static int ask_until_done(struct running *r, const struct download *download, st
     for (int tries = 1;; tries++) {
         if (ask(r, download, err) == 0)
             return 0;
+        if (r->unsure && begin_anew(r) == FETCH_GO) {
+            r->unsure = false;
+            err_clear(err);
+            continue;
+        }
         if (r->write_errno != 0 || r->got == 0 || tries == TRIES ||
             (err->code != E_PEER_DOWN && err->code != E_PEER_TIMEOUT))
             return err_ret(err);
