@@ -144,6 +144,7 @@ static int open_listeners(struct app *app, struct arena *arena, struct err *err)
         .route_tables = public_routes,
         .n_route_tables = ARRAY_LEN(public_routes),
         .tolerate_slashes = true,
+        .render_error = dsp_render_error,
     };
     const struct http_cfg management_form = {
         .name = "management",

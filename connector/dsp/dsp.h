@@ -20,6 +20,16 @@ extern const struct http_route dsp_routes[];
  * commit). */
 void dsp_catalogue_changed(struct dsp *dsp);
 
+/* http_cfg.render_error of the public listener: typed errors of the protocol below /dsp, RFC 9457
+ * elsewhere. */
+void dsp_render_error(struct rq *rq, const struct err *err);
+
+/* Outbox messages of kinds "dsp.…": leaving, and what their end means (connector/send.h). */
+void dsp_send(struct app *app, const struct outbox_msg *msg);
+int dsp_ended(struct db *tx, struct app *app, const struct outbox_msg *msg,
+              enum outbox_result result, struct str answer, struct err *err);
+void dsp_after(struct app *app, const struct outbox_msg *msg, enum outbox_result result);
+
 typedef void dsp_done_fn(void *cls, struct str id, const struct err *err);
 
 struct dsp_negotiate {

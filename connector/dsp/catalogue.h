@@ -1,0 +1,72 @@
+/*
+ * connector/dsp/catalogue.h - what we offer: one immutable snapshot, made anew after a change
+ *
+ * A snapshot holds every asset that a contract definition selects, as JSON text, with its offers; it is
+ * counted and may be used by any thread. No request scans the database. An offer's id is
+ * base64url(definition):base64url(asset):prefix of the policy's hash, so that a changed policy makes the
+ * old offer unknown.
+ */
+#pragma once
+
+#include "connector/app.h"
+#include "connector/dsp/criteria.h"
+#include "connector/identity/identity.h"
+#include "policy/policy.h"
+
+struct catalogue_cache;
+struct catalogue;
+
+/* A policy; definitions with equal texts share one. */
+struct catalogue_policy {
+    struct policy *policy;
+    struct str rules; /* in the protocol's form, as members without braces */
+    bool by_asset;    /* seeing an offer under it may depend on the asset */
+    size_t index;
+};
+
+struct catalogue_offer {
+    struct str offer_id, asset_id;
+    const struct catalogue_policy *access, *contract;
+    struct str json; /* as the catalogue shows it */
+};
+
+MUST_CHECK int catalogue_cache_open(struct app *app, struct catalogue_cache **ret_cache,
+                                    struct err *err);
+void catalogue_cache_close(struct catalogue_cache **cache);
+/* The next catalogue_get reads the database again; any thread. */
+void catalogue_changed(struct catalogue_cache *cache);
+
+/* The current snapshot, counted; reads the database if something has changed. */
+MUST_CHECK int catalogue_get(struct catalogue_cache *cache, struct db *db,
+                             struct catalogue **ret_catalogue, struct err *err);
+void catalogue_unref(struct catalogue **catalogue);
+
+/* NULL if we do not (or no longer) make such an offer. Borrowed from the snapshot. */
+const struct catalogue_offer *catalogue_offer(const struct catalogue *catalogue,
+                                              struct str offer_id);
+
+/* What one peer may see; decides each access policy at most once where the asset does not matter. */
+struct catalogue_view;
+MUST_CHECK int catalogue_view_new(const struct catalogue *catalogue, struct db *db,
+                                  const struct peer *peer, int64_t now_us, struct arena *arena,
+                                  struct catalogue_view **ret_view, struct err *err);
+MUST_CHECK int catalogue_visible(struct catalogue_view *view, const struct catalogue_offer *offer,
+                                 bool *ret_visible, struct err *err);
+
+/* Appends one dataset as JSON; *ret_found is false if there is none that the peer may see. */
+MUST_CHECK int catalogue_write_dataset(struct catalogue_view *view, struct str asset_id,
+                                       struct buf *out, bool *ret_found, struct err *err);
+
+struct catalogue_page {
+    const struct id_set *filter;
+    struct str after;     /* asset id; STR_NONE: from the beginning */
+    size_t offset, limit; /* datasets */
+    bool more;            /* set: another page follows `last` */
+    struct str last;      /* set: borrowed from the snapshot */
+};
+
+/* Appends datasets, with commas between them. */
+MUST_CHECK int catalogue_write_page(struct catalogue_view *view, struct catalogue_page *page,
+                                    struct buf *out, struct err *err);
+/* Our DataService as JSON. */
+struct str catalogue_service(const struct catalogue *catalogue);

@@ -1,0 +1,110 @@
+/*
+ * connector/dsp/dsp.c - the unit: routes, typed errors, opening and closing
+ */
+#include "connector/dsp/dsp_private.h"
+
+#include "lib/base/banned.h"
+
+/* clang-format off */
+const struct http_route dsp_routes[] = {
+#define ROUTE HTTP_ROUTE_ROW
+#include "connector/dsp/routes.def"
+#undef ROUTE
+    {0},
+};
+
+/* Errors have a type by part of the protocol; the schemas want both pids even where they are not known. */
+static const struct {
+    struct str below;
+    enum message_form form;
+    bool pids;
+} errors[] = {
+    {STR_INIT("/dsp/2025-1/negotiations/"), MF_NEGOTIATION_ERROR, true},
+    {STR_INIT("/dsp/2025-1/transfers/"),    MF_TRANSFER_ERROR,    true},
+    {STR_INIT("/dsp/2025-1/catalog/"),      MF_CATALOG_ERROR,     false},
+};
+
+/* clang-format on */
+#define NO_PID "urn:uuid:00000000-0000-0000-0000-000000000000"
+
+/* As far as they are known: what the message said, else the process. */
+static struct pids known_pids(const struct rq *rq)
+{
+    const struct inbound *in = rq->cls;
+    struct pids pids = {STR_NONE, STR_NONE};
+
+    if (in != NULL && str_present(in->process.id))
+        pids = dsp__pids(&in->process);
+    if (in != NULL && !str_present(pids.provider))
+        pids.provider = in->msg.provider_pid;
+    if (in != NULL && !str_present(pids.consumer))
+        pids.consumer = in->msg.consumer_pid;
+    if (!str_present(pids.provider))
+        pids.provider = STR(NO_PID);
+    if (!str_present(pids.consumer))
+        pids.consumer = STR(NO_PID);
+    return pids;
+}
+
+void dsp_render_error(struct rq *rq, const struct err *err)
+{
+    for (size_t i = 0; i < ARRAY_LEN(errors); i++) {
+        if (!str_starts(rq->path, errors[i].below))
+            continue;
+
+        const struct str detail =
+            str_c(err->detail[0] != '\0' ? err->detail : err_title(err->code));
+        const struct message_text text = {
+            .form = errors[i].form,
+            .pids = errors[i].pids ? known_pids(rq) : (struct pids){STR_NONE, STR_NONE},
+            .code = str_c(err_slug(err->code)),
+            .reason = err->at[0] != '\0'
+                          ? arena_printf(rq->arena, "%s: %.*s", err->at, STR_ARG(detail))
+                          : detail,
+        };
+        const struct str body = message_write(&text, rq->arena);
+
+        if (str_present(body))
+            rq_reply_json(rq, err_http(err->code), body);
+        return;
+    }
+    http_problem(rq, err);
+}
+
+int dsp_open(struct app *app, struct dsp **ret_dsp, struct err *err)
+{
+    struct dsp *dsp = calloc(1, sizeof(*dsp));
+
+    if (dsp == NULL)
+        return err_set(err, E_NO_MEMORY, "", "protocol");
+    dsp->app = app;
+    CHECK(pthread_mutex_init(&dsp->lock, NULL) == 0);
+    if (catalogue_cache_open(app, &dsp->catalogue, err) < 0) {
+        dsp_close(&dsp);
+        return err_ret(err);
+    }
+    *ret_dsp = dsp;
+    return 0;
+}
+
+void dsp_close(struct dsp **dsp_address)
+{
+    struct dsp *dsp = MOVE(*dsp_address);
+
+    if (dsp == NULL)
+        return;
+    while (dsp->later != NULL) {
+        struct arena *arena = dsp->later->arena;
+
+        dsp->later = dsp->later->next;
+        arena_free(&arena);
+    }
+    catalogue_cache_close(&dsp->catalogue);
+    (void)pthread_mutex_destroy(&dsp->lock);
+    free(dsp);
+}
+
+void dsp_catalogue_changed(struct dsp *dsp)
+{
+    catalogue_changed(dsp->catalogue);
+}

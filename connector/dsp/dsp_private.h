@@ -1,0 +1,243 @@
+/*
+ * connector/dsp/dsp_private.h - one path for every message of a peer and every command of ours
+ *
+ * A message of a peer (struct inbound): authenticate -> decode -> read the process -> the endpoint's `act`
+ * checks against the process as read and prepares an effect (texts, ids, signatures) -> one operation of
+ * the writer: is it a repetition, does the automaton allow it, write the effect -> answer, then send what
+ * was put into the outbox.
+ *
+ * A command (struct command): one operation that reads, steps, builds and writes; `done` after the commit.
+ */
+#pragma once
+
+#include <pthread.h>
+
+#include "connector/app.h"
+#include "connector/dsp/catalogue.h"
+#include "connector/dsp/dsp.h"
+#include "connector/dsp/machine.h"
+#include "connector/dsp/message.h"
+#include "connector/identity/identity.h"
+#include "lib/base/check.h"
+
+/* handlers */
+#define ROUTE HTTP_ROUTE_PROTO
+#include "connector/dsp/routes.def"
+#undef ROUTE
+
+#define DSP_PROTOCOL "dataspace-protocol-http:2025-1"
+#define DSP_OUT_MAX  3 /* messages that one operation puts into the outbox */
+
+/* Messages that an operation of the outbox has put (dsp__put_later), until their commit. */
+struct later {
+    int64_t cause; /* id of the message whose end put it */
+    struct arena *arena;
+    struct outbox_msg msg;
+    struct later *next;
+};
+
+struct dsp {
+    struct app *app;
+    struct catalogue_cache *catalogue;
+    pthread_mutex_t lock; /* guards later */
+    struct later *later;
+};
+
+/* A negotiation or a transfer, as far as the protocol is concerned. */
+struct process {
+    struct str id, role, peer_pid, peer_id, peer_address;
+    int64_t state;
+    struct str asset_id, offer_id, policy_hash, policy, agreement_id, format, data_address, error;
+};
+
+/* What the two kinds of process differ in. */
+struct process_kind {
+    const char *name; /* "negotiation" */
+    const char *path; /* "/negotiations/" */
+    enum message_form answer, termination;
+    const char *termination_kind; /* of the outbox */
+    const struct machine *machine;
+    const struct query *get;     /* id -> struct process */
+    const struct query *by_peer; /* peer_id, role, peer_pid -> struct process */
+    const struct query *lock;    /* id, peer_id, message_id -> struct locked */
+    const struct query *settle;  /* id, from, to, now, peer_pid */
+};
+extern const struct process_kind negotiation_kind, transfer_kind;
+extern const struct object process_row;
+
+struct locked {
+    int64_t state;
+    struct str policy_hash, peer_pid;
+    int64_t seen;
+};
+extern const struct object locked_row;
+
+/* A text to keep under its hash (policy_text). */
+struct kept_text {
+    struct str hash, text;
+};
+
+/* What an operation writes for one process. */
+struct effect {
+    const struct process *first;              /* the row of a new process; NULL: it is there */
+    struct str callbacks, private_properties; /* of a new process */
+    int64_t state;
+    struct str peer_pid, error; /* STR_NONE: unchanged, as the next three */
+    struct str offer_id, policy_hash;
+    struct kept_text texts[2];
+    size_t n_texts;
+    const struct agreement *agreement; /* to insert; uses up its order */
+    struct str end_reason;             /* ends the negotiation's agreement */
+    const struct jval *address;        /* EDR to keep */
+    bool forget;                       /* what waits in the stream of this process */
+    struct outbox_msg out[DSP_OUT_MAX];
+    size_t n_out;
+};
+
+/* Inside an operation, after all checks. */
+MUST_CHECK int dsp__effect_write(struct app *app, struct db *tx, const struct process_kind *kind,
+                                 struct str id, const struct effect *effect, int64_t now_us,
+                                 struct err *err);
+/* After the commit: messages leave, timers are set, caches forget. */
+void dsp__effect_done(struct app *app, const struct process_kind *kind, struct str id,
+                      const struct effect *effect);
+
+/* -- sending ---------------------------------------------------------------------------------- */
+
+/* "urn:uuid:…" of a fresh UUIDv7. */
+struct str dsp__new_id(const struct app *app, struct arena *arena);
+/* Own and peer's pid in their places. */
+struct pids dsp__pids(const struct process *process);
+bool dsp__is_provider(const struct process *process);
+unsigned dsp__side(const struct process *process); /* ours: BY_PROVIDER or BY_CONSUMER */
+/*
+ * Adds a message for the process to effect->out. `tail` follows "<address>/<path><peer pid>/", or, if the
+ * peer's pid is not known, "<address>/<path>". Fills text->id and text->pids.
+ */
+MUST_CHECK int dsp__send(struct app *app, struct effect *effect, const struct process_kind *kind,
+                         const struct process *process, const char *outbox_kind, const char *tail,
+                         struct message_text *text, struct arena *arena, struct err *err);
+/* A termination of ours: message and effect. */
+MUST_CHECK int dsp__terminate(struct app *app, struct effect *effect,
+                              const struct process_kind *kind, const struct process *process,
+                              struct str code, struct str reason, struct arena *arena,
+                              struct err *err);
+
+/* -- messages of peers ------------------------------------------------------------------------- */
+
+struct inbound;
+
+struct endpoint {
+    const struct process_kind *kind;
+    enum message_form form;
+    int message;      /* of the kind's automaton; -1: by eventType */
+    bool first;       /* begins a process: no pid in the path */
+    const char *role; /* that we must have; NULL: either */
+    int (*act)(struct inbound *in, struct err *err);
+};
+
+struct inbound {
+    struct rq *rq;
+    struct app *app;
+    const struct endpoint *endpoint;
+    int message;
+    struct peer peer;
+    const struct jval *root;
+    struct message msg;
+    struct str key; /* what the message is remembered by */
+    bool hashed;    /* key is a hash of the body: the message has no @id */
+    struct process process;
+    int64_t now_us;
+    int follow; /* message of ours that goes out in answer, set by `act`; -1: none */
+    struct effect effect;
+    struct err refusal;     /* the message is refused, but the effect is written */
+    struct str policy_hash; /* of the process as read */
+    int64_t reached;        /* state after the peer's message alone */
+    bool judged;            /* `act` has run */
+    bool duplicate, committed;
+    struct err failed; /* of the operation */
+    struct writer_op op;
+};
+
+/* The handler of every endpoint that takes a message. */
+MUST_CHECK int dsp__receive(struct rq *rq, const struct endpoint *endpoint, struct err *err);
+/* GET of a process. */
+MUST_CHECK int dsp__show(struct rq *rq, const struct process_kind *kind, struct err *err);
+
+int dsp__act_request(struct inbound *in, struct err *err);
+int dsp__act_accepted(struct inbound *in, struct err *err);
+int dsp__act_agreement(struct inbound *in, struct err *err);
+int dsp__act_termination(struct inbound *in, struct err *err);
+
+/* -- negotiation: what several endpoints do ------------------------------------------------------ */
+
+struct offer_text dsp__offer_of(const struct jval *offer, struct arena *arena);
+/* An offer as it is kept: without id, under the hash of its text. Sets what the process says of it. */
+MUST_CHECK int dsp__keep_offer(struct effect *effect, struct process *process,
+                               const struct offer_text *offer, struct arena *arena,
+                               struct err *err);
+
+struct agreeing {
+    struct str rules, order_id;
+    struct str id;     /* STR_NONE: a new one */
+    int64_t agreed_us; /* whole seconds */
+    int64_t ends_us;   /* 0: no end known */
+};
+
+/* Fills effect->agreement and its text; *ret_text is the agreement for the message. */
+MUST_CHECK int dsp__make_agreement(struct app *app, struct effect *effect,
+                                   const struct process *process, const struct agreeing *agreeing,
+                                   struct arena *arena, struct str *ret_text, struct err *err);
+/* The open order that such a policy asks for; STR_NONE if it asks for none. */
+MUST_CHECK int dsp__find_order(struct db *db, const struct process *process, struct str rules,
+                               int64_t now_us, struct arena *arena, struct str *ret_order_id,
+                               struct err *err);
+/* The agreement of a process, with its policy text. Errors: E_CORRUPT if there is none. */
+MUST_CHECK int dsp__read_agreement(struct db *db, struct str agreement_id, struct arena *arena,
+                                   struct agreement *ret_agreement, struct err *err);
+/* Adds a start with a fresh data address for this consumer. */
+MUST_CHECK int dsp__send_start(struct app *app, struct effect *effect,
+                               const struct process *process, const struct agreement *agreement,
+                               struct arena *arena, struct err *err);
+/* Adds the report to the broker, if there is one. */
+MUST_CHECK int dsp__report(struct app *app, struct effect *effect,
+                           const struct agreement *agreement, struct arena *arena, struct err *err);
+
+/* -- commands ---------------------------------------------------------------------------------- */
+
+struct command {
+    struct app *app;
+    struct arena *arena; /* owned, with everything below */
+    const struct process_kind *kind;
+    struct str id, reason;
+    struct process process; /* of a first message */
+    struct effect effect;
+    int64_t now_us;
+    int act;
+    int (*run)(struct db *tx, struct command *command, struct err *err);
+    dsp_done_fn *done;
+    void *cls;
+    struct writer_op op;
+};
+
+/* A command with an arena of its own; NULL without memory. */
+struct command *dsp__command_new(struct app *app, dsp_done_fn *done, void *cls);
+void dsp__command_free(struct command **command);
+/* Takes it, also on failure. */
+MUST_CHECK int dsp__command_submit(struct command **command, const char *name, struct err *err);
+/* Inside run: reads command->process by command->id. Errors: E_NOT_FOUND. */
+MUST_CHECK int dsp__command_read(struct db *tx, struct command *command, struct err *err);
+/* command->run of a termination. */
+int dsp__run_terminate(struct db *tx, struct command *command, struct err *err);
+/* Inside run: our message; sets effect.state. Errors: E_CONFLICT. */
+MUST_CHECK int dsp__command_step(struct command *command, int message, struct err *err);
+
+/* -- outbox ------------------------------------------------------------------------------------ */
+
+struct sent_kind {
+    const char *name; /* "dsp.negotiation.request" */
+    const struct process_kind *kind;
+    int message;
+    const char *pid_member; /* first messages: member of the answer that is the peer's pid */
+};
+const struct sent_kind *dsp__sent_kind(struct str name);

@@ -1,0 +1,129 @@
+/*
+ * connector/dsp/effect.c - what an operation writes for a process, and what follows its commit
+ */
+#include "connector/dataplane/dataplane.h"
+#include "connector/dsp/dsp_private.h"
+#include "connector/timed.h"
+#include "sql_connector.h"
+
+#include "lib/base/banned.h"
+
+static int write_agreement(struct db *tx, const struct agreement *a, struct err *err)
+{
+    return db_exec(tx, &q_dsp_agreement_insert,
+                   DB_ARGS(DB_TEXT(a->agreement_id), DB_TEXT(a->negotiation_id), DB_TEXT(a->role),
+                           DB_TEXT(a->provider_id), DB_TEXT(a->consumer_id), DB_TEXT(a->asset_id),
+                           DB_TEXT(a->policy_hash), DB_I64(a->agreed_us),
+                           a->ends_us > 0 ? DB_I64(a->ends_us) : DB_NULL(DBT_I64),
+                           DB_TEXT(a->order_id)),
+                   NULL, err);
+}
+
+static int bind_order(struct db *tx, const struct agreement *a, struct err *err)
+{
+    int64_t changed = 0;
+
+    if (db_exec(tx, &q_dsp_purchase_bind, DB_ARGS(DB_TEXT(a->order_id), DB_TEXT(a->agreement_id)),
+                &changed, err) < 0)
+        return err_ret(err);
+    if (changed != 1)
+        return err_tell(err, E_BUSY, "", "the order was used by another negotiation meanwhile");
+    return 0;
+}
+
+static int advance(struct db *tx, const struct process_kind *kind, struct str id,
+                   const struct effect *e, int64_t now_us, struct err *err)
+{
+    if (kind == &transfer_kind)
+        return db_exec(tx, &q_dsp_transfer_advance,
+                       DB_ARGS(DB_TEXT(id), DB_I64(e->state), DB_I64(now_us), DB_TEXT(e->peer_pid),
+                               DB_TEXT(e->error)),
+                       NULL, err);
+    return db_exec(tx, &q_dsp_negotiation_advance,
+                   DB_ARGS(DB_TEXT(id), DB_I64(e->state), DB_I64(now_us), DB_TEXT(e->peer_pid),
+                           DB_TEXT(e->agreement != NULL ? e->agreement->agreement_id : STR_NONE),
+                           DB_TEXT(e->offer_id), DB_TEXT(e->policy_hash), DB_TEXT(e->error)),
+                   NULL, err);
+}
+
+/* A negotiation that ends before FINALIZED: its agreement never counted, the order is free again. */
+static int void_agreement(struct db *tx, struct str id, const struct effect *e, int64_t now_us,
+                          struct err *err)
+{
+    if (db_exec(tx, &q_dsp_purchase_release, DB_ARGS(DB_TEXT(id)), NULL, err) < 0)
+        return err_ret(err);
+    return db_exec(tx, &q_dsp_agreement_void,
+                   DB_ARGS(DB_TEXT(id), DB_I64(now_us), DB_TEXT(e->end_reason)), NULL, err);
+}
+
+static int insert(struct db *tx, const struct process_kind *kind, const struct effect *e,
+                  int64_t now_us, struct err *err)
+{
+    const struct process *p = e->first;
+
+    if (kind == &transfer_kind)
+        return db_exec(tx, &q_dsp_transfer_insert,
+                       DB_ARGS(DB_TEXT(p->id), DB_TEXT(p->role), DB_TEXT(p->peer_pid),
+                               DB_TEXT(p->peer_id), DB_TEXT(p->peer_address),
+                               DB_TEXT(STR(DSP_PROTOCOL)), DB_I64(e->state), DB_I64(now_us),
+                               DB_TEXT(p->agreement_id), DB_TEXT(p->asset_id), DB_TEXT(p->format),
+                               DB_TEXT(p->data_address), DB_TEXT(e->private_properties),
+                               DB_TEXT(e->callbacks)),
+                       NULL, err);
+    return db_exec(tx, &q_dsp_negotiation_insert,
+                   DB_ARGS(DB_TEXT(p->id), DB_TEXT(p->role), DB_TEXT(p->peer_pid),
+                           DB_TEXT(p->peer_id), DB_TEXT(p->peer_address),
+                           DB_TEXT(STR(DSP_PROTOCOL)), DB_I64(e->state), DB_I64(now_us),
+                           DB_TEXT(p->asset_id), DB_TEXT(p->offer_id), DB_TEXT(p->policy_hash),
+                           DB_TEXT(e->callbacks)),
+                   NULL, err);
+}
+
+static int write_texts(struct db *tx, const struct effect *e, struct err *err)
+{
+    for (size_t i = 0; i < e->n_texts; i++) {
+        if (db_exec(tx, &q_dsp_policy_text_insert,
+                    DB_ARGS(DB_TEXT(e->texts[i].hash), DB_TEXT(e->texts[i].text)), NULL, err) < 0)
+            return err_ret(err);
+    }
+    return 0;
+}
+
+int dsp__effect_write(struct app *app, struct db *tx, const struct process_kind *kind,
+                      struct str id, const struct effect *e, int64_t now_us, struct err *err)
+{
+    const struct agreement *a = e->agreement;
+
+    if (write_texts(tx, e, err) < 0 || (e->first != NULL && insert(tx, kind, e, now_us, err) < 0) ||
+        ((e->first == NULL || a != NULL || str_present(e->error)) &&
+         advance(tx, kind, id, e, now_us, err) < 0))
+        return err_ret(err);
+    if (a != NULL && (write_agreement(tx, a, err) < 0 ||
+                      (str_present(a->order_id) && bind_order(tx, a, err) < 0)))
+        return err_ret(err);
+    if (str_present(e->end_reason) && kind == &negotiation_kind &&
+        void_agreement(tx, id, e, now_us, err) < 0)
+        return err_ret(err);
+    if (e->address != NULL && dataplane_edr_store(tx, id, e->address, now_us, err) < 0)
+        return err_ret(err);
+    if (e->forget && db_exec(tx, &q_dsp_outbox_forget, DB_ARGS(DB_TEXT(id)), NULL, err) < 0)
+        return err_ret(err);
+    for (size_t i = 0; i < e->n_out; i++) {
+        if (outbox_put(app->outbox, tx, &e->out[i], err) < 0)
+            return err_ret(err);
+    }
+    return 0;
+}
+
+void dsp__effect_done(struct app *app, const struct process_kind *kind, struct str id,
+                      const struct effect *e)
+{
+    if (e->forget)
+        outbox_drop_stream(app->outbox, id);
+    for (size_t i = 0; i < e->n_out; i++)
+        outbox_wake(app->outbox, &e->out[i]);
+    if (e->agreement != NULL && e->agreement->ends_us > 0)
+        timed_set(app, "agreement", e->agreement->agreement_id, e->agreement->ends_us);
+    if (kind == &transfer_kind)
+        dataplane_forget(app->dataplane, id, STR_NONE);
+}

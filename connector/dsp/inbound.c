@@ -1,0 +1,369 @@
+/*
+ * connector/dsp/inbound.c - the path of one message of a peer (dsp_private.h)
+ *
+ * Nothing is written before every check has passed, and only accepted messages are remembered: a peer may
+ * send the same message again after a refusal. A process of another peer looks like none (DSP 2025-1,
+ * contract negotiation binding: 404).
+ */
+#include "connector/dsp/dsp_private.h"
+#include "lib/crypto/hash.h"
+#include "lib/log/log.h"
+#include "sql_connector.h"
+
+#include "lib/base/banned.h"
+
+/* What a message is remembered by: its @id, or the hash of its body. */
+static int message_key(struct inbound *in, struct err *err)
+{
+    if (str_present(in->msg.id)) {
+        in->key = in->msg.id;
+        return 0;
+    }
+    uint8_t hash[SHA256_LEN];
+
+    sha256(in->rq->body.p, in->rq->body.n, hash);
+    in->hashed = true;
+    in->key = arena_printf(in->rq->arena, "sha256:%s", hash_hex(hash).c);
+    return str_present(in->key) ? 0 : err_set(err, E_NO_MEMORY, "", "message");
+}
+
+static int not_found(const struct inbound *in, struct str pid, struct err *err)
+{
+    return err_tell(err, E_NOT_FOUND, "", "no such %s: '%.*s'", in->endpoint->kind->name,
+                    STR_ARG(pid));
+}
+
+/* Both pids must be those of the process; the peer's is learnt from the first message that names it. */
+static int check_pids(struct inbound *in, struct err *err)
+{
+    const struct process *p = &in->process;
+    const bool provider = dsp__is_provider(p);
+    const struct str own = provider ? in->msg.provider_pid : in->msg.consumer_pid;
+    const struct str peer = provider ? in->msg.consumer_pid : in->msg.provider_pid;
+
+    if (!str_eq(own, p->id))
+        return err_tell(err, E_INVALID, provider ? "/providerPid" : "/consumerPid",
+                        "differs from the path");
+    if (str_present(p->peer_pid) && !str_eq(peer, p->peer_pid))
+        return err_tell(err, E_INVALID, provider ? "/consumerPid" : "/providerPid",
+                        "is not that of this %s", in->endpoint->kind->name);
+    if (!str_present(p->peer_pid)) {
+        in->process.peer_pid = peer;
+        in->effect.peer_pid = peer;
+    }
+    return 0;
+}
+
+static int read_process(struct inbound *in, struct err *err)
+{
+    const struct worker *worker = in->rq->thread;
+    const struct str pid = rq_param(in->rq, "pid");
+
+    switch (db_one(worker->db, in->endpoint->kind->get, DB_ARGS(DB_TEXT(pid)), &process_row,
+                   in->rq->arena, &in->process, err)) {
+    case DB_ROW: break;
+    case DB_NONE: return not_found(in, pid, err);
+    case DB_FAIL: return err_ret(err);
+    }
+    log_ctx_add(&in->rq->log, L_STR("process", in->process.id));
+    if (!str_eq(in->process.peer_id, in->peer.id))
+        return not_found(in, pid, err);
+    if (in->endpoint->role != NULL && !str_eq_c(in->process.role, in->endpoint->role))
+        return err_tell(err, E_PEER_STATE, "", "we are the %.*s of this %s",
+                        STR_ARG(in->process.role), in->endpoint->kind->name);
+    return check_pids(in, err);
+}
+
+/* The same request again answers as before; a pid is never used for another one. */
+static int check_begun(struct inbound *in, struct err *err)
+{
+    const bool same = in->endpoint->kind == &transfer_kind
+                          ? str_eq(in->msg.agreement_id, in->process.agreement_id)
+                          : str_eq(jval_str(jval_get(in->msg.offer, "@id")), in->process.offer_id);
+
+    if (!same)
+        return err_tell(err, E_INVALID, "", "the process id is in use by another %s",
+                        in->endpoint->kind->name);
+    in->duplicate = true;
+    return 0;
+}
+
+/* A first message again: the process that it began, and the state that it has now. */
+static int read_begun(struct inbound *in, struct err *err)
+{
+    const struct worker *worker = in->rq->thread;
+    const char *role = in->endpoint->role;
+    const struct str peer_pid =
+        str_eq_c(str_c(role), "provider") ? in->msg.consumer_pid : in->msg.provider_pid;
+
+    switch (db_one(worker->db, in->endpoint->kind->by_peer,
+                   DB_ARGS(DB_TEXT(in->peer.id), DB_TEXT(str_c(role)), DB_TEXT(peer_pid)),
+                   &process_row, in->rq->arena, &in->process, err)) {
+    case DB_ROW: return check_begun(in, err);
+    case DB_NONE: break;
+    case DB_FAIL: return err_ret(err);
+    }
+    in->process = (struct process){
+        .id = dsp__new_id(in->app, in->rq->arena),
+        .role = str_c(role),
+        .peer_pid = peer_pid,
+        .peer_id = in->peer.id,
+        .peer_address = message_address_base(in->msg.callback),
+    };
+    in->effect.first = &in->process;
+    if (!message_address_ok(in->process.peer_address, in->app->settings->allow_http))
+        return err_tell(err, E_INVALID, "/callbackAddress", "expected an https URL without query");
+    return 0;
+}
+
+/* -- the operation ------------------------------------------------------------------------------- */
+
+/* The state that the peer's message and ours that follows lead to. */
+static int step(struct inbound *in, int from, struct err *err)
+{
+    const struct machine *machine = in->endpoint->kind->machine;
+    const unsigned own = dsp__side(&in->process);
+    int state;
+
+    if (sm_step(machine->sm, from, in->message, BY_EITHER & ~own, &state, err) < 0)
+        return err_ret(err);
+    in->reached = in->effect.state = machine->codes[state].rest;
+    if (in->follow < 0)
+        return 0;
+    if (sm_step(machine->sm, state, in->follow, own, &state, err) < 0)
+        return err_ret(err);
+    in->effect.state = machine->codes[state].sending;
+    return 0;
+}
+
+/* A message without an id that comes again is a repetition only if it would change nothing. */
+static bool is_repetition(const struct inbound *in, const struct locked *row)
+{
+    const struct machine *machine = in->endpoint->kind->machine;
+    struct err ignored = {0};
+    int state;
+
+    if (row->seen == 0)
+        return false;
+    return !in->hashed || sm_step(machine->sm, machine_state(machine, row->state), in->message,
+                                  BY_EITHER & ~dsp__side(&in->process), &state, &ignored) < 0;
+}
+
+static int check_locked(struct inbound *in, struct db *tx, struct err *err)
+{
+    const struct process_kind *kind = in->endpoint->kind;
+    struct locked row = {0};
+
+    switch (db_one(tx, kind->lock,
+                   DB_ARGS(DB_TEXT(in->process.id), DB_TEXT(in->peer.id), DB_TEXT(in->key)),
+                   &locked_row, in->rq->arena, &row, err)) {
+    case DB_ROW: break;
+    case DB_NONE: return not_found(in, in->process.id, err);
+    case DB_FAIL: return err_ret(err);
+    }
+    in->duplicate = is_repetition(in, &row);
+    if (in->duplicate)
+        return 0;
+    if (step(in, machine_state(kind->machine, row.state), err) < 0)
+        return err_ret(err);
+    /* `act` judged another state or offer, or another peer pid was learnt: the peer's repetition is judged anew */
+    if (!in->judged || !str_eq(row.policy_hash, in->policy_hash) ||
+        (str_present(row.peer_pid) && !str_eq(row.peer_pid, in->process.peer_pid)))
+        return err_set(err, E_BUSY, "", "'%.*s' changed meanwhile", STR_ARG(in->process.id));
+    return 0;
+}
+
+static int store(struct db *tx, void *arg, struct err *err)
+{
+    struct inbound *in = arg;
+
+    if (in->effect.first == NULL) {
+        if (check_locked(in, tx, err) < 0)
+            return err_ret(err);
+        if (in->duplicate)
+            return 0;
+    } else if (step(in, 0, err) < 0) {
+        return err_ret(err);
+    }
+    if (dsp__effect_write(in->app, tx, in->endpoint->kind, in->process.id, &in->effect, in->now_us,
+                          err) < 0)
+        return err_ret(err);
+    return db_exec(tx, &q_dsp_message_insert,
+                   DB_ARGS(DB_TEXT(in->peer.id), DB_TEXT(in->key), DB_TEXT(in->process.id),
+                           DB_I64(in->now_us)),
+                   NULL, err);
+}
+
+static void stored(void *arg, const struct err *err)
+{
+    struct inbound *in = arg;
+
+    in->failed = *err;
+    in->committed = err->code == E_OK && !in->duplicate;
+    rq_resume(in->rq);
+}
+
+/* After our answer has left: what we send in turn must not overtake it. */
+static void answered(void *cls, uint64_t sent, bool complete)
+{
+    const struct inbound *in = cls;
+
+    (void)sent;
+    (void)complete;
+    if (in->committed)
+        dsp__effect_done(in->app, in->endpoint->kind, in->process.id, &in->effect);
+}
+
+/* -- the answer ------------------------------------------------------------------------------------ */
+
+static int reply(struct inbound *in, struct err *err)
+{
+    const struct process_kind *kind = in->endpoint->kind;
+    /* a process that this message began is shown as the message left it, whatever we send next */
+    const struct message_text text = {
+        .form = kind->answer,
+        .pids = dsp__pids(&in->process),
+        .state = str_c(
+            machine_wire_name(kind->machine, in->duplicate ? in->process.state : in->reached)),
+    };
+    struct str body;
+
+    if (!in->endpoint->first) {
+        rq_reply_empty(in->rq, 200);
+        return 0;
+    }
+    body = message_write(&text, in->rq->arena);
+    if (!str_present(body))
+        return err_set(err, E_NO_MEMORY, "", "answer");
+    rq_reply_json(in->rq, 201, body);
+    return 0;
+}
+
+static int resumed(struct rq *rq, struct err *err)
+{
+    struct inbound *in = rq->cls;
+
+    /* two equal first messages at once: the loser of the unique pid finds the winner's process */
+    if (in->failed.code == E_DB_CONSTRAINT && in->effect.first != NULL) {
+        struct process lost = in->process;
+
+        if (read_begun(in, err) < 0)
+            return err_ret(err);
+        if (in->duplicate)
+            return reply(in, err);
+        in->process = lost;
+    }
+    if (in->failed.code == E_DB_CONSTRAINT)
+        return err_tell(err, E_INVALID, "", "an id in the message is in use already");
+    if (in->failed.code != E_OK) {
+        *err = in->failed;
+        return err_ret(err);
+    }
+    if (in->refusal.code != E_OK && !in->duplicate) {
+        *err = in->refusal;
+        return err_ret(err);
+    }
+    if (in->committed)
+        log_info(&rq->log, "message accepted", L_C("kind", in->endpoint->kind->name),
+                 L_C("state", machine_wire_name(in->endpoint->kind->machine, in->effect.state)));
+    return reply(in, err);
+}
+
+/* -- the door -------------------------------------------------------------------------------------- */
+
+static int decode(struct inbound *in, struct err *err)
+{
+    static const struct {
+        const char *event;
+        int message;
+    } events[] = {
+        {"ACCEPTED",  NM_ACCEPTED },
+        {"FINALIZED", NM_FINALIZED},
+    };
+    const struct jval *root;
+
+    if (rq_json(in->rq, &jlimits_default, &root, err) < 0 ||
+        message_decode(in->endpoint->form, root, in->rq->arena, &in->msg, err) < 0 ||
+        message_key(in, err) < 0)
+        return err_ret(err);
+    in->message = in->endpoint->message;
+    if (in->message >= 0)
+        return 0;
+    for (size_t i = 0; i < ARRAY_LEN(events); i++) {
+        if (str_eq_c(in->msg.event, events[i].event)) {
+            in->message = events[i].message;
+            return 0;
+        }
+    }
+    return err_tell(err, E_INVALID, "/eventType", "expected 'ACCEPTED' or 'FINALIZED'");
+}
+
+/* As far as the process was read: what is not allowed can still be a repetition, the operation tells. */
+static bool allowed(const struct inbound *in)
+{
+    const struct machine *machine = in->endpoint->kind->machine;
+    struct err ignored = {0};
+    int state;
+
+    return in->endpoint->first ||
+           sm_step(machine->sm, machine_state(machine, in->process.state), in->message,
+                   BY_EITHER & ~dsp__side(&in->process), &state, &ignored) == 0;
+}
+
+int dsp__receive(struct rq *rq, const struct endpoint *endpoint, struct err *err)
+{
+    struct inbound *in = ARENA_NEW(rq->arena, struct inbound);
+    int rc;
+
+    if (in == NULL)
+        return err_set(err, E_NO_MEMORY, "", "message");
+    rq->cls = in;
+    *in = (struct inbound){.rq = rq, .app = rq->app, .endpoint = endpoint, .follow = -1};
+    rc = identity_authenticate(rq, rq->route->handler, &in->peer, err);
+    if (rc != 0)
+        return rc > 0 ? 0 : rc;
+    in->now_us = env_wall_us(rq->env);
+    if (decode(in, err) < 0 || (endpoint->first ? read_begun(in, err) : read_process(in, err)) < 0)
+        return err_ret(err);
+    if (in->duplicate)
+        return reply(in, err);
+    in->policy_hash = in->process.policy_hash;
+    in->judged = allowed(in);
+    if (in->judged && endpoint->act != NULL && endpoint->act(in, err) < 0)
+        return err_ret(err);
+    in->op = (struct writer_op){.name = rq->route->name, .fn = store, .arg = in, .done = stored};
+    rq_on_sent(rq, answered, in);
+    rq_suspend(rq, resumed);
+    if (writer_submit(in->app->writer, &in->op, err) < 0)
+        return err_ret(err);
+    return 0;
+}
+
+int dsp__show(struct rq *rq, const struct process_kind *kind, struct err *err)
+{
+    const struct worker *worker = rq->thread;
+    const struct str pid = rq_param(rq, "pid");
+    struct process process = {0};
+    struct peer peer = {0};
+    int rc = identity_authenticate(rq, rq->route->handler, &peer, err);
+
+    if (rc != 0)
+        return rc > 0 ? 0 : rc;
+    if (db_one(worker->db, kind->get, DB_ARGS(DB_TEXT(pid)), &process_row, rq->arena, &process,
+               err) == DB_FAIL)
+        return err_ret(err);
+    if (!str_present(process.id) || !str_eq(process.peer_id, peer.id))
+        return err_tell(err, E_NOT_FOUND, "", "no such %s: '%.*s'", kind->name, STR_ARG(pid));
+
+    const struct message_text text = {
+        .form = kind->answer,
+        .pids = dsp__pids(&process),
+        .state = str_c(machine_wire_name(kind->machine, process.state)),
+    };
+    const struct str body = message_write(&text, rq->arena);
+
+    if (!str_present(body))
+        return err_set(err, E_NO_MEMORY, "", "answer");
+    rq_reply_json(rq, 200, body);
+    return 0;
+}

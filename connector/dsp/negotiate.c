@@ -1,0 +1,108 @@
+/*
+ * connector/dsp/negotiate.c - consumer: begins a negotiation
+ */
+#include "connector/dsp/dsp_private.h"
+#include "policy/policy.h"
+
+#include "lib/base/banned.h"
+
+/* The offer as we send it: its rules in the protocol's form, whatever form they were given in. */
+static int read_offer(struct command *command, const struct dsp_negotiate *request,
+                      struct offer_text *ret_offer, struct err *err)
+{
+    AUTO(jdoc_free) struct jdoc *doc = NULL;
+    AUTO(policy_unref) struct policy *policy = NULL;
+    AUTO(buf_done) struct buf rules = buf_init(LIMIT_JSON_BYTES);
+    struct jw w = jw_init(&rules);
+
+    if (jdoc_parse(request->policy, NULL, &doc, err) < 0 ||
+        policy_compile(jdoc_root(doc), &policy, err) < 0)
+        return err_at_prefix(err, "/policy");
+    jw_object(&w);
+    policy_write_rules(policy, POLICY_FORM_DSP, &w);
+    jw_object_end(&w);
+    if (buf_failed(&rules))
+        return err_set(err, E_LIMIT, "/policy", "too large");
+    *ret_offer = (struct offer_text){
+        .id = arena_str(command->arena, request->offer_id),
+        .target = arena_str(command->arena, request->asset_id),
+        .assigner = arena_str(command->arena, request->peer_id),
+        .rules = arena_str(command->arena, str_n(rules.p + 1, rules.n - 2)),
+    };
+    return 0;
+}
+
+static int check(const struct app *app, const struct dsp_negotiate *request, struct err *err)
+{
+    const struct {
+        struct str text;
+        const char *at;
+    } ids[] = {
+        {request->peer_id,  "/counterPartyId"},
+        {request->offer_id, "/policy/@id"    },
+        {request->asset_id, "/policy/target" },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+        if (ids[i].text.n == 0 || ids[i].text.n > LIMIT_ID)
+            return err_tell(err, E_INVALID, ids[i].at, "expected 1 to %d bytes", LIMIT_ID);
+    }
+    if (!message_address_ok(request->peer_address, app->settings->allow_http))
+        return err_tell(err, E_INVALID, "/counterPartyAddress", "expected an https URL");
+    if (str_present(request->protocol) && !str_eq(request->protocol, STR(DSP_PROTOCOL)))
+        return err_tell(err, E_INVALID, "/protocol", "expected '%s'", DSP_PROTOCOL);
+    return 0;
+}
+
+/* Everything was prepared; the operation only writes. */
+static int run(struct db *tx, struct command *command, struct err *err)
+{
+    (void)tx;
+    (void)err;
+    command->effect.n_out = 1;
+    return 0;
+}
+
+static int prepare(struct command *command, const struct dsp_negotiate *request, struct err *err)
+{
+    struct arena *arena = command->arena;
+    struct process *process = &command->process;
+    struct message_text text = {.form = MF_REQUEST, .callback = command->app->dsp_url};
+    struct offer_text offer;
+
+    if (read_offer(command, request, &offer, err) < 0)
+        return err_ret(err);
+    *process = (struct process){
+        .id = dsp__new_id(command->app, arena),
+        .role = STR("consumer"),
+        .peer_id = offer.assigner,
+        .peer_address = message_address_base(arena_str(arena, request->peer_address)),
+    };
+    command->effect.first = process;
+    command->effect.callbacks = arena_str(arena, request->callbacks);
+    command->effect.state = NEG_REQUESTING;
+    text.offer = message_offer(&offer, arena);
+    if (dsp__keep_offer(&command->effect, process, &offer, arena, err) < 0)
+        return err_ret(err);
+    return dsp__send(command->app, &command->effect, &negotiation_kind, process,
+                     "dsp.negotiation.begin", "request", &text, arena, err);
+}
+
+int dsp_negotiate(struct app *app, const struct dsp_negotiate *request, dsp_done_fn *done,
+                  void *cls, struct err *err)
+{
+    struct command *command;
+
+    if (check(app, request, err) < 0)
+        return err_ret(err);
+    command = dsp__command_new(app, done, cls);
+    if (command == NULL)
+        return err_set(err, E_NO_MEMORY, "", "command");
+    command->kind = &negotiation_kind;
+    command->run = run;
+    if (prepare(command, request, err) < 0) {
+        dsp__command_free(&command);
+        return err_ret(err);
+    }
+    return dsp__command_submit(&command, "negotiate", err);
+}

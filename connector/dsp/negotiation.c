@@ -1,0 +1,154 @@
+/*
+ * connector/dsp/negotiation.c - endpoints of contract negotiation (DSP 2025-1, contract negotiation binding)
+ *
+ * One address serves both roles: what we are in a negotiation stands in its row.
+ */
+#include "connector/dsp/dsp_private.h"
+#include "policy/policy.h"
+
+#include "lib/base/banned.h"
+
+/* Consumer: the provider offers; we wait for a command. */
+static int act_offer(struct inbound *in, struct err *err)
+{
+    AUTO(policy_unref) struct policy *offer = NULL;
+    const struct offer_text offered = dsp__offer_of(in->msg.offer, in->rq->arena);
+
+    if (policy_compile(in->msg.offer, &offer, err) < 0)
+        return err_at_prefix(err, "/offer");
+    if (!in->endpoint->first && !str_eq(offered.target, in->process.asset_id))
+        return err_tell(err, E_INVALID, "/offer/target", "is not what was requested");
+    return dsp__keep_offer(&in->effect, &in->process, &offered, in->rq->arena, err);
+}
+
+/* Provider: the consumer has verified; the contract is final and both tell the broker. */
+static int act_verification(struct inbound *in, struct err *err)
+{
+    const struct worker *worker = in->rq->thread;
+    struct message_text text = {.form = MF_EVENT, .event = STR("FINALIZED")};
+    struct agreement agreement;
+
+    in->follow = NM_FINALIZED;
+    if (dsp__send(in->app, &in->effect, &negotiation_kind, &in->process,
+                  "dsp.negotiation.finalized", "events", &text, in->rq->arena, err) < 0 ||
+        dsp__read_agreement(worker->db, in->process.agreement_id, in->rq->arena, &agreement, err) <
+            0)
+        return err_ret(err);
+    return dsp__report(in->app, &in->effect, &agreement, in->rq->arena, err);
+}
+
+/* Provider: ACCEPTED; consumer: FINALIZED. */
+static int act_event(struct inbound *in, struct err *err)
+{
+    const struct worker *worker = in->rq->thread;
+    struct agreement agreement;
+
+    if (in->message == NM_ACCEPTED)
+        return dsp__act_accepted(in, err);
+    if (dsp__read_agreement(worker->db, in->process.agreement_id, in->rq->arena, &agreement, err) <
+        0)
+        return err_ret(err);
+    return dsp__report(in->app, &in->effect, &agreement, in->rq->arena, err);
+}
+
+int dsp__act_termination(struct inbound *in, struct err *err)
+{
+    const struct str reason = message_reason(&in->msg, in->rq->arena);
+
+    (void)err;
+    in->effect.error = reason.n > 0 ? reason : STR("terminated by the other party");
+    in->effect.end_reason = in->effect.error;
+    in->effect.forget = true;
+    return 0;
+}
+
+int dsp_negotiation_request(struct rq *rq, struct err *err)
+{
+    static const struct endpoint endpoint = {.kind = &negotiation_kind,
+                                             .form = MF_REQUEST,
+                                             .message = NM_REQUEST,
+                                             .first = true,
+                                             .role = "provider",
+                                             .act = dsp__act_request};
+
+    return dsp__receive(rq, &endpoint, err);
+}
+
+int dsp_negotiation_counter_request(struct rq *rq, struct err *err)
+{
+    static const struct endpoint endpoint = {.kind = &negotiation_kind,
+                                             .form = MF_REQUEST,
+                                             .message = NM_REQUEST,
+                                             .role = "provider",
+                                             .act = dsp__act_request};
+
+    return dsp__receive(rq, &endpoint, err);
+}
+
+int dsp_negotiation_offer(struct rq *rq, struct err *err)
+{
+    static const struct endpoint endpoint = {.kind = &negotiation_kind,
+                                             .form = MF_OFFER,
+                                             .message = NM_OFFER,
+                                             .first = true,
+                                             .role = "consumer",
+                                             .act = act_offer};
+
+    return dsp__receive(rq, &endpoint, err);
+}
+
+int dsp_negotiation_counter_offer(struct rq *rq, struct err *err)
+{
+    static const struct endpoint endpoint = {.kind = &negotiation_kind,
+                                             .form = MF_OFFER,
+                                             .message = NM_OFFER,
+                                             .role = "consumer",
+                                             .act = act_offer};
+
+    return dsp__receive(rq, &endpoint, err);
+}
+
+int dsp_negotiation_agreement(struct rq *rq, struct err *err)
+{
+    static const struct endpoint endpoint = {.kind = &negotiation_kind,
+                                             .form = MF_AGREEMENT,
+                                             .message = NM_AGREEMENT,
+                                             .role = "consumer",
+                                             .act = dsp__act_agreement};
+
+    return dsp__receive(rq, &endpoint, err);
+}
+
+int dsp_negotiation_verification(struct rq *rq, struct err *err)
+{
+    static const struct endpoint endpoint = {.kind = &negotiation_kind,
+                                             .form = MF_VERIFICATION,
+                                             .message = NM_VERIFICATION,
+                                             .role = "provider",
+                                             .act = act_verification};
+
+    return dsp__receive(rq, &endpoint, err);
+}
+
+int dsp_negotiation_event(struct rq *rq, struct err *err)
+{
+    static const struct endpoint endpoint = {
+        .kind = &negotiation_kind, .form = MF_EVENT, .message = -1, .act = act_event};
+
+    return dsp__receive(rq, &endpoint, err);
+}
+
+int dsp_negotiation_termination(struct rq *rq, struct err *err)
+{
+    static const struct endpoint endpoint = {.kind = &negotiation_kind,
+                                             .form = MF_NEGOTIATION_TERMINATION,
+                                             .message = NM_TERMINATION,
+                                             .act = dsp__act_termination};
+
+    return dsp__receive(rq, &endpoint, err);
+}
+
+int dsp_negotiation_show(struct rq *rq, struct err *err)
+{
+    return dsp__show(rq, &negotiation_kind, err);
+}

@@ -1,0 +1,91 @@
+/*
+ * connector/dsp/negotiation_agreement.c - consumer: POST /negotiations/{pid}/agreement
+ *
+ * An agreement must be what we asked for: same data set, same two parties, same rules. Anything else is
+ * refused and ends the negotiation. A good one is kept and verified at once.
+ */
+#include "connector/dsp/dsp_private.h"
+#include "lib/base/timefmt.h"
+#include "policy/policy.h"
+
+#include "lib/base/banned.h"
+
+/* The instant at which it stops holding by itself, as far as time alone tells. */
+static int64_t ends_us(const struct inbound *in, const struct policy *agreement, int64_t agreed_us)
+{
+    static const struct policy_facts nothing_known;
+    struct policy_decision decision;
+    const struct policy_question question = {
+        .action = POLICY_ACT_USE,
+        .scope = POLICY_AT_NEGOTIATION,
+        .now_us = in->now_us > agreed_us ? in->now_us : agreed_us,
+        .agreement_us = agreed_us,
+        .target = in->process.asset_id,
+        .assignee = in->app->settings->participant_did,
+        .flags = POLICY_EMPTY_PERMITS | POLICY_DUTY_EVENTUAL,
+    };
+
+    policy_decide(agreement, &question, &nothing_known, &decision);
+    /* a refusal speaks of facts that only the provider has */
+    if (decision.verdict == POLICY_DENY || decision.valid_until_us == POLICY_FOREVER)
+        return 0;
+    return decision.valid_until_us;
+}
+
+static int check(const struct inbound *in, const struct policy *got, struct err *err)
+{
+    AUTO(jdoc_free) struct jdoc *doc = NULL;
+    AUTO(policy_unref) struct policy *wanted = NULL;
+
+    if (!str_eq(policy_target(got), in->process.asset_id))
+        return err_tell(err, E_INVALID, "/agreement/target", "is not what was requested");
+    if (!str_eq(policy_assigner(got), in->process.peer_id))
+        return err_tell(err, E_INVALID, "/agreement/assigner", "is not the sender");
+    if (!str_eq(policy_assignee(got), in->app->settings->participant_did))
+        return err_tell(err, E_INVALID, "/agreement/assignee", "is not us");
+    if (jdoc_parse(in->process.policy, NULL, &doc, err) < 0 ||
+        policy_compile(jdoc_root(doc), &wanted, err) < 0)
+        return err_prefix(err, "offer of '%.*s'", STR_ARG(in->process.id));
+    if (!policy_same_rules(got, wanted))
+        return err_tell(err, E_INVALID, "/agreement", "the rules are not those of the offer");
+    return 0;
+}
+
+/* Refuses the message and ends the negotiation. */
+static int reject(struct inbound *in, const struct err *cause, struct err *err)
+{
+    in->refusal = *cause;
+    in->follow = NM_TERMINATION;
+    err_clear(err);
+    return dsp__terminate(in->app, &in->effect, &negotiation_kind, &in->process,
+                          STR("agreement-differs"), arena_str(in->rq->arena, str_c(cause->detail)),
+                          in->rq->arena, err);
+}
+
+int dsp__act_agreement(struct inbound *in, struct err *err)
+{
+    const struct worker *worker = in->rq->thread;
+    struct arena *arena = in->rq->arena;
+    AUTO(policy_unref) struct policy *got = NULL;
+    struct agreeing agreeing = {.id = jval_str(jval_get(in->msg.agreement, "@id"))};
+    struct message_text text = {.form = MF_VERIFICATION};
+    struct str unsent;
+
+    if (policy_compile(in->msg.agreement, &got, err) < 0 || check(in, got, err) < 0) {
+        const struct err cause = *err;
+
+        return err_http(cause.code) >= 500 ? err_ret(err) : reject(in, &cause, err);
+    }
+    agreeing.rules = message_rules_of(in->msg.agreement, arena);
+    agreeing.agreed_us = policy_timestamp_us(got);
+    if (agreeing.agreed_us == POLICY_NO_TIME)
+        agreeing.agreed_us = in->now_us - in->now_us % US_PER_S;
+    agreeing.ends_us = ends_us(in, got, agreeing.agreed_us);
+    in->follow = NM_VERIFICATION;
+    if (dsp__find_order(worker->db, &in->process, agreeing.rules, in->now_us, arena,
+                        &agreeing.order_id, err) < 0 ||
+        dsp__make_agreement(in->app, &in->effect, &in->process, &agreeing, arena, &unsent, err) < 0)
+        return err_ret(err);
+    return dsp__send(in->app, &in->effect, &negotiation_kind, &in->process,
+                     "dsp.negotiation.verification", "agreement/verification", &text, arena, err);
+}

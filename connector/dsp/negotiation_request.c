@@ -1,0 +1,150 @@
+/*
+ * connector/dsp/negotiation_request.c - provider: POST /negotiations/request, /negotiations/{pid}/request, and
+ * what follows an accepted offer
+ *
+ * We agree to our own offers only: the id must be one that we make now, the rules must be ours, and the
+ * policy must permit it to this peer. Then the agreement goes out at once, or waits for an operator.
+ */
+#include "connector/dsp/dsp_private.h"
+#include "connector/facts/facts.h"
+#include "lib/base/timefmt.h"
+#include "lib/log/log.h"
+
+#include "lib/base/banned.h"
+
+static int unknown_offer(struct inbound *in, struct err *err)
+{
+    return err_tell(err, E_INVALID, "/offer/@id", "no such offer: '%.*s'",
+                    STR_ARG(jval_str(jval_get(in->msg.offer, "@id"))));
+}
+
+/* Parties that the offer names must be the two of us. */
+static int check_parties(const struct inbound *in, const struct policy *asked, struct err *err)
+{
+    const struct str assigner = policy_assigner(asked), assignee = policy_assignee(asked);
+
+    if (str_present(assigner) && !str_eq(assigner, in->app->settings->participant_did))
+        return err_tell(err, E_INVALID, "/offer/assigner", "is not us");
+    if (str_present(assignee) && !str_eq(assignee, in->peer.id))
+        return err_tell(err, E_INVALID, "/offer/assignee", "is not the sender");
+    return 0;
+}
+
+static int decide(struct inbound *in, const struct policy *policy, struct policy_facts *facts,
+                  struct policy_decision *ret_decision, struct err *err)
+{
+    const struct worker *worker = in->rq->thread;
+    const struct facts_about about = {.peer = &in->peer, .asset_id = in->process.asset_id};
+    const struct policy_question question = {
+        .action = POLICY_ACT_USE,
+        .scope = POLICY_AT_NEGOTIATION,
+        .now_us = in->now_us,
+        .agreement_us = POLICY_NO_TIME,
+        .target = in->process.asset_id,
+        .assignee = in->peer.id,
+        .flags = POLICY_EMPTY_PERMITS | POLICY_DUTY_EVENTUAL,
+    };
+
+    if (facts_gather(worker->db, policy, &about, in->now_us, in->rq->arena, facts, err) < 0)
+        return err_ret(err);
+    policy_decide(policy, &question, facts, ret_decision);
+    return 0;
+}
+
+static int refuse(struct inbound *in, const struct policy_decision *decision, struct err *err)
+{
+    AUTO(buf_done) struct buf reason = buf_init(KIB(1));
+    const char *code = policy_why_slug(decision->n_causes > 0 ? decision->causes[0].why
+                                                              : POLICY_WHY_NO_PERMISSION);
+
+    policy_reason(decision, POLICY_EN, &reason);
+    in->follow = NM_TERMINATION;
+    log_info(&in->rq->log, "refused by policy", L_C("code", code),
+             L_STR("reason", buf_str(&reason)));
+    return dsp__terminate(in->app, &in->effect, &negotiation_kind, &in->process, str_c(code),
+                          arena_str(in->rq->arena, buf_str(&reason)), in->rq->arena, err);
+}
+
+static int agree(struct inbound *in, struct str rules, const struct policy_decision *decision,
+                 struct err *err)
+{
+    const struct worker *worker = in->rq->thread;
+    struct arena *arena = in->rq->arena;
+    struct message_text text = {.form = MF_AGREEMENT};
+    struct agreeing agreeing = {
+        .rules = rules,
+        .agreed_us = in->now_us - in->now_us % US_PER_S,
+        .ends_us = decision->valid_until_us == POLICY_FOREVER ? 0 : decision->valid_until_us,
+    };
+
+    in->follow = NM_AGREEMENT;
+    if (dsp__find_order(worker->db, &in->process, agreeing.rules, in->now_us, arena,
+                        &agreeing.order_id, err) < 0 ||
+        dsp__make_agreement(in->app, &in->effect, &in->process, &agreeing, arena, &text.agreement,
+                            err) < 0)
+        return err_ret(err);
+    return dsp__send(in->app, &in->effect, &negotiation_kind, &in->process,
+                     "dsp.negotiation.agreement", "agreement", &text, arena, err);
+}
+
+/* Answers an offer of ours that the peer wants. */
+static int answer(struct inbound *in, const struct policy *policy, struct str rules,
+                  struct err *err)
+{
+    struct policy_facts *facts = ARENA_NEW(in->rq->arena, struct policy_facts);
+    struct policy_decision decision;
+
+    if (facts == NULL)
+        return err_set(err, E_NO_MEMORY, "", "facts");
+    if (decide(in, policy, facts, &decision, err) < 0)
+        return err_ret(err);
+    if (decision.verdict == POLICY_DENY)
+        return refuse(in, &decision, err);
+    return in->app->settings->auto_agree ? agree(in, rules, &decision, err) : 0;
+}
+
+int dsp__act_request(struct inbound *in, struct err *err)
+{
+    const struct worker *worker = in->rq->thread;
+    struct arena *arena = in->rq->arena;
+    AUTO(catalogue_unref) struct catalogue *catalogue = NULL;
+    AUTO(policy_unref) struct policy *asked = NULL;
+    const struct offer_text wanted = dsp__offer_of(in->msg.offer, arena);
+    const struct catalogue_offer *offer;
+    struct catalogue_view *view;
+    bool visible = false;
+
+    if (catalogue_get(in->app->dsp->catalogue, worker->db, &catalogue, err) < 0 ||
+        catalogue_view_new(catalogue, worker->db, &in->peer, in->now_us, arena, &view, err) < 0)
+        return err_ret(err);
+    offer = catalogue_offer(catalogue, wanted.id);
+    if (offer == NULL)
+        return unknown_offer(in, err);
+    if (catalogue_visible(view, offer, &visible, err) < 0)
+        return err_ret(err);
+    if (!visible)
+        return unknown_offer(in, err);
+    if (!str_eq(wanted.target, offer->asset_id))
+        return err_tell(err, E_INVALID, "/offer/target", "is not what was offered");
+    if (policy_compile(in->msg.offer, &asked, err) < 0)
+        return err_at_prefix(err, "/offer");
+    if (check_parties(in, asked, err) < 0)
+        return err_ret(err);
+    if (!policy_same_rules(asked, offer->contract->policy))
+        return err_tell(err, E_INVALID, "/offer", "the rules are not those that were offered");
+    if (dsp__keep_offer(&in->effect, &in->process, &wanted, arena, err) < 0)
+        return err_ret(err);
+    return answer(in, offer->contract->policy, wanted.rules, err);
+}
+
+/* The peer accepts the offer that we have kept. */
+int dsp__act_accepted(struct inbound *in, struct err *err)
+{
+    AUTO(jdoc_free) struct jdoc *doc = NULL;
+    AUTO(policy_unref) struct policy *policy = NULL;
+
+    if (jdoc_parse(in->process.policy, NULL, &doc, err) < 0 ||
+        policy_compile(jdoc_root(doc), &policy, err) < 0)
+        return err_prefix(err, "offer of '%.*s'", STR_ARG(in->process.id));
+    return answer(in, policy, message_rules_of(jdoc_root(doc), in->rq->arena), err);
+}

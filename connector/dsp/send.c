@@ -1,0 +1,176 @@
+/*
+ * connector/dsp/send.c - our messages on their way to a peer
+ *
+ * What answers mean is a table. 409 and its like mean "not yet": a peer that has not recorded its own
+ * step refuses what a fast one sends (seen with EDC), and so does 404 for a process that it has only just
+ * heard of. A first message must be answered with the peer's pid.
+ */
+#include "connector/dsp/dsp_private.h"
+#include "lib/base/timefmt.h"
+#include "lib/log/log.h"
+
+#include "lib/base/banned.h"
+
+#define SEND_TIME_US  (10 * US_PER_S)
+#define ANSWER_MAX    KIB(64)
+#define UNKNOWN_TRIES 8 /* 404: about 2.5 s with the outbox's back-off */
+
+struct sending {
+    struct app *app;
+    const struct outbox_msg *msg; /* borrowed until its result */
+};
+
+static const struct {
+    int from, to;
+    enum outbox_result result;
+} meanings[] = {
+    {200, 299, OUTBOX_SENT   },
+    {404, 404, OUTBOX_NOT_YET},
+    {408, 409, OUTBOX_NOT_YET},
+    {425, 425, OUTBOX_NOT_YET},
+    {429, 429, OUTBOX_NOT_YET},
+    {500, 599, OUTBOX_AGAIN  },
+};
+
+static enum outbox_result meaning(const struct outbox_msg *msg, int status)
+{
+    if (status == 404 && msg->attempts >= UNKNOWN_TRIES)
+        return OUTBOX_REFUSED;
+    for (size_t i = 0; i < ARRAY_LEN(meanings); i++) {
+        if (status >= meanings[i].from && status <= meanings[i].to)
+            return meanings[i].result;
+    }
+    return OUTBOX_REFUSED;
+}
+
+/* The peer's reason, or its status. */
+static struct str refusal(const struct fetch_response *response, struct arena *arena)
+{
+    static const enum message_form errors[] = {MF_NEGOTIATION_ERROR, MF_TRANSFER_ERROR};
+    AUTO(jdoc_free) struct jdoc *doc = NULL;
+    struct err ignored = {0};
+    struct str reason = STR_NONE;
+
+    if (jdoc_parse(response->body, NULL, &doc, &ignored) == 0) {
+        for (size_t i = 0; i < ARRAY_LEN(errors) && !str_present(reason); i++) {
+            struct message message;
+
+            if (message_decode(errors[i], jdoc_root(doc), arena, &message, &ignored) == 0)
+                reason = message_reason(&message, arena);
+        }
+    }
+    return str_present(reason)
+               ? reason
+               : arena_printf(arena, "the other party answered %d", response->status);
+}
+
+/* The pid that the peer has given to a process that we began; STR_NONE if the answer is none. */
+static struct str answered_pid(const struct sent_kind *kind, struct str body, struct arena *arena)
+{
+    AUTO(jdoc_free) struct jdoc *doc = NULL;
+    struct err ignored = {0};
+    struct str pid;
+
+    if (jdoc_parse(body, NULL, &doc, &ignored) < 0)
+        return STR_NONE;
+    pid = jval_str(jval_get(jdoc_root(doc), kind->pid_member));
+    return pid.n > 0 && pid.n <= LIMIT_ID ? arena_str(arena, pid) : STR_NONE;
+}
+
+static void judge(struct app *app, const struct outbox_msg *msg,
+                  const struct fetch_response *response)
+{
+    AUTO(arena_free) struct arena *arena = arena_new(ANSWER_MAX);
+    const struct sent_kind *kind = dsp__sent_kind(msg->kind);
+    enum outbox_result result = meaning(msg, response->status);
+    struct str answer = STR_NONE;
+
+    if (arena == NULL) {
+        outbox_result(app->outbox, msg, OUTBOX_AGAIN, STR_NONE);
+        return;
+    }
+    if (result == OUTBOX_SENT && kind->pid_member != NULL) {
+        answer = answered_pid(kind, response->body, arena);
+        if (!str_present(answer)) {
+            result = OUTBOX_REFUSED;
+            answer = STR("the other party's answer names no process");
+        }
+    } else if (result == OUTBOX_REFUSED) {
+        answer = refusal(response, arena);
+    }
+    if (result == OUTBOX_REFUSED)
+        log_info(NULL, "the other party refused a message", L_STR("kind", msg->kind),
+                 L_STR("process", msg->stream), L_I64("status", response->status),
+                 L_STR("reason", answer));
+    outbox_result(app->outbox, msg, result, answer);
+}
+
+/* No answer: only an address that may not be contacted is final. */
+static void failed(struct app *app, const struct outbox_msg *msg, const struct err *err)
+{
+    log_debug(NULL, "no answer from the other party", L_STR("kind", msg->kind),
+              L_STR("process", msg->stream), L_C("error", err->text));
+    if (err->code == E_PEER_ADDRESS || err->code == E_LIMIT || err->code == E_INVALID)
+        outbox_result(app->outbox, msg, OUTBOX_REFUSED,
+                      err->detail[0] != '\0' ? str_c(err->detail) : str_c(err_title(err->code)));
+    else
+        outbox_result(app->outbox, msg, OUTBOX_AGAIN, STR_NONE);
+}
+
+static void done(void *cls, const struct fetch_response *response, const struct err *err)
+{
+    struct sending *sending = cls;
+
+    if (err->code == E_OK)
+        judge(sending->app, sending->msg, response);
+    else
+        failed(sending->app, sending->msg, err);
+    free(sending);
+}
+
+static int submit(struct app *app, const struct outbox_msg *msg, struct err *err)
+{
+    AUTO(buf_done) struct buf token = buf_init(LIMIT_TOKEN);
+    struct sending *sending;
+
+    if (dsp__sent_kind(msg->kind) == NULL)
+        return err_set(err, E_INVALID, "outbox.kind", "unknown kind '%.*s'", STR_ARG(msg->kind));
+    if (identity_token(app->identity, msg->audience, &token, err) < 0)
+        return err_ret(err);
+    sending = malloc(sizeof(*sending));
+    if (sending == NULL)
+        return err_set(err, E_NO_MEMORY, "", "message");
+    *sending = (struct sending){app, msg};
+
+    const struct fetch_header headers[] = {
+        {STR("Authorization"), buf_str(&token)        },
+        {STR("Content-Type"),  STR("application/json")},
+    };
+    const struct fetch_request request = {
+        .method = "POST",
+        .url = msg->url,
+        .headers = headers,
+        .n_headers = ARRAY_LEN(headers),
+        .body = msg->body,
+        .max_response = ANSWER_MAX / 2,
+        .deadline_mono_us = env_mono_us(app->env) + SEND_TIME_US,
+        .done = done,
+        .cls = sending,
+    };
+
+    if (fetch_submit(app->fetcher, &request, NULL, err) < 0) {
+        free(sending);
+        return err_ret(err);
+    }
+    return 0;
+}
+
+void dsp_send(struct app *app, const struct outbox_msg *msg)
+{
+    struct err err = {0};
+
+    if (submit(app, msg, &err) < 0) {
+        log_err(NULL, "message to the other party could not be sent", &err);
+        failed(app, msg, &err);
+    }
+}

@@ -1,0 +1,277 @@
+/*
+ * connector/dsp/transfer_command.c - our side's wishes: request, suspend, resume, complete, terminate a transfer;
+ * end an agreement
+ */
+#include "connector/dataplane/dataplane.h"
+#include "connector/dsp/dsp_private.h"
+#include "sql_connector.h"
+
+#include "lib/base/banned.h"
+
+/* clang-format off */
+struct agreement_state {
+    int64_t negotiation_state;
+    struct str peer_address;
+};
+static const struct field agreement_state_fields[] = {
+    FIELD(struct agreement_state, negotiation_state, "negotiation_state", 0),
+    FIELD(struct agreement_state, peer_address, "peer_address", 0),
+};
+static OBJECT(agreement_state_row, struct agreement_state, agreement_state_fields, OPEN);
+
+/* clang-format on */
+
+/* -- request ------------------------------------------------------------------------------------------ */
+
+/* The agreement that the request names: ours as consumer, final, in force. */
+static int read_own(struct db *tx, struct command *command, struct agreement_state *ret_state,
+                    struct err *err)
+{
+    const struct str id = command->process.agreement_id;
+    struct agreement a = {0};
+
+    if (db_one(tx, &q_dsp_agreement_get, DB_ARGS(DB_TEXT(id)), &agreement_row, command->arena, &a,
+               err) == DB_FAIL ||
+        db_one(tx, &q_dsp_agreement_get, DB_ARGS(DB_TEXT(id)), &agreement_state_row, command->arena,
+               ret_state, err) == DB_FAIL)
+        return err_ret(err);
+    if (!str_eq(a.role, STR("consumer")))
+        return err_tell(err, E_NOT_FOUND, "/contractId", "no such agreement: '%.*s'", STR_ARG(id));
+    if (a.ended_us != 0 || (a.ends_us != 0 && a.ends_us <= command->now_us))
+        return err_tell(err, E_CONFLICT, "/contractId", "the agreement has ended");
+    if (machine_state(&negotiation_machine, ret_state->negotiation_state) != NS_FINALIZED)
+        return err_tell(err, E_CONFLICT, "/contractId", "the agreement is not final");
+    command->process.asset_id = a.asset_id;
+    command->process.peer_id = a.provider_id;
+    return 0;
+}
+
+static int run_request(struct db *tx, struct command *command, struct err *err)
+{
+    struct message_text text = {
+        .form = MF_TRANSFER_REQUEST,
+        .agreement_id = command->process.agreement_id,
+        .format = command->process.format,
+        .callback = command->app->dsp_url,
+        .data_address = command->process.data_address,
+    };
+    struct agreement_state state = {0};
+
+    if (read_own(tx, command, &state, err) < 0)
+        return err_ret(err);
+    if (!str_present(command->process.peer_address))
+        command->process.peer_address = state.peer_address;
+    return dsp__send(command->app, &command->effect, &transfer_kind, &command->process,
+                     "dsp.transfer.begin", "request", &text, command->arena, err);
+}
+
+static int check_address(struct str address, struct err *err)
+{
+    AUTO(jdoc_free) struct jdoc *doc = NULL;
+
+    if (!str_present(address))
+        return 0;
+    if (jdoc_parse(address, NULL, &doc, err) < 0)
+        return err_at_prefix(err, "/dataDestination");
+    return 0;
+}
+
+int dsp_transfer_request(struct app *app, const struct dsp_transfer *request, dsp_done_fn *done,
+                         void *cls, struct err *err)
+{
+    struct command *command;
+
+    if (request->agreement_id.n == 0 || request->format.n == 0)
+        return err_tell(err, E_INVALID, "/contractId", "agreement and format are needed");
+    if (str_present(request->peer_address) &&
+        !message_address_ok(request->peer_address, app->settings->allow_http))
+        return err_tell(err, E_INVALID, "/counterPartyAddress", "expected an https URL");
+    if (check_address(request->data_address, err) < 0)
+        return err_ret(err);
+    command = dsp__command_new(app, done, cls);
+    if (command == NULL)
+        return err_set(err, E_NO_MEMORY, "", "command");
+    command->kind = &transfer_kind;
+    command->run = run_request;
+    command->process = (struct process){
+        .id = dsp__new_id(app, command->arena),
+        .role = STR("consumer"),
+        .peer_address = message_address_base(arena_str(command->arena, request->peer_address)),
+        .agreement_id = arena_str(command->arena, request->agreement_id),
+        .format = arena_str(command->arena, request->format),
+        .data_address = arena_str(command->arena, request->data_address),
+    };
+    command->effect.first = &command->process;
+    command->effect.state = TP_REQUESTING;
+    command->effect.callbacks = arena_str(command->arena, request->callbacks);
+    command->effect.private_properties = arena_str(command->arena, request->private_properties);
+    return dsp__command_submit(&command, "transfer request", err);
+}
+
+/* -- acts ------------------------------------------------------------------------------------------------ */
+
+/* clang-format off */
+static const struct {
+    const char *name, *kind, *tail;
+    enum message_form form;
+    int message;
+} acts[] = {
+    [DSP_SUSPEND]   = {"transfer suspend",   "dsp.transfer.suspension",  "suspension",  MF_SUSPENSION,           TM_SUSPENSION},
+    [DSP_RESUME]    = {"transfer resume",    "dsp.transfer.start",       "start",       MF_START,                TM_START},
+    [DSP_COMPLETE]  = {"transfer complete",  "dsp.transfer.completion",  "completion",  MF_COMPLETION,           TM_COMPLETION},
+    [DSP_TERMINATE] = {"transfer terminate", "dsp.transfer.termination", "termination", MF_TRANSFER_TERMINATION, TM_TERMINATION},
+};
+
+/* clang-format on */
+
+/* Our own start of a suspended transfer; as provider with a fresh data address. */
+static int send_resume(struct db *tx, struct command *command, struct err *err)
+{
+    struct message_text text = {.form = MF_START};
+    struct agreement agreement;
+
+    if (!dsp__is_provider(&command->process))
+        return dsp__send(command->app, &command->effect, &transfer_kind, &command->process,
+                         "dsp.transfer.start", "start", &text, command->arena, err);
+    if (dsp__read_agreement(tx, command->process.agreement_id, command->arena, &agreement, err) < 0)
+        return err_ret(err);
+    if (agreement.ended_us != 0 || (agreement.ends_us != 0 && agreement.ends_us <= command->now_us))
+        return err_tell(err, E_CONFLICT, "", "the agreement has ended");
+    return dsp__send_start(command->app, &command->effect, &command->process, &agreement,
+                           command->arena, err);
+}
+
+static int run_act(struct db *tx, struct command *command, struct err *err)
+{
+    const enum dsp_transfer_act act = (enum dsp_transfer_act)command->act;
+    struct message_text text = {.form = acts[act].form, .reason = command->reason};
+
+    if (dsp__command_read(tx, command, err) < 0)
+        return err_ret(err);
+    /* a first start is the answer to a request, not a resumption */
+    if (act == DSP_RESUME &&
+        machine_state(&transfer_machine, command->process.state) != TS_SUSPENDED)
+        return err_tell(err, E_CONFLICT, "", "transfer '%.*s' is not suspended",
+                        STR_ARG(command->process.id));
+    if (dsp__command_step(command, acts[act].message, err) < 0)
+        return err_ret(err);
+    if (act == DSP_RESUME)
+        return send_resume(tx, command, err);
+    command->effect.error = command->reason;
+    return dsp__send(command->app, &command->effect, &transfer_kind, &command->process,
+                     acts[act].kind, acts[act].tail, &text, command->arena, err);
+}
+
+int dsp_transfer_act(struct app *app, struct str id, enum dsp_transfer_act act, struct str reason,
+                     dsp_done_fn *done, void *cls, struct err *err)
+{
+    struct command *command = dsp__command_new(app, done, cls);
+
+    if (command == NULL)
+        return err_set(err, E_NO_MEMORY, "", "command");
+    command->kind = &transfer_kind;
+    command->id = arena_str(command->arena, id);
+    command->reason = arena_str(command->arena, reason);
+    command->act = act;
+    command->run = act == DSP_TERMINATE ? dsp__run_terminate : run_act;
+    return dsp__command_submit(&command, acts[act].name, err);
+}
+
+/* -- the end of an agreement --------------------------------------------------------------------------- */
+
+struct ending {
+    struct app *app;
+    struct arena *arena; /* owned, with everything here */
+    struct str agreement_id, reason;
+    struct list transfers;  /* struct process */
+    struct effect *effects; /* one each */
+    dsp_done_fn *done;
+    void *cls;
+    struct writer_op op;
+};
+
+static int end_one(struct db *tx, struct ending *ending, const struct process *process,
+                   struct effect *effect, int64_t now_us, struct err *err)
+{
+    *effect = (struct effect){.state = TP_TERMINATING, .forget = true, .error = ending->reason};
+    if (str_present(process->peer_pid) &&
+        dsp__terminate(ending->app, effect, &transfer_kind, process, STR("agreement-ended"),
+                       ending->reason, ending->arena, err) < 0)
+        return err_ret(err);
+    effect->forget = str_present(process->peer_pid);
+    return dsp__effect_write(ending->app, tx, &transfer_kind, process->id, effect, now_us, err);
+}
+
+static int run_end(struct db *tx, void *arg, struct err *err)
+{
+    struct ending *ending = arg;
+    const int64_t now_us = env_wall_us(ending->app->env);
+    struct agreement agreement = {0};
+
+    switch (db_one(tx, &q_dsp_agreement_get, DB_ARGS(DB_TEXT(ending->agreement_id)), &agreement_row,
+                   ending->arena, &agreement, err)) {
+    case DB_ROW: break;
+    case DB_NONE:
+        return err_tell(err, E_NOT_FOUND, "", "no such agreement: '%.*s'",
+                        STR_ARG(ending->agreement_id));
+    case DB_FAIL: return err_ret(err);
+    }
+    if (agreement.ended_us != 0)
+        return err_tell(err, E_CONFLICT, "", "the agreement has ended before");
+    if (db_list(tx, &q_dsp_transfer_running, DB_ARGS(DB_TEXT(ending->agreement_id)), &process_row,
+                ending->arena, LIMIT_PAGE, &ending->transfers, err) < 0)
+        return err_ret(err);
+    ending->effects = ARENA_ARRAY(ending->arena, struct effect, ending->transfers.n);
+    if (ending->effects == NULL)
+        return err_set(err, E_NO_MEMORY, "", "end of an agreement");
+    for (size_t i = 0; i < ending->transfers.n; i++) {
+        if (end_one(tx, ending, &LIST_ITEMS(struct process, ending->transfers)[i],
+                    &ending->effects[i], now_us, err) < 0)
+            return err_ret(err);
+    }
+    return db_exec(tx, &q_dsp_agreement_end,
+                   DB_ARGS(DB_TEXT(ending->agreement_id), DB_I64(now_us), DB_TEXT(ending->reason)),
+                   NULL, err);
+}
+
+static void ended(void *arg, const struct err *err)
+{
+    struct ending *ending = arg;
+    struct arena *arena = ending->arena;
+
+    if (err->code == E_OK) {
+        for (size_t i = 0; i < ending->transfers.n; i++)
+            dsp__effect_done(ending->app, &transfer_kind,
+                             LIST_ITEMS(struct process, ending->transfers)[i].id,
+                             &ending->effects[i]);
+        dataplane_forget(ending->app->dataplane, STR_NONE, ending->agreement_id);
+    }
+    ending->done(ending->cls, ending->agreement_id, err);
+    arena_free(&arena);
+}
+
+int dsp_agreement_end(struct app *app, struct str agreement_id, struct str reason,
+                      dsp_done_fn *done, void *cls, struct err *err)
+{
+    struct arena *arena = arena_new(MIB(16));
+    struct ending *ending = arena != NULL ? ARENA_NEW(arena, struct ending) : NULL;
+
+    if (ending == NULL) {
+        arena_free(&arena);
+        return err_set(err, E_NO_MEMORY, "", "command");
+    }
+    *ending = (struct ending){
+        .app = app,
+        .arena = arena,
+        .agreement_id = arena_str(arena, agreement_id),
+        .reason = arena_str(arena, reason.n > 0 ? reason : STR("ended")),
+        .done = done,
+        .cls = cls,
+        .op = {.name = "agreement end", .fn = run_end, .arg = ending, .done = ended},
+    };
+    if (arena_failed(arena) || writer_submit(app->writer, &ending->op, err) < 0) {
+        arena_free(&arena);
+        return err->code != E_OK ? err_ret(err) : err_set(err, E_NO_MEMORY, "", "command");
+    }
+    return 0;
+}

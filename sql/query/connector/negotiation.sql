@@ -1,0 +1,71 @@
+-- name: dsp_negotiation_get
+-- in:   id:text
+-- out:  id:text role:text peer_pid:text peer_id:text peer_address:text state:i64 asset_id:text offer_id:text policy_hash:text policy:text agreement_id:text error:text
+SELECT n.negotiation_id AS id, n.role, n.peer_pid, n.peer_id, n.peer_address, n.state, n.asset_id, n.offer_id, n.policy_hash, t.policy, n.agreement_id, n.error
+  FROM negotiation n
+  JOIN policy_text t ON t.policy_hash = n.policy_hash
+ WHERE n.negotiation_id = $1;
+
+-- name: dsp_negotiation_by_peer
+-- in:   peer_id:text role:text peer_pid:text
+-- out:  id:text role:text peer_pid:text peer_id:text peer_address:text state:i64 asset_id:text offer_id:text policy_hash:text policy:text agreement_id:text error:text
+SELECT n.negotiation_id AS id, n.role, n.peer_pid, n.peer_id, n.peer_address, n.state, n.asset_id, n.offer_id, n.policy_hash, t.policy, n.agreement_id, n.error
+  FROM negotiation n
+  JOIN policy_text t ON t.policy_hash = n.policy_hash
+ WHERE n.peer_id = $1
+   AND n.role = $2
+   AND n.peer_pid = $3;
+
+-- name: dsp_negotiation_lock [sqlite]
+-- in:   id:text peer_id:text message_id:text
+-- out:  state:i64 policy_hash:text peer_pid:text seen:i64
+SELECT n.state, n.policy_hash, n.peer_pid,
+       (SELECT count(*) FROM message_seen m WHERE m.peer_id = $2 AND m.message_id = $3) AS seen
+  FROM negotiation n
+ WHERE n.negotiation_id = $1;
+
+-- name: dsp_negotiation_lock [pg]
+-- in:   id:text peer_id:text message_id:text
+-- out:  state:i64 policy_hash:text peer_pid:text seen:i64
+SELECT n.state, n.policy_hash, n.peer_pid,
+       (SELECT count(*) FROM message_seen m WHERE m.peer_id = $2 AND m.message_id = $3) AS seen
+  FROM negotiation n
+ WHERE n.negotiation_id = $1
+   FOR UPDATE OF n;
+
+-- name: dsp_negotiation_insert
+-- in:   id:text role:text peer_pid:text peer_id:text peer_address:text protocol:text state:i64 now_us:i64 asset_id:text offer_id:text
+--       policy_hash:text callbacks:text
+-- out:
+INSERT INTO negotiation (negotiation_id, role, peer_pid, peer_id, peer_address, protocol, state, state_us, asset_id, offer_id, policy_hash,
+                         callbacks, created_us)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $8);
+
+-- name: dsp_negotiation_advance
+-- in:   id:text state:i64 now_us:i64 peer_pid:text agreement_id:text offer_id:text policy_hash:text error:text
+-- out:
+UPDATE negotiation
+   SET state = $2,
+       state_us = $3,
+       peer_pid = coalesce(peer_pid, $4),
+       agreement_id = coalesce($5, agreement_id),
+       offer_id = coalesce($6, offer_id),
+       policy_hash = coalesce($7, policy_hash),
+       error = coalesce($8, error)
+ WHERE negotiation_id = $1;
+
+-- name: dsp_negotiation_settle
+-- in:   id:text sending:i64 rest:i64 now_us:i64 peer_pid:text
+-- out:
+UPDATE negotiation
+   SET state = CASE WHEN state = $2 THEN $3 ELSE state END,
+       state_us = CASE WHEN state = $2 THEN $4 ELSE state_us END,
+       peer_pid = coalesce(peer_pid, $5)
+ WHERE negotiation_id = $1;
+
+-- name: dsp_policy_text_insert
+-- in:   policy_hash:text policy:text
+-- out:
+INSERT INTO policy_text (policy_hash, policy)
+VALUES ($1, $2)
+    ON CONFLICT (policy_hash) DO NOTHING;

@@ -1,0 +1,68 @@
+-- name: dsp_transfer_get
+-- in:   id:text
+-- out:  id:text role:text peer_pid:text peer_id:text peer_address:text state:i64 asset_id:text agreement_id:text format:text data_address:text error:text
+SELECT transfer_id AS id, role, peer_pid, peer_id, peer_address, state, asset_id, agreement_id, format, data_address, error
+  FROM transfer
+ WHERE transfer_id = $1;
+
+-- name: dsp_transfer_by_peer
+-- in:   peer_id:text role:text peer_pid:text
+-- out:  id:text role:text peer_pid:text peer_id:text peer_address:text state:i64 asset_id:text agreement_id:text format:text data_address:text error:text
+SELECT transfer_id AS id, role, peer_pid, peer_id, peer_address, state, asset_id, agreement_id, format, data_address, error
+  FROM transfer
+ WHERE peer_id = $1
+   AND role = $2
+   AND peer_pid = $3;
+
+-- name: dsp_transfer_lock [sqlite]
+-- in:   id:text peer_id:text message_id:text
+-- out:  state:i64 peer_pid:text seen:i64
+SELECT n.state, n.peer_pid,
+       (SELECT count(*) FROM message_seen m WHERE m.peer_id = $2 AND m.message_id = $3) AS seen
+  FROM transfer n
+ WHERE n.transfer_id = $1;
+
+-- name: dsp_transfer_lock [pg]
+-- in:   id:text peer_id:text message_id:text
+-- out:  state:i64 peer_pid:text seen:i64
+SELECT n.state, n.peer_pid,
+       (SELECT count(*) FROM message_seen m WHERE m.peer_id = $2 AND m.message_id = $3) AS seen
+  FROM transfer n
+ WHERE n.transfer_id = $1
+   FOR UPDATE OF n;
+
+-- name: dsp_transfer_insert
+-- in:   id:text role:text peer_pid:text peer_id:text peer_address:text protocol:text state:i64 now_us:i64 agreement_id:text asset_id:text
+--       format:text data_address:text private_properties:text callbacks:text
+-- out:
+INSERT INTO transfer (transfer_id, role, peer_pid, peer_id, peer_address, protocol, state, state_us, agreement_id, asset_id, format,
+                      data_address, private_properties, callbacks, created_us)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $8);
+
+-- name: dsp_transfer_advance
+-- in:   id:text state:i64 now_us:i64 peer_pid:text error:text
+-- out:
+UPDATE transfer
+   SET state = $2,
+       state_us = $3,
+       peer_pid = coalesce(peer_pid, $4),
+       error = coalesce($5, error)
+ WHERE transfer_id = $1;
+
+-- name: dsp_transfer_settle
+-- in:   id:text sending:i64 rest:i64 now_us:i64 peer_pid:text
+-- out:
+UPDATE transfer
+   SET state = CASE WHEN state = $2 THEN $3 ELSE state END,
+       state_us = CASE WHEN state = $2 THEN $4 ELSE state_us END,
+       peer_pid = coalesce(peer_pid, $5)
+ WHERE transfer_id = $1;
+
+-- name: dsp_transfer_running
+-- in:   agreement_id:text
+-- out:  id:text role:text peer_pid:text peer_id:text peer_address:text state:i64 asset_id:text agreement_id:text format:text data_address:text error:text
+SELECT transfer_id AS id, role, peer_pid, peer_id, peer_address, state, asset_id, agreement_id, format, data_address, error
+  FROM transfer
+ WHERE agreement_id = $1
+   AND state NOT IN (800, 825, 850)
+ ORDER BY transfer_id;
