@@ -113,28 +113,28 @@ START_TEST(test_map)
     uint64_t seed = 7;
     size_t n = 0;
 
-    ck_assert_ptr_null(sm__map_find(&map, STR("x")));
-    sm__map_remove(&map, STR("x"));
+    ck_assert_ptr_null(strmap_find(&map, STR("x")));
+    strmap_remove(&map, STR("x"));
     for (int i = 0; i < N_KEYS; i++)
         (void)snprintf(names[i], sizeof(names[i]), "k%d", i);
     for (int round = 0; round < 50000; round++) {
         size_t i = (size_t)next_random(&seed) % N_KEYS;
         struct str key = str_c(names[i]);
-        ck_assert_msg((sm__map_find(&map, key) == names[i]) == there[i], "round %d key %zu", round,
+        ck_assert_msg((strmap_find(&map, key) == names[i]) == there[i], "round %d key %zu", round,
                       i);
         if (there[i])
-            sm__map_remove(&map, key);
+            strmap_remove(&map, key);
         else
-            ck_assert(sm__map_add(&map, key, names[i]));
+            ck_assert(strmap_add(&map, key, names[i]));
         n += there[i] ? (size_t)-1 : 1;
         there[i] = !there[i];
         ck_assert_uint_eq(map.n, n);
     }
     size_t pos = 0, seen = 0;
-    while (sm__map_next(&map, &pos) != NULL)
+    while (strmap_next(&map, &pos) != NULL)
         seen++;
     ck_assert_uint_eq(seen, n);
-    sm__map_done(&map);
+    strmap_done(&map);
 }
 
 END_TEST
