@@ -41,6 +41,11 @@ static const struct column usage_columns[] = {
     {TEXT_ROWS, COLUMN_RIGHT}, {TEXT_BYTES, COLUMN_RIGHT}, {TEXT_EVENT, COLUMN_LEFT},
 };
 
+static const struct column agreement_columns[] = {
+    {TEXT_AGREEMENT, COLUMN_LEFT}, {TEXT_ROLE, COLUMN_LEFT}, {TEXT_CALLS, COLUMN_RIGHT},
+    {TEXT_ROWS, COLUMN_RIGHT}, {TEXT_BYTES, COLUMN_RIGHT},
+};
+
 /* clang-format on */
 
 int cmd_orders(struct cli *cli, int argc, char **argv)
@@ -74,21 +79,102 @@ int cmd_orders(struct cli *cli, int argc, char **argv)
     return CLI_OK;
 }
 
-static void number_cell(struct cli *cli, struct table *table, const struct jval *value)
+static struct str number_text(struct cli *cli, const struct jval *value)
 {
     int64_t number = 0;
 
-    table_cell(table, jval_i64(value, &number) ? arena_printf(cli->arena, "%lld", (long long)number)
-                                               : jval_str(value));
+    return jval_i64(value, &number) ? arena_printf(cli->arena, "%lld", (long long)number)
+                                    : jval_str(value);
+}
+
+static const char *const counts[] = {"calls", "rows", "bytes"};
+
+/* What counts for the bill stands in the event itself, beside what each side reported. */
+static void write_events(const struct jval *events, struct jw *w)
+{
+    jw_array(w);
+    for (size_t i = 0; i < jval_len(events); i++) {
+        const struct jval *event = jval_at(events, i);
+
+        jw_object(w);
+        for (const struct jiter *it = jiter_first(event); it; it = jiter_next(event, it)) {
+            jw_key_str(w, jiter_key(it));
+            jw_val(w, jiter_value(it));
+        }
+        for (size_t j = 0; j < ARRAY_LEN(counts); j++)
+            jw_kval(w, counts[j], jval_get(jval_get(event, "billable"), counts[j]));
+        jw_object_end(w);
+    }
+    jw_array_end(w);
+}
+
+static int print_usage_json(const struct cli *cli, const struct jval *root)
+{
+    AUTO(buf_done) struct buf out = buf_init(MIB(64));
+    struct jw w = jw_init(&out);
+
+    jw_object(&w);
+    for (const struct jiter *it = jiter_first(root); it != NULL; it = jiter_next(root, it)) {
+        jw_key_str(&w, jiter_key(it));
+        if (str_eq(jiter_key(it), STR("events")))
+            write_events(jiter_value(it), &w);
+        else
+            jw_val(&w, jiter_value(it));
+    }
+    jw_object_end(&w);
+    return cli_print_buf(cli, &out);
+}
+
+static void print_events(struct cli *cli, const struct jval *root)
+{
+    struct table *table = table_new(cli, usage_columns, ARRAY_LEN(usage_columns));
+    const struct jval *events = jval_get(root, "events");
+    const struct jval *missing = jval_get(root, "missing");
+
+    for (size_t i = 0; i < jval_len(events); i++) {
+        const struct jval *event = jval_at(events, i);
+
+        table_cell(table, jval_str(jval_get(event, "since")));
+        table_cell(table, jval_str(jval_get(event, "state")));
+        for (size_t j = 0; j < ARRAY_LEN(counts); j++)
+            table_cell(table, number_text(cli, jval_get(jval_get(event, "billable"), counts[j])));
+        table_cell(table, jval_str(jval_get(event, "event")));
+    }
+    table_print(table, stdout);
+    for (size_t i = 0; i < jval_len(missing); i++) {
+        const struct jval *gap = jval_at(missing, i);
+
+        cli_note(cli,
+                 cli->korean ? "%.*s 보고 %.*s–%.*s이 없습니다" : "no report of %.*s, %.*s to %.*s",
+                 STR_ARG(jval_str(jval_get(gap, "role"))),
+                 STR_ARG(number_text(cli, jval_get(gap, "from"))),
+                 STR_ARG(number_text(cli, jval_get(gap, "to"))));
+    }
+}
+
+static void print_agreements(struct cli *cli, const struct jval *items)
+{
+    static const char *const members[] = {"provider_events", "provider_rows", "provider_bytes",
+                                          "consumer_events", "consumer_rows", "consumer_bytes"};
+    struct table *table = table_new(cli, agreement_columns, ARRAY_LEN(agreement_columns));
+
+    for (size_t i = 0; i < jval_len(items); i++) {
+        for (size_t side = 0; side < 2; side++) {
+            table_cell(table, jval_str(jval_get(jval_at(items, i), "agreement")));
+            table_cell(table, side == 0 ? STR("provider") : STR("consumer"));
+            for (size_t j = 0; j < 3; j++)
+                table_cell(table,
+                           number_text(cli, jval_get(jval_at(items, i), members[3 * side + j])));
+        }
+    }
+    table_print(table, stdout);
 }
 
 int cmd_usage(struct cli *cli, int argc, char **argv)
 {
-    struct table *table = table_new(cli, usage_columns, ARRAY_LEN(usage_columns));
     AUTO(jdoc_free) struct jdoc *doc = NULL;
     struct usage in = {0};
     struct err err = {0};
-    const struct jval *events;
     struct str path;
 
     if (!cli_options(cli, usage_options, &in, 0, 1, &argc, argv))
@@ -99,19 +185,11 @@ int cmd_usage(struct cli *cli, int argc, char **argv)
     if (cli_json(cli, PEER_BROKER, "GET", path, STR_NONE, &doc, &err) < 0)
         return cli_fail(cli, &err);
     if (cli->json)
-        return cli_print_json(cli, jdoc_root(doc));
-    events = jval_get(jdoc_root(doc), "events");
-    for (size_t i = 0; i < jval_len(events); i++) {
-        const struct jval *event = jval_at(events, i);
-
-        table_cell(table, jval_str(jval_get(event, "since")));
-        table_cell(table, jval_str(jval_get(event, "state")));
-        number_cell(cli, table, jval_get(event, "calls"));
-        number_cell(cli, table, jval_get(event, "rows"));
-        number_cell(cli, table, jval_get(event, "bytes"));
-        table_cell(table, jval_str(jval_get(event, "event")));
-    }
-    table_print(table, stdout);
+        return print_usage_json(cli, jdoc_root(doc));
+    if (argc > 0)
+        print_events(cli, jdoc_root(doc));
+    else
+        print_agreements(cli, jval_get(jdoc_root(doc), "items"));
     return CLI_OK;
 }
 

@@ -197,9 +197,10 @@ class Demo:
     def close(self):
         now = datetime.now(timezone.utc)
         first = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-        closed = self.world.operate("close", "demo", "--from", first.strftime("%Y-%m-%dT%H:%M:%SZ"),
-                                    "--to", (now + timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%SZ"))
-        again = self.world.operate("close", "demo")
+        period = ("demo", "--from", first.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                  "--to", (now + timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        closed = self.world.operate("close", *period)
+        again = self.world.operate("close", *period)
         if [d["document"] for d in again["documents"]] != [d["document"] for d in closed["documents"]]:
             raise Trouble("closing twice gave other documents")
         show("invoice of the car-parts company", self.company("carparts").naru("statement", "--kind", "invoice", as_json=False))
