@@ -113,8 +113,13 @@ void rq_cut(struct rq *rq)
     struct rq_private *priv = rq->priv;
 
     pthread_mutex_lock(&priv->http->lock);
-    if (priv->conn != NULL)
+    if (priv->conn != NULL) {
+        const struct conn_bytes bytes = http__conn_bytes(priv->conn);
+
+        if (!bytes.gone)
+            priv->conn->moved = bytes.out; /* the reset clears the kernel's count */
         http__conn_reset(priv->conn);
+    }
     pthread_mutex_unlock(&priv->http->lock);
     rq_stream_ready(rq); /* a stream that waits for its producer asks again and is told */
 }
