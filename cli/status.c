@@ -9,7 +9,8 @@
 #include "lib/base/banned.h"
 
 #define WAIT_US  (10 * US_PER_MIN)
-#define PAUSE_MS 100
+#define ASK_US   (2 * US_PER_S)
+#define PAUSE_MS 50
 
 struct status {
     bool wait_member;
@@ -37,23 +38,34 @@ static int is_active(struct cli *cli, bool *ret_active, struct err *err)
     return 0;
 }
 
+/* Our connector's view; while it is no member it is told now and then to ask the data bank. */
+static int is_member(struct cli *cli, int64_t *next_ask_us, bool *ret_member, struct err *err)
+{
+    AUTO(jdoc_free) struct jdoc *doc = NULL;
+    AUTO(jdoc_free) struct jdoc *asked = NULL;
+
+    if (cli_json(cli, PEER_CONNECTOR, "GET", STR("/naru/v1/membership"), STR_NONE, &doc, err) < 0)
+        return err_ret(err);
+    *ret_member = jval_bool(jval_get(jdoc_root(doc), "member"));
+    if (*ret_member || cli_in_time(cli, *next_ask_us))
+        return 0;
+    *next_ask_us = env_mono_us(cli->env) + ASK_US;
+    return cli_json(cli, PEER_CONNECTOR, "POST", STR("/naru/v1/membership"), STR("{}"), &asked,
+                    err);
+}
+
 int member_wait(struct cli *cli, struct err *err)
 {
     const int64_t deadline_us = env_mono_us(cli->env) + WAIT_US;
-    bool active = false;
+    int64_t next_ask_us = 0;
+    bool active = false, member = false;
 
-    cli_note(cli, "%s", cli->korean ? "승인을 기다립니다…" : "waiting for approval…");
     for (; cli_in_time(cli, deadline_us); cli_pause(PAUSE_MS)) {
-        AUTO(jdoc_free) struct jdoc *doc = NULL;
-
         if (!active && is_active(cli, &active, err) < 0)
             return err_ret(err);
-        if (!active)
-            continue;
-        if (cli_json(cli, PEER_CONNECTOR, "GET", STR("/naru/v1/membership"), STR_NONE, &doc, err) <
-            0)
+        if (active && is_member(cli, &next_ask_us, &member, err) < 0)
             return err_ret(err);
-        if (jval_bool(jval_get(jdoc_root(doc), "member")))
+        if (member)
             return 0;
     }
     return err_tell(err, E_PEER_TIMEOUT, "", "no membership yet; the operator has not decided");

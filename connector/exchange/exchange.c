@@ -406,6 +406,18 @@ int exchange_membership(struct rq *rq, struct err *err)
     return 0;
 }
 
+/* Asks at once: after an approval nobody waits for the next turn of the back-off. */
+int exchange_membership_ask(struct rq *rq, struct err *err)
+{
+    struct app *app = rq->app;
+
+    if (!exchange_enabled(app))
+        return err_tell(err, E_NOT_FOUND, "", "no data bank is configured");
+    exchange_membership_renew(app->exchange);
+    rq_reply_empty(rq, 202);
+    return 0;
+}
+
 /* -- start --------------------------------------------------------------------------------------- */
 
 struct count {

@@ -37,4 +37,5 @@ int exchange_dataset(struct rq *rq, struct err *err);
 int exchange_withdraw(struct rq *rq, struct err *err);
 int exchange_usage(struct rq *rq, struct err *err);
 int exchange_membership(struct rq *rq, struct err *err);
+int exchange_membership_ask(struct rq *rq, struct err *err);
 int exchange_agreement_end(struct rq *rq, struct err *err);
