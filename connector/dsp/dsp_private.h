@@ -82,7 +82,8 @@ struct effect {
     const struct process *first;              /* the row of a new process; NULL: it is there */
     struct str callbacks, private_properties; /* of a new process */
     int64_t state;
-    struct str peer_pid, error; /* STR_NONE: unchanged, as the next three */
+    struct str peer_pid; /* STR_NONE: unchanged, as the next three */
+    struct str error;    /* "": none any more */
     struct str offer_id, policy_hash;
     struct kept_text texts[2];
     size_t n_texts;

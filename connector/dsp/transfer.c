@@ -193,6 +193,7 @@ static int resume(struct inbound *in, struct err *err)
 /* Consumer: the provider starts, with a data address for a pull; provider: the consumer resumes. */
 static int act_start(struct inbound *in, struct err *err)
 {
+    in->effect.error = STR(""); /* why it was suspended */
     if (dsp__is_provider(&in->process))
         return resume(in, err);
     in->effect.address = in->msg.data_address;

@@ -130,6 +130,7 @@ static int send_resume(struct db *tx, struct command *command, struct err *err)
     struct message_text text = {.form = MF_START};
     struct agreement agreement;
 
+    command->effect.error = STR(""); /* why it was suspended */
     if (!dsp__is_provider(&command->process))
         return dsp__send(command->app, &command->effect, &transfer_kind, &command->process,
                          "dsp.transfer.start", "start", &text, command->arena, err);

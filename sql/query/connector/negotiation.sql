@@ -51,7 +51,7 @@ UPDATE negotiation
        agreement_id = coalesce($5, agreement_id),
        offer_id = coalesce($6, offer_id),
        policy_hash = coalesce($7, policy_hash),
-       error = coalesce($8, error)
+       error = nullif(coalesce($8, error), '')
  WHERE negotiation_id = $1;
 
 -- name: dsp_negotiation_settle

@@ -46,7 +46,7 @@ UPDATE transfer
    SET state = $2,
        state_us = $3,
        peer_pid = coalesce(peer_pid, $4),
-       error = coalesce($5, error)
+       error = nullif(coalesce($5, error), '')
  WHERE transfer_id = $1;
 
 -- name: dsp_transfer_settle
