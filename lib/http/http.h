@@ -201,8 +201,8 @@ void rq_body_sink(struct rq *rq,
 
 /*
  * Suspends; `resumed` runs later in a listener thread and answers or returns an error. Call before
- * handing over. If the hand-over fails, just return the error. If nobody resumes in time (or the
- * listener closes), the client is answered without the owner: then `resumed` does not run, and the
+ * handing over. If the hand-over fails, just return the error. If nobody resumes in time (counted
+ * from the request's first suspension) or the listener closes, the client is answered without the owner: then `resumed` does not run, and the
  * request's memory stays until rq_resume() is called. What must be freed in every case goes to
  * rq_on_sent(). cfg.authorise may suspend too: `resumed` then returns 0 to let the request pass.
  */

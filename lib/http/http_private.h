@@ -140,8 +140,9 @@ struct rq_private {
     void (*sent_end)(void *cls, uint64_t sent, bool complete);
     void *sent_cls;
 
-    int64_t begin_us;    /* request line seen */
-    int64_t received_us; /* last byte received */
+    int64_t suspended_us; /* when it was suspended for the first time */
+    int64_t begin_us;     /* request line seen */
+    int64_t received_us;  /* last byte received */
 };
 
 struct slot {

@@ -178,6 +178,16 @@ void http__overdue_locked(struct rq_private *priv)
     MHD_resume_connection(priv->con);
 }
 
+/* The deadline holds for the request, however often it is suspended. */
+static bool waited_enough(struct rq_private *priv)
+{
+    int64_t now_us = env_mono_us(priv->http->cfg.env);
+
+    if (priv->suspended_us == 0)
+        priv->suspended_us = now_us;
+    return now_us - priv->suspended_us >= priv->http->cfg.suspend_timeout_us;
+}
+
 void rq_suspend(struct rq *rq, http_handler *resumed)
 {
     struct rq_private *priv = rq->priv;
@@ -190,7 +200,7 @@ void rq_suspend(struct rq *rq, http_handler *resumed)
     CHECK(priv->state == RQ_RUNNING);
     priv->state = RQ_SUSPENDED;
     MHD_suspend_connection(priv->con);
-    if (http->aborting)
+    if (http->aborting || waited_enough(priv))
         http__overdue_locked(priv);
     else
         http__arm_locked(http, &priv->deadline, DL_SUSPEND);
@@ -203,8 +213,7 @@ void http__suspend_undo(struct rq *rq)
     struct http *http = priv->http;
 
     pthread_mutex_lock(&http->lock);
-    /* RESUMED would mean that it was handed over and yet an error returned */
-    CHECK(priv->state == RQ_SUSPENDED || priv->state == RQ_OVERDUE);
+    /* RESUMED and OVERDUE: MHD resumes it already */
     if (priv->state == RQ_SUSPENDED) {
         http__disarm_locked(http, &priv->deadline);
         MHD_resume_connection(priv->con);

@@ -138,6 +138,23 @@ static int refuse_handover(struct rq *rq, struct err *err)
     return err_set(err, E_BUSY, "", "queue is full");
 }
 
+/* Resumes itself and returns an error all the same: one answer. */
+static int resume_and_refuse(struct rq *rq, struct err *err)
+{
+    rq_suspend(rq, say_answer);
+    rq_resume(rq);
+    return err_set(err, E_FORBIDDEN, "", "no");
+}
+
+/* Suspends itself again and again: the deadline ends it. */
+static int for_ever(struct rq *rq, struct err *err)
+{
+    (void)err;
+    rq_suspend(rq, for_ever);
+    rq_resume(rq);
+    return 0;
+}
+
 static int say_no(struct rq *rq, struct err *err)
 {
     (void)rq;
@@ -339,6 +356,8 @@ static const struct http_route routes[] = {
     HTTP_ROUTE_ROW(GET,  "/later",   later,             0, 0, 0)
     HTTP_ROUTE_ROW(POST, "/later",   later,             0, 0, 0)
     HTTP_ROUTE_ROW(GET,  "/refuse",  refuse_handover,   0, 0, 0)
+    HTTP_ROUTE_ROW(GET,  "/self",    resume_and_refuse, 0, 0, 0)
+    HTTP_ROUTE_ROW(GET,  "/for-ever", for_ever,         0, 0, 0)
     HTTP_ROUTE_ROW(GET,  "/no",      later_no,          0, 0, 0)
     HTTP_ROUTE_ROW(GET,  "/thrice",  thrice,            0, 0, 0)
     HTTP_ROUTE_ROW(GET,  "/asked",   hello,             1, 0, 0)
@@ -437,6 +456,7 @@ START_TEST(test_suspend_and_resume)
     expect(GET("/thrice"), 200, "42");
     expect(GET("/no"), 400, NULL);
     expect(GET("/refuse"), 503, NULL);
+    expect(GET("/self"), 403, NULL);
 }
 
 END_TEST
@@ -527,6 +547,7 @@ START_TEST(test_suspended_too_long)
     ck_assert_uint_eq(atomic_load(&ends_complete), 0);
     expect(GET("/later"), 200, "42");
     close(fd);
+    expect(GET("/for-ever"), 503, NULL);
 }
 
 END_TEST
