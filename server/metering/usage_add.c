@@ -1,7 +1,8 @@
 /*
  * server/metering/usage_add.c - POST /v1/usage: a signed batch of receipts (docs/exchange.md §2)
  *
- *  1. The body is lines that each end with "\n": at most LIMIT_BATCH_LINES in LIMIT_BATCH_BYTES.
+ *  1. The body is UTF-8 text: at most LIMIT_BATCH_LINES lines of at most LINE_MAX_BYTES, each ended
+ *     by "\n", in LIMIT_BATCH_BYTES.
  *  2. Naru-Signature is a JWS (typ naru-batch+jws) of the calling participant over the canonical form
  *     of {"batch","issued_at","lines","reporter"}: batch is "sha256:" and the hash of the body.
  *  3. A batch that breaks 1 or 2 is refused as a whole and leaves nothing behind. Everything else is
@@ -32,8 +33,6 @@ int usage__read_line(struct usage_line *line, struct arena *arena, struct err *e
     struct err bad = {0};
 
     sha256(line->text.p, line->text.n, line->hash);
-    if (line->text.n > LINE_MAX_BYTES)
-        return unreadable(line, E_LIMIT, STR("the line is too long"));
     if (object_parse(&wire_receipt_object, line->text, &jlimits_default, arena, &line->receipt,
                      &bad) < 0) {
         struct str at = arena_printf(arena, "%s%s%s", bad.at, bad.at[0] != '\0' ? ": " : "",
@@ -63,6 +62,8 @@ static int split(struct str body, struct usage_batch *batch, struct err *err)
 
     if (body.n == 0 || body.p[body.n - 1] != '\n')
         return err_tell(err, E_SYNTAX, "", "expected lines that each end with a line feed");
+    if (!str_is_utf8(body))
+        return err_tell(err, E_SYNTAX, "", "expected UTF-8 text without NUL");
     for (size_t i = 0; i < body.n; i++)
         n += body.p[i] == '\n';
     if (n > LIMIT_BATCH_LINES)
@@ -71,8 +72,14 @@ static int split(struct str body, struct usage_batch *batch, struct err *err)
     if (batch->lines == NULL)
         return err_set(err, E_NO_MEMORY, "", "receipts");
     body.n--; /* the end of the last line is not the start of another */
-    for (batch->n = 0; batch->n < n; batch->n++)
-        batch->lines[batch->n].text = str_cut(&body, '\n');
+    for (batch->n = 0; batch->n < n; batch->n++) {
+        struct str *text = &batch->lines[batch->n].text;
+
+        *text = str_cut(&body, '\n');
+        if (text->n > LINE_MAX_BYTES)
+            return err_tell(err, E_LIMIT, "", "line %zu is longer than %d bytes", batch->n + 1,
+                            LINE_MAX_BYTES);
+    }
     return 0;
 }
 

@@ -7,9 +7,10 @@
  *  7. (event, role) is there once: the same bytes again are a duplicate, others a conflict.
  *  8. (agreement, role, seq) is there once: another event under a used number is a conflict. Gaps
  *     are accepted; they are visible in GET /v1/usage.
- *  9. Accepted lines enter the log whole, refused and conflicting ones as the first
- *     REFUSED_TEXT bytes with the reason; duplicates leave no entry. The batch itself is an entry
- *     with its signature.
+ *  9. The batch is a log entry with its signature, and so is each of its lines: accepted ones as
+ *     receipts, all others as text with the reason. So the signed bytes can be made from the log.
+ * 10. A batch without a line about an agreement of its reporter is answered and leaves nothing: it
+ *     must not be possible to store the bytes of another reporter first.
  *
  * The insertion itself finds duplicates (ON CONFLICT DO NOTHING), so two batches with the same
  * receipts at the same time end as one after the other would. Only if it took fewer rows than it was
@@ -25,8 +26,6 @@
 
 #include "lib/base/banned.h"
 
-#define REFUSED_TEXT 1024
-
 static const char *const result_names[] = {
     [LINE_CREATED] = "created",
     [LINE_DUPLICATE] = "duplicate",
@@ -35,7 +34,8 @@ static const char *const result_names[] = {
 };
 static_assert(ARRAY_LEN(result_names) == LINE__COUNT, "one name per result");
 
-struct answer_row {
+struct stored {
+    struct uuid reporter_id;
     struct str answer;
 };
 
@@ -50,8 +50,11 @@ struct compared {
     struct str result;
 };
 /* clang-format off */
-static const struct field answer_fields[] = {FIELD(struct answer_row, answer, "answer", F_REQUIRED)};
-static OBJECT(answer_object, struct answer_row, answer_fields, CLOSED);
+static const struct field stored_fields[] = {
+    FIELD(struct stored, reporter_id, "reporter_id", F_REQUIRED),
+    FIELD(struct stored, answer,      "answer",      F_REQUIRED),
+};
+static OBJECT(stored_row, struct stored, stored_fields, CLOSED);
 static const struct field known_fields[] = {
     FIELD(struct known_agreement, agreement_id, "agreement_id", F_REQUIRED),
     FIELD_ENUM(struct known_agreement, role,    "role",         F_REQUIRED, party_role_names),
@@ -139,14 +142,15 @@ static void settle(struct usage_line *line, enum line_result result, enum err_co
     line->detail = detail;
 }
 
-static void judge(struct usage_line *line, const struct list *known, int64_t now_us)
+/* True if the line is about an agreement of its reporter. */
+static bool judge(struct usage_line *line, const struct list *known, int64_t now_us)
 {
     const struct wire_receipt *r = &line->receipt;
-    const struct known_agreement *k;
+    const struct known_agreement *k = line->readable ? find(known, r) : NULL;
 
     if (line->bad != E_OK)
         settle(line, LINE_REFUSED, line->bad, line->bad_detail);
-    else if ((k = find(known, r)) == NULL)
+    else if (k == NULL)
         settle(line, LINE_REFUSED, E_NOT_FOUND,
                STR("no agreement was reported under this id and role"));
     else if (r->since_us < k->agreed_us)
@@ -159,9 +163,10 @@ static void judge(struct usage_line *line, const struct list *known, int64_t now
         settle(line, LINE_REFUSED, E_RANGE, STR("the event is too old"));
     else
         settle(line, LINE_CREATED, E_OK, STR_NONE);
+    return k != NULL;
 }
 
-static int judge_all(struct db *tx, struct usage_batch *batch, struct err *err)
+static int judge_all(struct db *tx, struct usage_batch *batch, bool *ret_own, struct err *err)
 {
     struct list known = {0};
     size_t n = 0;
@@ -177,7 +182,7 @@ static int judge_all(struct db *tx, struct usage_batch *batch, struct err *err)
     if (known.n > 0) /* the database may sort texts by other rules than ours */
         qsort(known.items, known.n, sizeof(struct known_agreement), cmp_rows);
     for (size_t i = 0; i < batch->n; i++)
-        judge(&batch->lines[i], &known, batch->now_us);
+        *ret_own = judge(&batch->lines[i], &known, batch->now_us) || *ret_own;
     return 0;
 }
 
@@ -336,12 +341,8 @@ static void write_accepted(const struct usage_line *line, struct jw *w)
 
 static void write_refused(const struct usage_line *line, struct jw *w)
 {
-    struct str text = line->text;
-
-    if (text.n > REFUSED_TEXT)
-        text.n = REFUSED_TEXT;
-    jw_kstr(w, "text", text);
-    jw_kc(w, "code", err_slug(line->code));
+    jw_kstr(w, "text", line->text);
+    jw_kc(w, "code", line->result == LINE_DUPLICATE ? "duplicate" : err_slug(line->code));
 }
 
 /* Entries of one kind for the lines with one of the results (bit set). */
@@ -379,19 +380,19 @@ static int log_lines(struct db *tx, const struct usage_batch *batch, enum entry_
     return n == 0 ? 0 : audit_append_many(tx, kind, batch->now_us, bodies, n, err);
 }
 
-/* 1: this reporter's batch was stored before (its answer is taken over), 0: it is new. */
+/* 1: the batch was stored before (its answer is taken over), 0: it is new. */
 static int stored_before(struct db *tx, struct usage_batch *batch, struct err *err)
 {
-    struct answer_row row = {0};
+    struct stored row = {0};
 
-    switch (db_one(
-        tx, &q_batch_find,
-        DB_ARGS(DB_BYTES(str_n(batch->hash, SHA256_LEN)), DB_UUID(batch->reporter->participant_id)),
-        &answer_object, batch->arena, &row, err)) {
+    switch (db_one(tx, &q_batch_find, DB_ARGS(DB_BYTES(str_n(batch->hash, SHA256_LEN))),
+                   &stored_row, batch->arena, &row, err)) {
     case DB_NONE: return 0;
     case DB_FAIL: return err_ret(err);
     case DB_ROW: break;
     }
+    if (!uuid_eq(row.reporter_id, batch->reporter->participant_id))
+        return err_tell(err, E_CONFLICT, "", "these bytes are a batch of another reporter");
     buf_reset(&batch->answer);
     buf_add_str(&batch->answer, row.answer);
     return 1;
@@ -412,20 +413,24 @@ int usage__store(struct db *tx, void *arg, struct err *err)
 {
     struct usage_batch *batch = arg;
     int64_t stored = 0;
+    bool own = false;
     int before;
 
     buf_reset(&batch->answer);
     before = stored_before(tx, batch, err);
     if (before != 0)
         return before < 0 ? err_ret(err) : 0;
-    if (judge_all(tx, batch, err) < 0 || insert(tx, batch, err) < 0 ||
-        write_answer(batch, err) < 0 || store_batch(tx, batch, &stored, err) < 0)
+    if (judge_all(tx, batch, &own, err) < 0 || insert(tx, batch, err) < 0 ||
+        write_answer(batch, err) < 0)
+        return err_ret(err);
+    if (!own)
+        return 0;
+    if (store_batch(tx, batch, &stored, err) < 0)
         return err_ret(err);
     if (stored == 0) /* the same batch came in twice at once and the other was first */
         return stored_before(tx, batch, err) == 1 ? 0 : err_ret(err);
     if (log_batch(tx, batch, err) < 0 ||
         log_lines(tx, batch, ENTRY_RECEIPT_ACCEPTED, 1u << LINE_CREATED, write_accepted, err) < 0)
         return err_ret(err);
-    return log_lines(tx, batch, ENTRY_RECEIPT_REFUSED, 1u << LINE_CONFLICT | 1u << LINE_REFUSED,
-                     write_refused, err);
+    return log_lines(tx, batch, ENTRY_RECEIPT_REFUSED, ~(1u << LINE_CREATED), write_refused, err);
 }

@@ -1,10 +1,9 @@
 -- name: batch_find
--- in:   batch_hash:bytes reporter_id:uuid
--- out:  answer:text
-SELECT answer
+-- in:   batch_hash:bytes
+-- out:  reporter_id:uuid answer:text
+SELECT reporter_id, answer
   FROM met.batch
- WHERE batch_hash = $1
-   AND reporter_id = $2;
+ WHERE batch_hash = $1;
 
 -- name: batch_insert
 -- in:   batch_hash:bytes reporter_id:uuid signature:text lines:i64 answer:text received_at:time

@@ -1,12 +1,11 @@
 -- Receipts (DESIGN §8): (event, role) once, sequences without gap per reporter and agreement.
 CREATE TABLE met.batch (
-    batch_hash bytea NOT NULL CONSTRAINT batch_hash_length CHECK (length(batch_hash) = 32),
+    batch_hash bytea PRIMARY KEY CONSTRAINT batch_hash_length CHECK (length(batch_hash) = 32),
     reporter_id uuid NOT NULL REFERENCES reg.participant,
     signature text NOT NULL,
     lines bigint NOT NULL,
     answer text NOT NULL,
-    received_at timestamptz NOT NULL,
-    PRIMARY KEY (batch_hash, reporter_id)
+    received_at timestamptz NOT NULL
 );
 COMMENT ON TABLE met.batch IS 'signed batches of receipts with the answer that was given: a repeated batch gets the same answer';
 SELECT sys.make_append_only('met.batch');
@@ -30,7 +29,7 @@ CREATE TABLE met.receipt (
     CONSTRAINT receipt_seq_once UNIQUE (agreement_id, role, seq),
     CONSTRAINT receipt_time_order CHECK (since_at <= until_at),
     -- the batch row holds the answer, which is known after its receipts are in
-    CONSTRAINT receipt_batch FOREIGN KEY (batch_hash, reporter_id) REFERENCES met.batch DEFERRABLE INITIALLY DEFERRED
+    CONSTRAINT receipt_batch FOREIGN KEY (batch_hash) REFERENCES met.batch DEFERRABLE INITIALLY DEFERRED
 );
 COMMENT ON TABLE met.receipt IS 'usage receipts of both sides; batch and line say where each was signed';
 SELECT sys.make_append_only('met.receipt');
