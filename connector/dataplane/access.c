@@ -167,7 +167,8 @@ static int take(struct db *tx, void *arg, struct err *err)
         dataplane__decide(tx, a->view, m->reserved, m->since_us, arena, &until_us, err) < 0)
         return err_ret(err);
     switch (db_one(tx, &q_access_take,
-                   DB_ARGS(DB_TEXT(a->transfer_id), DB_I64(TP_STARTED), DB_I64(m->since_us)),
+                   DB_ARGS(DB_TEXT(a->transfer_id), DB_I64(TP_STARTING), DB_I64(TP_STARTED),
+                           DB_I64(TP_RESUMING), DB_I64(m->since_us)),
                    &number_row, arena, &number, err)) {
     case DB_ROW: break;
     case DB_NONE:

@@ -67,6 +67,15 @@ static int compile(struct view *view, struct str text, struct err *err)
     return 0;
 }
 
+/*
+ * The consumer has the token as soon as our start message has arrived, which may be before its
+ * acknowledgement is recorded here: a transfer on its way to STARTED counts as started.
+ */
+static bool is_started(int64_t state)
+{
+    return state == TP_STARTING || state == TP_STARTED || state == TP_RESUMING;
+}
+
 /* State and time, without the policy. */
 static int check_force(const struct view *view, int64_t now_us, struct err *err)
 {
@@ -77,7 +86,7 @@ static int check_force(const struct view *view, int64_t now_us, struct err *err)
         return err_tell(err, E_NOT_IN_FORCE, "agreement", "the agreement has been ended");
     if (a->ends_us > 0 && a->ends_us <= now_us)
         return err_tell(err, E_NOT_IN_FORCE, "agreement", "the agreement has expired");
-    if (view->state != TP_STARTED)
+    if (!is_started(view->state))
         return err_tell(err, E_NOT_IN_FORCE, "transfer", "the transfer is %s, not STARTED",
                         state != NULL ? state : "unknown");
     return 0;

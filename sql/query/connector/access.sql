@@ -12,18 +12,18 @@ SELECT t.transfer_id, t.state, t.agreement_id, t.asset_id, a.provider_id, a.cons
    AND t.role = 'provider';
 
 -- name: access_take
--- in:   transfer_id:text state:i64 now_us:i64
+-- in:   transfer_id:text starting:i64 started:i64 resuming:i64 now_us:i64
 -- out:  number:i64
 UPDATE transfer
    SET next_access = next_access + 1
  WHERE transfer_id = $1
    AND role = 'provider'
-   AND state = $2
+   AND state IN ($2, $3, $4)
    AND EXISTS (SELECT 1
                  FROM agreement AS a
                 WHERE a.agreement_id = transfer.agreement_id
                   AND a.ended_us IS NULL
-                  AND (a.ends_us IS NULL OR a.ends_us <= 0 OR a.ends_us > $3))
+                  AND (a.ends_us IS NULL OR a.ends_us <= 0 OR a.ends_us > $5))
 RETURNING next_access - 1 AS number;
 
 -- name: access_put
