@@ -207,9 +207,10 @@ class Demo:
         show("statement of the steel plant", self.company("steel").naru("statement", "--kind", "statement", as_json=False))
         show("trial balance", self.world.operate("trial-balance", as_json=False))
         balance = self.world.operate("trial-balance")
-        if balance["debits"] != balance["credits"]:
+        if not all(c["balanced"] for c in balance["currencies"]):
             raise Trouble("the ledger does not balance")
-        return f"{len(closed['documents'])} documents, debits = credits = {balance['debits']} {balance['currency']}"
+        won = next(c for c in balance["currencies"] if c["currency"] == "KRW")
+        return f"{len(closed['documents'])} documents, debits = credits = {won['debits']} KRW"
 
     def audit(self):
         token = self.world.operate("token", "--role", "auditor", "--label", "demo")["token"]
