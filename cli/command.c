@@ -102,18 +102,35 @@ void command_list(const struct cli *cli, FILE *out)
                         : "Help of one command: naru help COMMAND. Manual: man naru");
 }
 
+static void write_options(const struct cli_option *options, struct jw *w)
+{
+    jw_array(w);
+    for (const struct cli_option *o = options; o->name != NULL; o++) {
+        jw_object(w);
+        jw_kc(w, "name", o->name);
+        if (o->letter != 0)
+            jw_kstr(w, "letter", str_n(&o->letter, 1));
+        if (o->value != NULL)
+            jw_kc(w, "value", o->value);
+        jw_kbool(w, "repeated", o->type == OPTION_LIST);
+        jw_kc(w, "help", o->help);
+        jw_object_end(w);
+    }
+    jw_array_end(w);
+}
+
 static void write_command(const struct command *command, struct jw *w)
 {
+    static const char *const who[FOR__COUNT] = {"anyone", "company", "operator", "auditor"};
+
     jw_object(w);
     jw_kc(w, "command", command->words);
     jw_kc(w, "arguments", command->args);
+    jw_kc(w, "who", who[command->who]);
     jw_kc(w, "en", command->en);
     jw_kc(w, "ko", command->ko);
     jw_key(w, "options");
-    jw_array(w);
-    for (const struct cli_option *o = command->options; o->name != NULL; o++)
-        jw_c(w, o->name);
-    jw_array_end(w);
+    write_options(command->options, w);
     jw_object_end(w);
 }
 
@@ -131,10 +148,7 @@ static int help_json(const struct cli *cli, const struct command *only)
     }
     jw_array_end(&w);
     jw_key(&w, "global_options");
-    jw_array(&w);
-    for (const struct cli_option *o = global_options; o->name != NULL; o++)
-        jw_c(&w, o->name);
-    jw_array_end(&w);
+    write_options(global_options, &w);
     jw_object_end(&w);
     return cli_print_buf(cli, &out);
 }
