@@ -1,0 +1,306 @@
+/*
+ * connector/mgmt/answer.c - what is kept, in the compact form that EDC's clients read
+ *
+ * Members of EDC are written by name; properties, policies and whatever else came as JSON-LD are compacted
+ * in the context that the answer names. Each element of a list carries its own context, as in EDC.
+ */
+#include <assert.h>
+
+#include "connector/mgmt/mgmt_private.h"
+#include "lib/log/log.h"
+#include "policy/policy.h"
+#include "sql_connector.h"
+
+#include "lib/base/banned.h"
+
+#define CONTEXT    "{\"@vocab\":\"" LD_EDC "\",\"edc\":\"" LD_EDC "\",\"odrl\":\"" LD_ODRL "\"}"
+#define ROW_MEMORY MIB(8) /* of one entity while it is written */
+#define PART_MAX   MIB(2)
+
+void mgmt__context(struct jw *w)
+{
+    jw_kraw(w, "@context", STR(CONTEXT));
+    jw_object_end(w);
+}
+
+void mgmt__reply(struct rq *rq, struct buf *body)
+{
+    rq_reply_buf(rq, 200, "application/json", body);
+}
+
+void mgmt__reply_id(struct rq *rq, struct str id, int64_t created_us)
+{
+    AUTO(buf_done) struct buf body = buf_init(KIB(16));
+    struct jw w = jw_init(&body);
+
+    jw_object(&w);
+    jw_kc(&w, "@type", "IdResponse");
+    jw_kstr(&w, "@id", id);
+    jw_ki64(&w, "createdAt", created_us / 1000);
+    mgmt__context(&w);
+    mgmt__reply(rq, &body);
+}
+
+void mgmt__optional(struct jw *w, const char *key, struct str value)
+{
+    if (str_present(value))
+        jw_kstr(w, key, value);
+}
+
+/* -- JSON-LD ------------------------------------------------------------------------------------------- */
+
+int mgmt__compact(struct mgmt *mgmt, struct jw *w, const char *key, struct str expanded,
+                  struct err *err)
+{
+    AUTO(jdoc_free) struct jdoc *doc = NULL;
+    AUTO(jdoc_free) struct jdoc *compacted = NULL;
+    const struct ld_options options = {.no_context = true, .context = mgmt->odrl};
+
+    if (jdoc_parse(expanded, &jlimits_default, &doc, err) < 0 ||
+        ld_compact(mgmt->ld, jdoc_root(doc), mgmt->edc, &options, &compacted, err) < 0)
+        return err_prefix(err, "member '%s'", key);
+    jw_kval(w, key, jdoc_root(compacted));
+    return 0;
+}
+
+/* EDC's clients expect the three kinds of rules, if only as empty lists. */
+static void write_policy(const struct policy *policy, struct buf *out)
+{
+    static const char *const rules[] = {LD_ODRL "permission", LD_ODRL "prohibition",
+                                        LD_ODRL "obligation"};
+    AUTO(buf_done) struct buf text = buf_init(PART_MAX);
+    AUTO(jdoc_free) struct jdoc *doc = NULL;
+    struct jw inner = jw_init(&text);
+    struct jw w = jw_init(out);
+    struct err ignored = {0};
+
+    policy_write(policy, POLICY_FORM_EXPANDED, &inner);
+    IGNORE(jdoc_parse(buf_str(&text), &jlimits_default, &doc, &ignored), "an empty object then");
+    jw_object(&w);
+    for (const struct jiter *it = jiter_first(jdoc_root(doc)); it != NULL;
+         it = jiter_next(jdoc_root(doc), it)) {
+        jw_key_str(&w, jiter_key(it));
+        jw_val(&w, jiter_value(it));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+        if (jval_get(jdoc_root(doc), rules[i]) == NULL) {
+            jw_key(&w, rules[i]);
+            jw_array(&w);
+            jw_array_end(&w);
+        }
+    }
+    jw_object_end(&w);
+}
+
+int mgmt__policy(struct mgmt *mgmt, struct jw *w, const char *key, struct str text, struct err *err)
+{
+    AUTO(jdoc_free) struct jdoc *doc = NULL;
+    AUTO(policy_unref) struct policy *policy = NULL;
+    AUTO(buf_done) struct buf expanded = buf_init(PART_MAX);
+
+    if (jdoc_parse(text, &jlimits_default, &doc, err) < 0 ||
+        policy_compile(jdoc_root(doc), &policy, err) < 0)
+        return err_prefix(err, "policy");
+    write_policy(policy, &expanded);
+    return mgmt__compact(mgmt, w, key, buf_str(&expanded), err);
+}
+
+/* A list as JSON-LD compacts it: one element stands for itself. */
+static void write_collapsed(struct jw *w, const char *key, const struct jval *list)
+{
+    if (jval_len(list) == 1)
+        jw_kval(w, key, jval_at(list, 0));
+    else
+        jw_kval(w, key, list);
+}
+
+static void write_callback(struct jw *w, const struct jval *callback)
+{
+    jw_object(w);
+    jw_kc(w, "@type", "CallbackAddress");
+    for (const struct jiter *it = jiter_first(callback); it != NULL;
+         it = jiter_next(callback, it)) {
+        if (str_eq(jiter_key(it), STR("events"))) {
+            write_collapsed(w, "events", jiter_value(it));
+        } else {
+            jw_key_str(w, jiter_key(it));
+            jw_val(w, jiter_value(it));
+        }
+    }
+    jw_object_end(w);
+}
+
+int mgmt__write_callbacks(struct jw *w, struct str text, struct err *err)
+{
+    AUTO(jdoc_free) struct jdoc *doc = NULL;
+    const struct jval *list;
+
+    jw_key(w, "callbackAddresses");
+    if (text.n == 0) {
+        jw_raw(w, STR("[]"));
+        return 0;
+    }
+    if (jdoc_parse(text, &jlimits_default, &doc, err) < 0)
+        return err_prefix(err, "callback addresses");
+    list = jdoc_root(doc);
+    if (jval_len(list) == 1) {
+        write_callback(w, jval_at(list, 0));
+        return 0;
+    }
+    jw_array(w);
+    for (size_t i = 0; i < jval_len(list); i++)
+        write_callback(w, jval_at(list, i));
+    jw_array_end(w);
+    return 0;
+}
+
+int mgmt__write_address(struct jw *w, const char *key, struct str text, struct err *err)
+{
+    AUTO(jdoc_free) struct jdoc *doc = NULL;
+
+    if (text.n == 0 || str_eq(text, STR("{}")))
+        return 0;
+    if (jdoc_parse(text, &jlimits_default, &doc, err) < 0)
+        return err_prefix(err, "data address");
+    jw_key(w, key);
+    jw_object(w);
+    jw_kc(w, "@type", "DataAddress");
+    for (const struct jiter *it = jiter_first(jdoc_root(doc)); it != NULL;
+         it = jiter_next(jdoc_root(doc), it)) {
+        jw_key_str(w, jiter_key(it));
+        jw_val(w, jiter_value(it));
+    }
+    jw_object_end(w);
+    return 0;
+}
+
+/* -- one, or the result of a query ---------------------------------------------------------------------- */
+
+int mgmt__read(struct rq *rq, enum entity_kind kind, struct str id, mgmt__write_fn *write,
+               struct err *err)
+{
+    AUTO(buf_done) struct buf body = buf_init(ANSWER_MAX);
+    struct jw w = jw_init(&body);
+    bool found = false;
+
+    if (write(rq, id, rq->arena, &w, &found, err) < 0)
+        return err_ret(err);
+    if (!found)
+        return mgmt__not_found(err, entity_type(kind), id);
+    mgmt__reply(rq, &body);
+    return 0;
+}
+
+struct found {
+    struct str id;
+};
+/* clang-format off */
+static const struct field found_fields[] = {FIELD(struct found, id, "id", F_REQUIRED)};
+static OBJECT(found_row, struct found, found_fields, OPEN);
+
+static const struct query *const pages[] = {
+    [ENTITY_ASSET] = &q_mgmt_asset_page,
+    [ENTITY_POLICY] = &q_mgmt_policy_page,
+    [ENTITY_DEFINITION] = &q_mgmt_definition_page,
+    [ENTITY_NEGOTIATION] = &q_mgmt_negotiation_page,
+    [ENTITY_AGREEMENT] = &q_mgmt_agreement_page,
+    [ENTITY_TRANSFER] = &q_mgmt_transfer_page,
+    [ENTITY_EDR] = &q_mgmt_edr_page,
+};
+static_assert(ARRAY_LEN(pages) == ENTITY__COUNT, "one query per entity");
+
+/* clang-format on */
+
+/* LIKE patterns in the form of the engine. */
+static struct str pattern(struct db *db, const struct condition *c, struct arena *arena)
+{
+    AUTO(buf_done) struct buf glob = buf_init(KIB(512));
+
+    if (db_kind(db) != DB_SQLITE || (c->op != OP_LIKE && c->op != OP_ILIKE))
+        return c->value;
+    criteria_glob(&glob, c->value);
+    return arena_str(arena, buf_str(&glob));
+}
+
+static int find(struct db *db, enum entity_kind kind, const struct query_spec *spec,
+                struct arena *arena, struct list *ret, struct err *err)
+{
+    enum { BEFORE = 3, SLOT = 3, AFTER = 4 };
+    struct db_arg args[BEFORE + SLOT * CRITERIA_MAX + AFTER];
+    const struct query *query = &q_mgmt_find;
+    size_t driver = spec->n;
+    size_t n = 0;
+
+    for (size_t i = 0; i < spec->n && driver == spec->n; i++)
+        driver = spec->conditions[i].op == OP_EQ ? i : driver;
+    args[n++] = DB_TEXT(str_c(entity_name(kind)));
+    if (driver < spec->n) {
+        query = &q_mgmt_find_equal;
+        args[n++] = DB_TEXT(spec->conditions[driver].field);
+        args[n++] = DB_TEXT(spec->conditions[driver].value);
+    } else {
+        args[n++] = DB_TEXT(entity_id_field(kind));
+    }
+    for (size_t i = 0; i < CRITERIA_MAX; i++) {
+        const struct condition *c = &spec->conditions[i];
+        const bool used = i < spec->n && i != driver;
+
+        args[n++] = used ? DB_TEXT(c->field) : DB_NULL(DBT_TEXT);
+        args[n++] = DB_I64(used ? (int64_t)c->op : 0);
+        args[n++] = used ? DB_TEXT(pattern(db, c, arena)) : DB_NULL(DBT_TEXT);
+    }
+    args[n++] = DB_TEXT(str_present(spec->sort) ? spec->sort : entity_sort_field(kind));
+    args[n++] = DB_I64(spec->descending ? 1 : 0);
+    args[n++] = DB_I64(spec->offset);
+    args[n++] = DB_I64(spec->limit);
+    return db_list(db, query, args, n, &found_row, arena, CRITERIA_ROWS_MAX, ret, err);
+}
+
+static int find_or_page(struct db *db, enum entity_kind kind, const struct query_spec *spec,
+                        struct arena *arena, struct list *ret, struct err *err)
+{
+    if (spec->n > 0 || str_present(spec->sort) || spec->descending)
+        return find(db, kind, spec, arena, ret, err);
+    return db_list(db, pages[kind], DB_ARGS(DB_I64(spec->limit), DB_I64(spec->offset)), &found_row,
+                   arena, CRITERIA_ROWS_MAX, ret, err);
+}
+
+static int write_all(struct rq *rq, const struct list *ids, mgmt__write_fn *write, struct jw *w,
+                     struct err *err)
+{
+    AUTO(arena_free) struct arena *scratch = arena_new(ROW_MEMORY);
+
+    if (scratch == NULL)
+        return err_set(err, E_NO_MEMORY, "", "answer");
+    jw_array(w);
+    for (size_t i = 0; i < ids->n; i++) {
+        const struct str id = LIST_ITEMS(struct found, *ids)[i].id;
+        bool found = false; /* or deleted meanwhile */
+
+        if (write(rq, id, scratch, w, &found, err) < 0)
+            return err_prefix(err, "'%.*s'", STR_ARG(id));
+        arena_reset(scratch);
+    }
+    jw_array_end(w);
+    return buf_failed(w->out) ? err_tell(err, E_LIMIT, "", "the answer is too large: ask for less")
+                              : 0;
+}
+
+int mgmt__query(struct rq *rq, enum entity_kind kind, mgmt__write_fn *write, struct err *err)
+{
+    const struct worker *worker = rq->thread;
+    AUTO(jdoc_free) struct jdoc *doc = NULL;
+    AUTO(buf_done) struct buf body = buf_init(ANSWER_MAX);
+    struct jw w = jw_init(&body);
+    const struct jval *node;
+    struct query_spec spec;
+    struct list ids = {0};
+
+    if (mgmt__expand(rq, true, &doc, &node, err) < 0 ||
+        query_spec_read(node, kind, rq->arena, &spec, err) < 0 ||
+        find_or_page(worker->db, kind, &spec, rq->arena, &ids, err) < 0 ||
+        write_all(rq, &ids, write, &w, err) < 0)
+        return err_ret(err);
+    mgmt__reply(rq, &body);
+    return 0;
+}

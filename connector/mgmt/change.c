@@ -1,0 +1,130 @@
+/*
+ * connector/mgmt/change.c - one operation of the writer, or one command of the protocol, and its answer
+ */
+#include "connector/dsp/dsp.h"
+#include "connector/mgmt/mgmt_private.h"
+
+#include "lib/base/banned.h"
+
+static int answer_change(struct rq *rq, struct err *err)
+{
+    const struct change *change = rq->cls;
+
+    if (change->err.code != E_OK) {
+        *err = change->err;
+        return err_ret(err);
+    }
+    if (str_present(change->id))
+        mgmt__reply_id(rq, change->id, change->now_us);
+    else
+        rq_reply_empty(rq, 204);
+    return 0;
+}
+
+static void changed(void *arg, const struct err *err)
+{
+    struct change *change = arg;
+    struct app *app = change->rq->app;
+
+    change->err = *err;
+    if (err->code == E_OK && change->catalogue)
+        dsp_catalogue_changed(app->dsp);
+    rq_resume(change->rq);
+}
+
+int mgmt__change(struct rq *rq, struct change *change, const char *name, db_tx_fn *fn,
+                 struct err *err)
+{
+    struct app *app = rq->app;
+
+    if (arena_failed(rq->arena))
+        return err_set(err, E_LIMIT, "", "memory of the request");
+    change->op = (struct writer_op){.name = name, .fn = fn, .arg = change, .done = changed};
+    change->rq = rq;
+    rq->cls = change;
+    rq_suspend(rq, answer_change);
+    return writer_submit(app->writer, &change->op, err);
+}
+
+int mgmt__not_found(struct err *err, const char *type, struct str id)
+{
+    return err_tell(err, E_NOT_FOUND, "", "Object of type %s with ID=%.*s was not found", type,
+                    STR_ARG(id));
+}
+
+int mgmt__exists(struct err *err, const char *type, struct str id)
+{
+    return err_tell(err, E_CONFLICT, "", "%s with ID %.*s already exists", type, STR_ARG(id));
+}
+
+struct counted {
+    int64_t n;
+};
+/* clang-format off */
+static const struct field counted_fields[] = {FIELD(struct counted, n, "n", F_REQUIRED)};
+/* clang-format on */
+static OBJECT(counted_row, struct counted, counted_fields, OPEN);
+
+int mgmt__count(struct db *db, const struct query *q, struct str id, int64_t *ret_n,
+                struct err *err)
+{
+    AUTO(arena_free) struct arena *arena = arena_new(KIB(4));
+    struct counted counted = {0};
+
+    if (arena == NULL)
+        return err_set(err, E_NO_MEMORY, "", "count");
+    if (db_one(db, q, DB_ARGS(DB_TEXT(id)), &counted_row, arena, &counted, err) == DB_FAIL)
+        return err_ret(err);
+    *ret_n = counted.n;
+    return 0;
+}
+
+/* -- commands of the protocol unit ------------------------------------------------------------------- */
+
+static int answer_command(struct rq *rq, struct err *err)
+{
+    const struct command_wait *wait = rq->cls;
+
+    if (wait->err.code != E_OK) {
+        *err = wait->err;
+        return err_ret(err);
+    }
+    rq_reply_empty(rq, 204);
+    return 0;
+}
+
+static int answer_process(struct rq *rq, struct err *err)
+{
+    const struct command_wait *wait = rq->cls;
+
+    if (wait->err.code != E_OK) {
+        *err = wait->err;
+        return err_ret(err);
+    }
+    mgmt__reply_id(rq, str_c(wait->id), env_wall_us(rq->env));
+    return 0;
+}
+
+struct command_wait *mgmt__wait(struct rq *rq, bool answer_id, struct err *err)
+{
+    struct command_wait *wait = ARENA_NEW(rq->arena, struct command_wait);
+
+    if (wait == NULL) {
+        (void)err_set(err, E_LIMIT, "", "memory of the request");
+        return NULL;
+    }
+    wait->rq = rq;
+    rq->cls = wait;
+    rq_suspend(rq, answer_id ? answer_process : answer_command);
+    return wait;
+}
+
+void mgmt__done(void *cls, struct str id, const struct err *err)
+{
+    struct command_wait *wait = cls;
+
+    wait->err = *err;
+    if (id.n < sizeof(wait->id) && id.n > 0)
+        memcpy(wait->id, id.p, id.n);
+    rq_resume(wait->rq);
+}

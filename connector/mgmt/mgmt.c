@@ -1,0 +1,129 @@
+/*
+ * connector/mgmt/mgmt.c - the unit's state, its routes, who may call, how errors look
+ *
+ * Every path is served as it is and below /management, since EDC's clients are given such a base path.
+ */
+#include "connector/mgmt/mgmt_private.h"
+
+#include "lib/jdoc/jdoc.h"
+
+#include "lib/base/banned.h"
+
+#define EDC_CONTEXT "\"@vocab\":\"" LD_EDC "\",\"edc\":\"" LD_EDC "\",\"odrl\":\"" LD_ODRL "\""
+
+/* clang-format off */
+const struct http_route mgmt_routes[] = {
+#define ROUTE HTTP_ROUTE_ROW
+#include "connector/mgmt/routes.def"
+#undef ROUTE
+#define ROUTE(m, p, h, w, b, f) HTTP_ROUTE_ROW(m, "/management" p, h, w, b, f)
+#include "connector/mgmt/routes.def"
+#undef ROUTE
+    {0},
+};
+
+/* EDC's name of an error, by HTTP status. */
+static const struct { int status; const char *type; } types[] = {
+    {401, "AuthenticationFailed"},
+    {403, "NotAuthorized"},
+    {404, "ObjectNotFound"},
+    {409, "ObjectConflict"},
+    {502, "BadGateway"},
+    {504, "BadGateway"},
+};
+
+/* clang-format on */
+
+int mgmt_open(struct app *app, struct mgmt **ret_mgmt, struct err *err)
+{
+    AUTO(mgmt_close) struct mgmt *mgmt = calloc(1, sizeof(*mgmt));
+
+    if (mgmt == NULL)
+        return err_set(err, E_NO_MEMORY, "", "management API");
+    mgmt->app = app;
+    if (ld_open(&mgmt->ld, err) < 0 ||
+        ld_context_open(mgmt->ld, STR("{" EDC_CONTEXT "}"), STR_NONE, &mgmt->edc, err) < 0 ||
+        ld_context_open(mgmt->ld,
+                        STR("{" EDC_CONTEXT ",\"dcat\":\"" LD_DCAT "\",\"dct\":\"" LD_DCT
+                            "\",\"dspace\":\"" LD_DSPACE "\"}"),
+                        STR_NONE, &mgmt->catalogue, err) < 0 ||
+        ld_context_open(mgmt->ld, STR("\"https://w3id.org/dspace/2025/1/odrl-profile.jsonld\""),
+                        STR_NONE, &mgmt->odrl, err) < 0)
+        return err_prefix(err, "management API");
+    *ret_mgmt = MOVE(mgmt);
+    return 0;
+}
+
+void mgmt_close(struct mgmt **mgmt)
+{
+    if (*mgmt == NULL)
+        return;
+    ld_context_close(&(*mgmt)->odrl);
+    ld_context_close(&(*mgmt)->catalogue);
+    ld_context_close(&(*mgmt)->edc);
+    ld_close(&(*mgmt)->ld);
+    free(*mgmt);
+    *mgmt = NULL;
+}
+
+int mgmt_authorise(struct rq *rq, unsigned who, struct err *err)
+{
+    const struct app *app = rq->app;
+
+    if (who == W_PUBLIC || secret_eq(app->api_key, rq_header(rq, "X-Api-Key")))
+        return 0;
+    return err_tell(err, E_UNAUTHENTICATED, "X-Api-Key", "Request could not be authenticated");
+}
+
+static const char *error_type(const struct err *err, int status)
+{
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        if (types[i].status == status)
+            return types[i].type;
+    }
+    if (status >= 500)
+        return "InternalError";
+    return err->at[0] == '/' ? "ValidationFailure" : "InvalidRequest";
+}
+
+/* The other party's fault is a bad gateway for our own user, whatever we tell the other party. */
+static int error_status(const struct err *err)
+{
+    switch ((int)err->code) {
+    case E_PEER_SYNTAX:
+    case E_PEER_STATE:
+    case E_PEER_CONFLICT:
+    case E_PEER_GAP: return 502;
+    default: return err_http(err->code);
+    }
+}
+
+static void render_edc(struct rq *rq, const struct err *err)
+{
+    AUTO(buf_done) struct buf body = buf_init(KIB(8));
+    const int status = error_status(err);
+    struct jw w = jw_init(&body);
+
+    jw_array(&w);
+    jw_object(&w);
+    jw_kc(&w, "message", err->detail[0] != '\0' ? err->detail : err_title(err->code));
+    jw_kc(&w, "type", error_type(err, status));
+    jw_kc(&w, "path", err->at[0] == '/' ? err->at + 1 : NULL);
+    jw_key(&w, "invalidValue");
+    jw_null(&w);
+    jw_object_end(&w);
+    jw_array_end(&w);
+    rq_reply_json(rq, status, buf_str(&body));
+}
+
+void mgmt_render_error(struct rq *rq, const struct err *err)
+{
+    const struct str management = STR("/management");
+    const struct str path =
+        str_starts(rq->path, management) ? str_from(rq->path, management.n) : rq->path;
+
+    if (str_starts(path, STR("/naru/")) || path.n == 0)
+        http_problem(rq, err);
+    else
+        render_edc(rq, err);
+}

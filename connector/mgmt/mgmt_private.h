@@ -1,0 +1,127 @@
+/*
+ * connector/mgmt/mgmt_private.h - what the endpoints of the management API share
+ *
+ * Every request: expand the body (mgmt__expand), decode it by a form, change the database in one operation
+ * of the writer (mgmt__change) or read it, answer in the compact form that EDC gives: terms of EDC without
+ * prefix, single-element arrays as their element.
+ */
+#pragma once
+
+#include "connector/mgmt/criteria.h"
+#include "connector/mgmt/form.h"
+#include "connector/mgmt/mgmt.h"
+#include "connector/store/store.h"
+#include "lib/base/limits.h"
+#include "lib/db/writer.h"
+#include "lib/jdoc/jdoc.h"
+#include "lib/ld/ld.h"
+
+struct mgmt {
+    struct app *app;
+    struct ld *ld;
+    struct ld_context *edc;       /* of answers */
+    struct ld_context *catalogue; /* of catalogues: dcat, dct and dspace too */
+    struct ld_context *odrl;      /* in which policies are read that name no context */
+};
+
+#define ANSWER_MAX MIB(64)
+
+/* -- requests ------------------------------------------------------------------------------------ */
+
+/*
+ * Expands the request's body; *ret_node is its only node, NULL if nothing is left of it. An empty body is
+ * an error unless `optional`. Errors: E_INVALID, E_SYNTAX with a public detail.
+ */
+MUST_CHECK int mgmt__expand(struct rq *rq, bool optional, struct jdoc **ret_doc,
+                            const struct jval **ret_node, struct err *err);
+/* `id` of the request, or a new one. */
+struct str mgmt__id_or_new(struct rq *rq, struct str id);
+
+/* The members of a node but "@id", "@type" as JSON text, for columns of properties; NULL gives "{}". */
+MUST_CHECK int mgmt__properties(const struct jval *node, struct arena *arena, struct str *ret_text,
+                                struct err *err);
+/* An expanded DataAddress as JSON object of strings without EDC's namespace; "{}" if NULL. */
+MUST_CHECK int mgmt__data_address(const struct jval *node, struct arena *arena,
+                                  struct str *ret_text, struct err *err);
+/* Expanded callback addresses as JSON array; STR_NONE if there are none. */
+MUST_CHECK int mgmt__callbacks(const struct jval *nodes, struct arena *arena, struct str *ret_text,
+                               struct err *err);
+
+struct policy;
+/* Compiles a policy of the request; errors carry the expanded path and are public. */
+MUST_CHECK int mgmt__compile(const struct jval *node, struct policy **ret_policy, struct err *err);
+
+/* -- changes --------------------------------------------------------------------------------------- */
+
+/*
+ * First member of what a change needs; in arena memory. Answered by an IdResponse if `id` is set, else by
+ * 204. `catalogue`: the offers may have changed.
+ */
+struct change {
+    struct writer_op op;
+    struct rq *rq;
+    struct err err;
+    struct str id;
+    int64_t now_us;
+    bool catalogue;
+};
+
+/* Suspends the request, runs `fn` (its arg is `change`) in the writer, answers. */
+MUST_CHECK int mgmt__change(struct rq *rq, struct change *change, const char *name, db_tx_fn *fn,
+                            struct err *err);
+/* E_NOT_FOUND, E_CONFLICT in EDC's words. */
+int mgmt__not_found(struct err *err, const char *type, struct str id);
+int mgmt__exists(struct err *err, const char *type, struct str id);
+/* A count, for "is it in use". */
+MUST_CHECK int mgmt__count(struct db *db, const struct query *q, struct str id, int64_t *ret_n,
+                           struct err *err);
+
+/* A command of the protocol unit that answers in its own thread. */
+struct command_wait {
+    struct rq *rq;
+    struct err err;
+    char id[128]; /* of the new process */
+};
+/* Suspends; the result and mgmt__done go to the command. Answers by an IdResponse or by 204. NULL: no
+ * memory, not suspended. */
+struct command_wait *mgmt__wait(struct rq *rq, bool answer_id, struct err *err);
+void mgmt__done(void *cls, struct str id, const struct err *err);
+
+/* -- answers --------------------------------------------------------------------------------------- */
+
+/* Ends the object that is open with "@context", answers. */
+void mgmt__context(struct jw *w);
+void mgmt__reply(struct rq *rq, struct buf *body);
+void mgmt__reply_id(struct rq *rq, struct str id, int64_t created_us);
+/* A member if it is there. */
+void mgmt__optional(struct jw *w, const char *key, struct str value);
+/* `key` and the compact form of an expanded JSON object (or of an array of them: a list). */
+MUST_CHECK int mgmt__compact(struct mgmt *mgmt, struct jw *w, const char *key, struct str expanded,
+                             struct err *err);
+/* `key` and a kept policy in compact form. */
+MUST_CHECK int mgmt__policy(struct mgmt *mgmt, struct jw *w, const char *key, struct str text,
+                            struct err *err);
+/* "callbackAddresses" as they were kept. */
+MUST_CHECK int mgmt__write_callbacks(struct jw *w, struct str text, struct err *err);
+/* `key` and a kept DataAddress. */
+MUST_CHECK int mgmt__write_address(struct jw *w, const char *key, struct str text, struct err *err);
+
+/* Writes one entity, or nothing with *ret_found false. */
+typedef int mgmt__write_fn(struct rq *rq, struct str id, struct arena *arena, struct jw *w,
+                           bool *ret_found, struct err *err);
+/* GET …/{id} */
+MUST_CHECK int mgmt__read(struct rq *rq, enum entity_kind kind, struct str id,
+                          mgmt__write_fn *write, struct err *err);
+/* POST …/request */
+MUST_CHECK int mgmt__query(struct rq *rq, enum entity_kind kind, mgmt__write_fn *write,
+                           struct err *err);
+
+mgmt__write_fn mgmt__write_negotiation, mgmt__write_agreement;
+/* "reason" of a termination or suspension; the body may be empty. */
+MUST_CHECK int mgmt__reason(struct rq *rq, struct str *ret_reason, struct err *err);
+
+/* clang-format off */
+#define ROUTE HTTP_ROUTE_PROTO
+#include "connector/mgmt/routes.def"
+#undef ROUTE
+/* clang-format on */

@@ -1,0 +1,237 @@
+/*
+ * connector/mgmt/request.c - bodies: expansion, and the texts that columns hold
+ */
+#include "connector/mgmt/mgmt_private.h"
+#include "policy/policy.h"
+
+#include "lib/base/banned.h"
+
+#define TEXT_MAX MIB(1)
+
+/* What ld says of a document is about the caller's words: tell it. */
+static int tell(struct err *err)
+{
+    const struct err cause = *err;
+
+    return cause.detail[0] != '\0' ? err_ret(err)
+                                   : err_tell(err, cause.code, cause.at, "%s", cause.text);
+}
+
+int mgmt__expand(struct rq *rq, bool optional, struct jdoc **ret_doc, const struct jval **ret_node,
+                 struct err *err)
+{
+    struct app *app = rq->app;
+    AUTO(jdoc_free) struct jdoc *doc = NULL;
+    const struct ld_options options = {.vocab = STR(LD_EDC), .strict = LD_UNKNOWN_PREFIX};
+    const struct jval *root = NULL;
+
+    *ret_node = NULL;
+    if (optional && str_trim(rq->body).n == 0)
+        return 0;
+    if (rq_json(rq, &jlimits_default, &root, err) < 0)
+        return err_ret(err);
+    if (jtype_of(root) != J_OBJECT)
+        return err_tell(err, E_INVALID, "", "expected a JSON object");
+    if (ld_expand(app->mgmt->ld, root, &options, &doc, err) < 0)
+        return tell(err);
+    *ret_node = ld_root(doc);
+    *ret_doc = MOVE(doc);
+    return 0;
+}
+
+struct str mgmt__id_or_new(struct rq *rq, struct str id)
+{
+    return str_present(id) ? id : arena_str(rq->arena, str_c(uuid_format(uuid_new(rq->env)).c));
+}
+
+static int finish(const struct buf *buf, struct arena *arena, struct str *ret_text, struct err *err)
+{
+    *ret_text = arena_str(arena, buf_str(buf));
+    return buf_failed(buf) || arena_failed(arena)
+               ? err_tell(err, E_LIMIT, "", "the request is too large")
+               : 0;
+}
+
+static bool is_keyword(struct str key)
+{
+    return key.n > 0 && key.p[0] == '@';
+}
+
+int mgmt__properties(const struct jval *node, struct arena *arena, struct str *ret_text,
+                     struct err *err)
+{
+    AUTO(buf_done) struct buf out = buf_init(TEXT_MAX);
+    struct jw w = jw_init(&out);
+
+    jw_object(&w);
+    for (const struct jiter *it = jiter_first(node); it != NULL; it = jiter_next(node, it)) {
+        if (is_keyword(jiter_key(it)) || str_eq(jiter_key(it), STR(LD_EDC "id")))
+            continue;
+        jw_key_str(&w, jiter_key(it));
+        jw_val(&w, jiter_value(it));
+    }
+    jw_object_end(&w);
+    return finish(&out, arena, ret_text, err);
+}
+
+/* -- data addresses ---------------------------------------------------------------------------------- */
+
+static struct str local_name(struct str iri)
+{
+    return str_starts(iri, STR(LD_EDC)) ? str_from(iri, sizeof(LD_EDC) - 1) : iri;
+}
+
+/* Members of the address itself, then those of a nested "properties" (v4). */
+static void write_address(struct jw *w, const struct jval *node, struct arena *arena)
+{
+    for (const struct jiter *it = jiter_first(node); it != NULL; it = jiter_next(node, it)) {
+        const struct str key = local_name(jiter_key(it));
+        const struct jval *first = jval_at(jiter_value(it), 0);
+        const struct str text = form_scalar(first, arena);
+
+        if (is_keyword(key))
+            continue;
+        if (str_present(text)) {
+            jw_key_str(w, key);
+            jw_str(w, text);
+        } else if (str_eq(key, STR("properties"))) {
+            for (const struct jiter *p = jiter_first(first); p != NULL; p = jiter_next(first, p)) {
+                const struct str value = form_scalar(jval_at(jiter_value(p), 0), arena);
+
+                if (is_keyword(jiter_key(p)) || !str_present(value))
+                    continue;
+                jw_key_str(w, local_name(jiter_key(p)));
+                jw_str(w, value);
+            }
+        }
+    }
+}
+
+struct address {
+    struct str type;
+    const struct jval *properties;
+};
+/* clang-format off */
+static const struct form_row address_rows[] = {
+    FORM_ROW(struct address, type,       LD_EDC "type",       FORM_TEXT, false),
+    FORM_ROW(struct address, properties, LD_EDC "properties", FORM_NODE, false),
+};
+FORM(address_form, address_rows);
+
+/* clang-format on */
+
+int mgmt__data_address(const struct jval *node, struct arena *arena, struct str *ret_text,
+                       struct err *err)
+{
+    AUTO(buf_done) struct buf out = buf_init(TEXT_MAX);
+    struct address address = {0};
+    struct jw w = jw_init(&out);
+
+    if (node != NULL) {
+        if (form_decode(&address_form, node, arena, &address, err) < 0)
+            return err_ret(err);
+        if (address.type.n == 0 && ld_text(address.properties, LD_EDC "type").n == 0)
+            return form_missing(err, "value", LD_EDC "type");
+    }
+    jw_object(&w);
+    write_address(&w, node, arena);
+    jw_object_end(&w);
+    return finish(&out, arena, ret_text, err);
+}
+
+/* -- callback addresses ------------------------------------------------------------------------------- */
+
+struct callback {
+    struct str uri, auth_key, auth_code_id;
+    bool transactional;
+    const struct jval *events;
+};
+/* clang-format off */
+static const struct form_row callback_rows[] = {
+    FORM_ROW(struct callback, uri,           LD_EDC "uri",           FORM_TEXT, true),
+    FORM_ROW(struct callback, auth_key,      LD_EDC "authKey",       FORM_TEXT, false),
+    FORM_ROW(struct callback, auth_code_id,  LD_EDC "authCodeId",    FORM_TEXT, false),
+    FORM_ROW(struct callback, transactional, LD_EDC "transactional", FORM_FLAG, false),
+    FORM_ROW(struct callback, events,        LD_EDC "events",        FORM_LIST, true),
+};
+FORM(callback_form, callback_rows);
+
+/* clang-format on */
+
+static int write_callback(struct jw *w, const struct jval *node, struct arena *arena,
+                          struct err *err)
+{
+    struct callback callback = {0};
+
+    if (form_decode(&callback_form, node, arena, &callback, err) < 0)
+        return err_ret(err);
+    jw_object(w);
+    jw_kstr(w, "uri", callback.uri);
+    jw_kbool(w, "transactional", callback.transactional);
+    jw_key(w, "events");
+    jw_array(w);
+    for (size_t i = 0; i < jval_len(callback.events); i++)
+        jw_str(w, form_scalar(jval_at(callback.events, i), arena));
+    jw_array_end(w);
+    mgmt__optional(w, "authKey", callback.auth_key);
+    mgmt__optional(w, "authCodeId", callback.auth_code_id);
+    jw_object_end(w);
+    return 0;
+}
+
+int mgmt__callbacks(const struct jval *nodes, struct arena *arena, struct str *ret_text,
+                    struct err *err)
+{
+    AUTO(buf_done) struct buf out = buf_init(KIB(64));
+    struct jw w = jw_init(&out);
+
+    *ret_text = STR_NONE;
+    if (jval_len(nodes) == 0)
+        return 0;
+    jw_array(&w);
+    for (size_t i = 0; i < jval_len(nodes); i++) {
+        if (write_callback(&w, jval_at(nodes, i), arena, err) < 0)
+            return form_at(err, LD_EDC "callbackAddresses");
+    }
+    jw_array_end(&w);
+    return finish(&out, arena, ret_text, err);
+}
+
+/* -- policies ------------------------------------------------------------------------------------------ */
+
+/* A JSON pointer into an expanded document as the path of its IRIs. */
+static void iri_path(const char *pointer, struct buf *out)
+{
+    struct str rest = str_from(str_c(pointer), 1);
+
+    while (str_present(rest)) {
+        const struct str token = str_cut(&rest, '/');
+        int64_t index;
+
+        if (token.n == 0 || str_to_i64(token, &index))
+            continue;
+        buf_add_char(out, '/');
+        for (size_t i = 0; i < token.n; i++) {
+            if (token.p[i] == '~' && i + 1 < token.n)
+                buf_add_char(out, token.p[++i] == '1' ? '/' : '~');
+            else
+                buf_add_char(out, token.p[i]);
+        }
+    }
+}
+
+int mgmt__compile(const struct jval *node, struct policy **ret_policy, struct err *err)
+{
+    AUTO(buf_done) struct buf path = buf_init(KIB(1));
+    struct err cause;
+
+    if (policy_compile(node, ret_policy, err) == 0)
+        return 0;
+    cause = *err;
+    iri_path(cause.at, &path);
+    buf_add_char(&path, '\0');
+    IGNORE(err_tell(err, cause.code, buf_failed(&path) ? "" : buf_str(&path).p, "%s",
+                    cause.detail[0] != '\0' ? cause.detail : cause.text),
+           "it is the cause with another place");
+    return form_at(err, LD_EDC "policy");
+}

@@ -1,0 +1,183 @@
+/*
+ * connector/mgmt/status.c - health below /check, /healthz; GET /naru/v1/status; POST /naru/v1/policies/explain
+ *
+ * Healthy means: the database answers, and what the writer is asked to do is done within WRITER_LAG_US.
+ */
+#include "connector/exchange/exchange.h"
+#include "connector/mgmt/mgmt_private.h"
+#include "lib/base/timefmt.h"
+#include "policy/policy.h"
+#include "sql_connector.h"
+
+#include "lib/base/banned.h"
+
+#define WRITER_LAG_US (10 * US_PER_S)
+
+/* -- health ---------------------------------------------------------------------------------------------- */
+
+static int check_health(struct rq *rq, struct err *err)
+{
+    const struct worker *worker = rq->thread;
+    const struct app *app = rq->app;
+    const int64_t lag_us = writer_lag_us(app->writer);
+
+    if (lag_us > WRITER_LAG_US)
+        return err_tell(err, E_BUSY, "", "the database's writer is %lld s behind",
+                        (long long)(lag_us / US_PER_S));
+    return db_exec(worker->db, &q_mgmt_alive, DB_NO_ARGS, NULL, err);
+}
+
+int mgmt_health(struct rq *rq, struct err *err)
+{
+    AUTO(buf_done) struct buf body = buf_init(KIB(4));
+    struct jw w = jw_init(&body);
+    struct err ill = {0};
+    const bool healthy = check_health(rq, &ill) == 0;
+
+    (void)err;
+    jw_object(&w);
+    jw_kbool(&w, "isSystemHealthy", healthy);
+    jw_key(&w, "componentResults");
+    jw_array(&w);
+    jw_object(&w);
+    jw_kc(&w, "component", "naru-connector");
+    jw_kbool(&w, "isHealthy", healthy);
+    jw_key(&w, "failure");
+    if (healthy)
+        jw_null(&w);
+    else
+        jw_c(&w, ill.detail[0] != '\0' ? ill.detail : err_title(ill.code));
+    jw_object_end(&w);
+    jw_array_end(&w);
+    jw_object_end(&w);
+    rq_reply_json(rq, healthy ? 200 : 503, buf_str(&body));
+    return 0;
+}
+
+int mgmt_healthz(struct rq *rq, struct err *err)
+{
+    if (check_health(rq, err) < 0)
+        return err_ret(err);
+    rq_reply(rq, 200, "text/plain", STR("ok\n"));
+    return 0;
+}
+
+/* -- status ---------------------------------------------------------------------------------------------- */
+
+struct counts {
+    int64_t assets, policies, definitions, negotiations, agreements, transfers, outbox;
+};
+
+struct membership {
+    struct str credential;
+    int64_t expires_us;
+};
+/* clang-format off */
+static const struct field count_fields[] = {
+    FIELD(struct counts, assets,       "assets",       F_REQUIRED),
+    FIELD(struct counts, policies,     "policies",     F_REQUIRED),
+    FIELD(struct counts, definitions,  "definitions",  F_REQUIRED),
+    FIELD(struct counts, negotiations, "negotiations", F_REQUIRED),
+    FIELD(struct counts, agreements,   "agreements",   F_REQUIRED),
+    FIELD(struct counts, transfers,    "transfers",    F_REQUIRED),
+    FIELD(struct counts, outbox,       "outbox",       F_REQUIRED),
+};
+static OBJECT(counts_object, struct counts, count_fields, CLOSED);
+static const struct field membership_fields[] = {
+    FIELD(struct membership, credential, "credential", F_REQUIRED | F_SECRET),
+    FIELD(struct membership, expires_us, "expires_us", F_REQUIRED),
+};
+/* clang-format on */
+static OBJECT(membership_row, struct membership, membership_fields, OPEN);
+
+static int write_broker(struct rq *rq, struct jw *w, struct err *err)
+{
+    const struct worker *worker = rq->thread;
+    const struct app *app = rq->app;
+    const struct settings *s = app->settings;
+    struct membership row = {0};
+
+    jw_key(w, "broker");
+    if (!exchange_enabled(app)) {
+        jw_null(w);
+        return 0;
+    }
+    if (db_one(worker->db, &q_membership_get, DB_ARGS(DB_TEXT(s->participant_did)), &membership_row,
+               rq->arena, &row, err) == DB_FAIL)
+        return err_ret(err);
+    jw_object(w);
+    jw_kstr(w, "url", s->broker_url);
+    jw_kstr(w, "did", s->broker_did);
+    jw_kbool(w, "member", row.expires_us > env_wall_us(rq->env));
+    if (row.expires_us > 0)
+        jw_kc(w, "member_until", time_format(row.expires_us).c);
+    jw_object_end(w);
+    return 0;
+}
+
+int mgmt_status(struct rq *rq, struct err *err)
+{
+    const struct worker *worker = rq->thread;
+    const struct app *app = rq->app;
+    AUTO(buf_done) struct buf body = buf_init(KIB(32));
+    struct jw w = jw_init(&body);
+    struct counts counts = {0};
+
+    if (db_one(worker->db, &q_mgmt_counts, DB_NO_ARGS, &counts_object, rq->arena, &counts, err) ==
+        DB_FAIL)
+        return err_ret(err);
+    jw_object(&w);
+    jw_kstr(&w, "participant", app->settings->participant_did);
+    jw_kc(&w, "version", NARU_VERSION);
+    jw_kstr(&w, "dsp", app->dsp_url);
+    jw_kstr(&w, "data", app->data_url);
+    jw_key(&w, "protocols");
+    jw_array(&w);
+    jw_c(&w, "dataspace-protocol-http:2025-1");
+    jw_array_end(&w);
+    if (write_broker(rq, &w, err) < 0)
+        return err_ret(err);
+    jw_ki64(&w, "writer_lag_us", writer_lag_us(app->writer));
+    jw_key(&w, "counts");
+    object_encode(&counts_object, &counts, &w);
+    jw_object_end(&w);
+    mgmt__reply(rq, &body);
+    return 0;
+}
+
+/* -- policies in words ------------------------------------------------------------------------------------- */
+
+struct explain {
+    const struct jval *policy;
+    int lang;
+};
+
+static const char *const langs[] = {[POLICY_KO] = "ko", [POLICY_EN] = "en", NULL};
+/* clang-format off */
+static const struct field explain_fields[] = {
+    FIELD(struct explain, policy,    "policy", F_REQUIRED),
+    FIELD_ENUM(struct explain, lang, "lang",   0, langs),
+};
+/* clang-format on */
+static OBJECT(explain_object, struct explain, explain_fields, CLOSED);
+
+int mgmt_policy_explain(struct rq *rq, struct err *err)
+{
+    AUTO(policy_unref) struct policy *policy = NULL;
+    AUTO(buf_done) struct buf text = buf_init(KIB(256));
+    AUTO(buf_done) struct buf body = buf_init(MIB(1));
+    struct explain in = {.lang = POLICY_KO};
+    struct jw w = jw_init(&body);
+
+    if (rq_decode(rq, &explain_object, &in, err) < 0)
+        return err_ret(err);
+    if (policy_compile(in.policy, &policy, err) < 0)
+        return err_at_prefix(err, "/policy");
+    policy_explain(policy, (enum policy_lang)in.lang, &text);
+    jw_object(&w);
+    jw_kstr(&w, "text", buf_str(&text));
+    jw_kc(&w, "lang", langs[in.lang]);
+    jw_object_end(&w);
+    mgmt__reply(rq, &body);
+    return 0;
+}
