@@ -130,28 +130,6 @@ int cmd_operator_payments(struct cli *cli, int argc, char **argv)
     return CLI_OK;
 }
 
-/* The sums of the only currency stand beside the list of currencies, where scripts find them. */
-static int print_balance_json(const struct cli *cli, const struct jval *root)
-{
-    const struct jval *currencies = jval_get(root, "currencies");
-    const struct jval *only = jval_len(currencies) == 1 ? jval_at(currencies, 0) : NULL;
-    static const char *const names[] = {"currency", "debits", "credits", "balanced"};
-    AUTO(buf_done) struct buf out = buf_init(MIB(4));
-    struct jw w = jw_init(&out);
-
-    jw_object(&w);
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        if (jval_get(only, names[i]) != NULL)
-            jw_kval(&w, names[i], jval_get(only, names[i]));
-    }
-    for (const struct jiter *it = jiter_first(root); it != NULL; it = jiter_next(root, it)) {
-        jw_key_str(&w, jiter_key(it));
-        jw_val(&w, jiter_value(it));
-    }
-    jw_object_end(&w);
-    return cli_print_buf(cli, &out);
-}
-
 int cmd_operator_trial_balance(struct cli *cli, int argc, char **argv)
 {
     AUTO(jdoc_free) struct jdoc *doc = NULL;
@@ -164,7 +142,7 @@ int cmd_operator_trial_balance(struct cli *cli, int argc, char **argv)
         0)
         return cli_fail(cli, &err);
     if (cli->json)
-        return print_balance_json(cli, jdoc_root(doc));
+        return cli_print_json(cli, jdoc_root(doc));
     currencies = jval_get(jdoc_root(doc), "currencies");
     for (size_t i = 0; i < jval_len(currencies); i++) {
         struct table *table = table_new(cli, balance_columns, ARRAY_LEN(balance_columns));
