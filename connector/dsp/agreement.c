@@ -1,8 +1,9 @@
 /*
  * connector/dsp/agreement.c - offers and agreements as they are kept, compared and reported
  *
- * An offer is kept under the hash of its text, so that it can be repeated to the letter. An agreement is
- * kept without id and time under its policy hash, which both sides compute alike and report to the broker.
+ * An offer is kept under the hash of its text, so that it can be repeated to the letter. An
+ * agreement is kept without id and time under its policy hash, which both sides compute alike and
+ * report to the broker.
  */
 #include "connector/dsp/dsp_private.h"
 #include "connector/exchange/exchange.h"

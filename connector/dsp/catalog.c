@@ -1,9 +1,10 @@
 /*
- * connector/dsp/catalog.c - POST /catalog/request, GET /catalog/datasets/{id} (DSP 2025-1, catalog binding)
+ * connector/dsp/catalog.c - POST /catalog/request, GET /catalog/datasets/{id} (DSP 2025-1, catalog
+ * binding)
  *
- * `filter` is an array of what EDC sends (a QuerySpec) or of bare criteria; what is not understood is
- * refused, never ignored. Pages are linked by an opaque token that names the last dataset, so that a page
- * does not shift when something is published meanwhile.
+ * `filter` is an array of what EDC sends (a QuerySpec) or of bare criteria; what is not understood
+ * is refused, never ignored. Pages are linked by an opaque token that names the last dataset, so
+ * that a page does not shift when something is published meanwhile.
  */
 #include "connector/dsp/dsp_private.h"
 #include "lib/base/encode.h"
@@ -73,7 +74,10 @@ static int read_filter(const struct jval *filter, struct db *db, struct arena *a
                : 0;
 }
 
-/* -- pages ------------------------------------------------------------------------------------------ */
+/*
+ * -- pages
+ * ------------------------------------------------------------------------------------------
+ */
 
 static int read_token(struct rq *rq, struct str *ret_after, struct err *err)
 {

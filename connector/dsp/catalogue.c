@@ -1,8 +1,9 @@
 /*
- * connector/dsp/catalogue.c - reads assets, policies and contract definitions once, and keeps their texts
+ * connector/dsp/catalogue.c - reads assets, policies and contract definitions once, and keeps their
+ * texts
  *
- * Policies with equal text are compiled once. A policy that the engine does not understand, or a selector,
- * takes its definition out of the catalogue: what cannot be decided is not offered.
+ * Policies with equal text are compiled once. A policy that the engine does not understand, or a
+ * selector, takes its definition out of the catalogue: what cannot be decided is not offered.
  */
 #include "connector/dsp/catalogue.h"
 
@@ -88,7 +89,10 @@ struct build {
     size_t n_for_all;
 };
 
-/* -- policies ---------------------------------------------------------------------------------------- */
+/*
+ * -- policies
+ * ----------------------------------------------------------------------------------------
+ */
 
 /* What a peer is, whatever it asks for. */
 #define BIT(operand) (UINT64_C(1) << (operand))
@@ -187,7 +191,10 @@ static const struct catalogue_policy *find_policy(const struct build *b, struct 
     return NULL;
 }
 
-/* -- selections ----------------------------------------------------------------------------------------- */
+/*
+ * -- selections
+ * -----------------------------------------------------------------------------------------
+ */
 
 static int add_pairs(struct build *b, size_t definition, const struct id_set *set, struct err *err)
 {
@@ -254,7 +261,10 @@ static int select_all(struct build *b, struct err *err)
     return 0;
 }
 
-/* -- datasets --------------------------------------------------------------------------------------------- */
+/*
+ * -- datasets
+ * ---------------------------------------------------------------------------------------------
+ */
 
 static struct str offer_id(const struct definition *d, struct str asset_id,
                            const struct policy *policy, struct arena *arena)
@@ -286,7 +296,10 @@ static void add_offer(struct build *b, struct dataset *dataset, size_t definitio
     offer->json = message_offer(&text, arena);
 }
 
-/* The texts around the offers. Properties are expanded JSON-LD, which may stand in any JSON-LD object. */
+/*
+ * The texts around the offers. Properties are expanded JSON-LD, which may stand in any JSON-LD
+ * object.
+ */
 static void write_dataset(struct build *b, struct dataset *dataset, const struct asset_text *asset,
                           const struct str_list *formats)
 {
@@ -381,7 +394,10 @@ static int add_datasets(struct build *b, struct err *err)
     return 0;
 }
 
-/* -- the snapshot ------------------------------------------------------------------------------------------- */
+/*
+ * -- the snapshot
+ * -------------------------------------------------------------------------------------------
+ */
 
 static int text_order(const void *a, const void *b)
 {

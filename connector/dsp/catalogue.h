@@ -1,10 +1,10 @@
 /*
  * connector/dsp/catalogue.h - what we offer: one immutable snapshot, made anew after a change
  *
- * A snapshot holds every asset that a contract definition selects, as JSON text, with its offers; it is
- * counted and may be used by any thread. No request scans the database. An offer's id is
- * base64url(definition):base64url(asset):prefix of the policy's hash, so that a changed policy makes the
- * old offer unknown.
+ * A snapshot holds every asset that a contract definition selects, as JSON text, with its offers;
+ * it is counted and may be used by any thread. No request scans the database. An offer's id is
+ * base64url(definition):base64url(asset):prefix of the policy's hash, so that a changed policy
+ * makes the old offer unknown.
  */
 #pragma once
 
@@ -45,7 +45,9 @@ void catalogue_unref(struct catalogue **catalogue);
 const struct catalogue_offer *catalogue_offer(const struct catalogue *catalogue,
                                               struct str offer_id);
 
-/* What one peer may see; decides each access policy at most once where the asset does not matter. */
+/*
+ * What one peer may see; decides each access policy at most once where the asset does not matter.
+ */
 struct catalogue_view;
 MUST_CHECK int catalogue_view_new(const struct catalogue *catalogue, struct db *db,
                                   const struct peer *peer, int64_t now_us, struct arena *arena,

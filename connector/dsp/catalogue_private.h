@@ -1,5 +1,6 @@
 /*
- * connector/dsp/catalogue_private.h - the snapshot's inside: made in catalogue.c, looked at in catalogue_view.c
+ * connector/dsp/catalogue_private.h - the snapshot's inside: made in catalogue.c, looked at in
+ * catalogue_view.c
  */
 #pragma once
 

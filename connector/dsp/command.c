@@ -1,8 +1,8 @@
 /*
  * connector/dsp/command.c - what an operator or the management API asks for, as one operation each
  *
- * Commands are rare, so they read, step and build inside the operation; only what needs parsing or another
- * party's key is prepared before.
+ * Commands are rare, so they read, step and build inside the operation; only what needs parsing or
+ * another party's key is prepared before.
  */
 #include "connector/dsp/dsp_private.h"
 #include "sql_connector.h"
@@ -105,8 +105,8 @@ int dsp__command_step(struct command *command, int message, struct err *err)
 }
 
 /*
- * Before the peer has told its pid there is nothing to address a termination to: it follows the answer to
- * our first message (sent.c).
+ * Before the peer has told its pid there is nothing to address a termination to: it follows the
+ * answer to our first message (sent.c).
  */
 int dsp__run_terminate(struct db *tx, struct command *command, struct err *err)
 {

@@ -2,7 +2,8 @@
  * connector/dsp/criteria.h - which assets a list of criteria means
  *
  * Selectors of contract definitions and filters of catalogue requests: {"operandLeft","operator",
- * "operandRight"}, all of which must hold. The id and scalar properties of an asset, operators "=" and "in".
+ * "operandRight"}, all of which must hold. The id and scalar properties of an asset, operators "="
+ * and "in".
  */
 #pragma once
 

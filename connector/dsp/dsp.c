@@ -13,7 +13,10 @@ const struct http_route dsp_routes[] = {
     {0},
 };
 
-/* Errors have a type by part of the protocol; the schemas want both pids even where they are not known. */
+/*
+ * Errors have a type by part of the protocol; the schemas want both pids even where they are not
+ * known.
+ */
 static const struct {
     struct str below;
     enum message_form form;

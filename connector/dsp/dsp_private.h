@@ -1,12 +1,13 @@
 /*
  * connector/dsp/dsp_private.h - one path for every message of a peer and every command of ours
  *
- * A message of a peer (struct inbound): authenticate -> decode -> read the process -> the endpoint's `act`
- * checks against the process as read and prepares an effect (texts, ids, signatures) -> one operation of
- * the writer: is it a repetition, does the automaton allow it, write the effect -> answer, then send what
- * was put into the outbox.
+ * A message of a peer (struct inbound): authenticate -> decode -> read the process -> the
+ * endpoint's `act` checks against the process as read and prepares an effect (texts, ids,
+ * signatures) -> one operation of the writer: is it a repetition, does the automaton allow it,
+ * write the effect -> answer, then send what was put into the outbox.
  *
- * A command (struct command): one operation that reads, steps, builds and writes; `done` after the commit.
+ * A command (struct command): one operation that reads, steps, builds and writes; `done` after the
+ * commit.
  */
 #pragma once
 
@@ -112,8 +113,8 @@ struct pids dsp__pids(const struct process *process);
 bool dsp__is_provider(const struct process *process);
 unsigned dsp__side(const struct process *process); /* ours: BY_PROVIDER or BY_CONSUMER */
 /*
- * Adds a message for the process to effect->out. `tail` follows "<address>/<path><peer pid>/", or, if the
- * peer's pid is not known, "<address>/<path>". Fills text->id and text->pids.
+ * Adds a message for the process to effect->out. `tail` follows "<address>/<path><peer pid>/", or,
+ * if the peer's pid is not known, "<address>/<path>". Fills text->id and text->pids.
  */
 MUST_CHECK int dsp__send(struct app *app, struct effect *effect, const struct process_kind *kind,
                          const struct process *process, const char *outbox_kind, const char *tail,
@@ -170,10 +171,14 @@ int dsp__act_accepted(struct inbound *in, struct err *err);
 int dsp__act_agreement(struct inbound *in, struct err *err);
 int dsp__act_termination(struct inbound *in, struct err *err);
 
-/* -- negotiation: what several endpoints do ------------------------------------------------------ */
+/*
+ * -- negotiation: what several endpoints do ------------------------------------------------------
+ */
 
 struct offer_text dsp__offer_of(const struct jval *offer, struct arena *arena);
-/* An offer as it is kept: without id, under the hash of its text. Sets what the process says of it. */
+/*
+ * An offer as it is kept: without id, under the hash of its text. Sets what the process says of it.
+ */
 MUST_CHECK int dsp__keep_offer(struct effect *effect, struct process *process,
                                const struct offer_text *offer, struct arena *arena,
                                struct err *err);

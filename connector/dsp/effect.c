@@ -46,7 +46,9 @@ static int advance(struct db *tx, const struct process_kind *kind, struct str id
                    NULL, err);
 }
 
-/* A negotiation that ends before FINALIZED: its agreement never counted, the order is free again. */
+/*
+ * A negotiation that ends before FINALIZED: its agreement never counted, the order is free again.
+ */
 static int void_agreement(struct db *tx, struct str id, const struct effect *e, int64_t now_us,
                           struct err *err)
 {

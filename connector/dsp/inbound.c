@@ -1,9 +1,9 @@
 /*
  * connector/dsp/inbound.c - the path of one message of a peer (dsp_private.h)
  *
- * Nothing is written before every check has passed, and only accepted messages are remembered: a peer may
- * send the same message again after a refusal. A process of another peer looks like none (DSP 2025-1,
- * contract negotiation binding: 404).
+ * Nothing is written before every check has passed, and only accepted messages are remembered: a
+ * peer may send the same message again after a refusal. A process of another peer looks like none
+ * (DSP 2025-1, contract negotiation binding: 404).
  */
 #include "connector/dsp/dsp_private.h"
 #include "lib/crypto/hash.h"
@@ -33,7 +33,10 @@ static int not_found(const struct inbound *in, struct str pid, struct err *err)
                     STR_ARG(pid));
 }
 
-/* Both pids must be those of the process; the peer's is learnt from the first message that names it. */
+/*
+ * Both pids must be those of the process; the peer's is learnt from the first message that names
+ * it.
+ */
 static int check_pids(struct inbound *in, struct err *err)
 {
     const struct process *p = &in->process;
@@ -116,7 +119,9 @@ static int read_begun(struct inbound *in, struct err *err)
     return 0;
 }
 
-/* -- the operation ------------------------------------------------------------------------------- */
+/*
+ * -- the operation -------------------------------------------------------------------------------
+ */
 
 /* The state that the peer's message and ours that follows lead to. */
 static int step(struct inbound *in, int from, struct err *err)
@@ -166,7 +171,10 @@ static int check_locked(struct inbound *in, struct db *tx, struct err *err)
         return 0;
     if (step(in, machine_state(kind->machine, row.state), err) < 0)
         return err_ret(err);
-    /* `act` judged another state or offer, or another peer pid was learnt: the peer's repetition is judged anew */
+    /*
+     * `act` judged another state or offer, or another peer pid was learnt: the peer's repetition is
+     * judged anew
+     */
     if (!in->judged || !str_eq(row.policy_hash, in->policy_hash) ||
         (str_present(row.peer_pid) && !str_eq(row.peer_pid, in->process.peer_pid)))
         return err_set(err, E_BUSY, "", "'%.*s' changed meanwhile", STR_ARG(in->process.id));
@@ -214,7 +222,10 @@ static void answered(void *cls, uint64_t sent, bool complete)
         dsp__effect_done(in->app, in->endpoint->kind, in->process.id, &in->effect);
 }
 
-/* -- the answer ------------------------------------------------------------------------------------ */
+/*
+ * -- the answer
+ * ------------------------------------------------------------------------------------
+ */
 
 static int reply(struct inbound *in, struct err *err)
 {
@@ -269,7 +280,10 @@ static int resumed(struct rq *rq, struct err *err)
     return reply(in, err);
 }
 
-/* -- the door -------------------------------------------------------------------------------------- */
+/*
+ * -- the door
+ * --------------------------------------------------------------------------------------
+ */
 
 static int decode(struct inbound *in, struct err *err)
 {
@@ -298,7 +312,10 @@ static int decode(struct inbound *in, struct err *err)
     return err_tell(err, E_INVALID, "/eventType", "expected 'ACCEPTED' or 'FINALIZED'");
 }
 
-/* As far as the process was read: what is not allowed can still be a repetition, the operation tells. */
+/*
+ * As far as the process was read: what is not allowed can still be a repetition, the operation
+ * tells.
+ */
 static bool allowed(const struct inbound *in)
 {
     const struct machine *machine = in->endpoint->kind->machine;

@@ -1,9 +1,9 @@
 /*
  * connector/dsp/machine.h - states and messages of the two processes, as tables
  *
- * Rows of the database hold EDC codes (store.h). The automaton knows the states of the protocol only:
- * "our message is on its way" (REQUESTING, AGREEING …) counts as the state that the message leads to,
- * because the peer may answer before its acknowledgement is recorded.
+ * Rows of the database hold EDC codes (store.h). The automaton knows the states of the protocol
+ * only: "our message is on its way" (REQUESTING, AGREEING …) counts as the state that the message
+ * leads to, because the peer may answer before its acknowledgement is recorded.
  */
 #pragma once
 

@@ -1,5 +1,6 @@
 /*
- * connector/dsp/message.c - field tables of the messages and the rules that the schemas add to types
+ * connector/dsp/message.c - field tables of the messages and the rules that the schemas add to
+ * types
  */
 #include "connector/dsp/message.h"
 
@@ -125,7 +126,10 @@ static int check_lengths(const struct message *m, struct err *err)
     return 0;
 }
 
-/* negotiation/contract-schema.json: what every offer and agreement in a message has; the rules are policy's business */
+/*
+ * negotiation/contract-schema.json: what every offer and agreement in a message has; the rules are
+ * policy's business
+ */
 static int check_policy(const struct jval *policy, const char *at, const char *type,
                         struct err *err)
 {
@@ -184,7 +188,10 @@ static int check_address(const struct jval *address, struct err *err)
 
 static int check_members(enum message_form form, const struct message *m, struct err *err)
 {
-    /* oneOf in the request's and the offer's schema: a first message says where to answer, a later one to what it belongs */
+    /*
+     * oneOf in the request's and the offer's schema: a first message says where to answer, a later
+     * one to what it belongs
+     */
     if (form == MF_REQUEST && str_present(m->provider_pid) == str_present(m->callback))
         return err_tell(err, E_PEER_SYNTAX, "",
                         "expected either 'providerPid' or 'callbackAddress'");

@@ -1,9 +1,10 @@
 /*
  * connector/dsp/message.h - messages of DSP 2025-1: what a peer sends, and the texts that we send
  *
- * The JSON schemas of the specification are normative and plain JSON is allowed, so messages are decoded
- * by field tables; unknown members are ignored (OPEN). Policies inside messages stay views and go to
- * policy/, which knows no such leniency. Texts that are written live in the arena; STR_NONE when it is full.
+ * The JSON schemas of the specification are normative and plain JSON is allowed, so messages are
+ * decoded by field tables; unknown members are ignored (OPEN). Policies inside messages stay views
+ * and go to policy/, which knows no such leniency. Texts that are written live in the arena;
+ * STR_NONE when it is full.
  */
 #pragma once
 
@@ -47,19 +48,23 @@ enum message_form {
 /* "ContractRequestMessage" */
 const char *message_type(enum message_form form);
 /*
- * Decodes and checks one message of the given form. Errors: E_PEER_SYNTAX, E_INVALID, E_LIMIT with `at`
- * = JSON pointer and public detail.
+ * Decodes and checks one message of the given form. Errors: E_PEER_SYNTAX, E_INVALID, E_LIMIT with
+ * `at` = JSON pointer and public detail.
  */
 MUST_CHECK int message_decode(enum message_form form, const struct jval *root, struct arena *arena,
                               struct message *ret_message, struct err *err);
-/* Code and reasons of a termination, suspension or error as one line for people, at most 512 bytes. */
+/*
+ * Code and reasons of a termination, suspension or error as one line for people, at most 512 bytes.
+ */
 struct str message_reason(const struct message *message, struct arena *arena);
 /* True if `address` is an http(s) URL without query, fragment, user or control characters. */
 bool message_address_ok(struct str address, bool allow_http);
 /* Without trailing slashes. */
 struct str message_address_base(struct str address);
 
-/* -- what we send -------------------------------------------------------------------------------- */
+/*
+ * -- what we send --------------------------------------------------------------------------------
+ */
 
 struct pids {
     struct str provider, consumer;

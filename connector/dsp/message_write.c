@@ -1,8 +1,9 @@
 /*
- * connector/dsp/message_write.c - bodies that we send, in the minimal form that both schemas and JSON-LD readers accept
+ * connector/dsp/message_write.c - bodies that we send, in the minimal form that both schemas and
+ * JSON-LD readers accept
  *
- * `@context` is an array, every nested node has its `@type`, empty arrays are left out. Rules of a policy
- * are spliced as text: a peer compares an agreement with its offer member by member.
+ * `@context` is an array, every nested node has its `@type`, empty arrays are left out. Rules of a
+ * policy are spliced as text: a peer compares an agreement with its offer member by member.
  */
 #include "connector/dsp/message.h"
 

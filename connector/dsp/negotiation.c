@@ -1,5 +1,6 @@
 /*
- * connector/dsp/negotiation.c - endpoints of contract negotiation (DSP 2025-1, contract negotiation binding)
+ * connector/dsp/negotiation.c - endpoints of contract negotiation (DSP 2025-1, contract negotiation
+ * binding)
  *
  * One address serves both roles: what we are in a negotiation stands in its row.
  */

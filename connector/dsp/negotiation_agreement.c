@@ -1,8 +1,8 @@
 /*
  * connector/dsp/negotiation_agreement.c - consumer: POST /negotiations/{pid}/agreement
  *
- * An agreement must be what we asked for: same data set, same two parties, same rules. Anything else is
- * refused and ends the negotiation. A good one is kept and verified at once.
+ * An agreement must be what we asked for: same data set, same two parties, same rules. Anything
+ * else is refused and ends the negotiation. A good one is kept and verified at once.
  */
 #include "connector/dsp/dsp_private.h"
 #include "lib/base/timefmt.h"

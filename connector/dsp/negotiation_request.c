@@ -1,9 +1,10 @@
 /*
- * connector/dsp/negotiation_request.c - provider: POST /negotiations/request, /negotiations/{pid}/request, and
- * what follows an accepted offer
+ * connector/dsp/negotiation_request.c - provider: POST /negotiations/request,
+ * /negotiations/{pid}/request, and what follows an accepted offer
  *
- * We agree to our own offers only: the id must be one that we make now, the rules must be ours, and the
- * policy must permit it to this peer. Then the agreement goes out at once, or waits for an operator.
+ * We agree to our own offers only: the id must be one that we make now, the rules must be ours, and
+ * the policy must permit it to this peer. Then the agreement goes out at once, or waits for an
+ * operator.
  */
 #include "connector/dsp/dsp_private.h"
 #include "connector/facts/facts.h"

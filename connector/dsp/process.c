@@ -72,7 +72,10 @@ struct pids dsp__pids(const struct process *process)
                                      : (struct pids){process->peer_pid, process->id};
 }
 
-/* A pid as one segment of a path; ':' may stand there as it is (RFC 3986 §3.3) and some peers expect it so. */
+/*
+ * A pid as one segment of a path; ':' may stand there as it is (RFC 3986 §3.3) and some peers
+ * expect it so.
+ */
 static void add_segment(struct buf *out, struct str pid)
 {
     while (str_present(pid)) {

@@ -1,9 +1,9 @@
 /*
  * connector/dsp/send.c - our messages on their way to a peer
  *
- * What answers mean is a table. 409 and its like mean "not yet": a peer that has not recorded its own
- * step refuses what a fast one sends (seen with EDC), and so does 404 for a process that it has only just
- * heard of. A first message must be answered with the peer's pid.
+ * What answers mean is a table. 409 and its like mean "not yet": a peer that has not recorded its
+ * own step refuses what a fast one sends (seen with EDC), and so does 404 for a process that it has
+ * only just heard of. A first message must be answered with the peer's pid.
  */
 #include "connector/dsp/dsp_private.h"
 #include "lib/base/timefmt.h"

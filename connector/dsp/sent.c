@@ -1,9 +1,10 @@
 /*
  * connector/dsp/sent.c - our messages: what their end means for the process
  *
- * Acknowledged: "on its way" becomes the state itself, and the answer to a first message tells the peer's
- * pid. Refused for good, or not delivered in time: the process ends with the peer's reason. The peer may
- * have been faster than its own acknowledgement, then the state has moved on and stays.
+ * Acknowledged: "on its way" becomes the state itself, and the answer to a first message tells the
+ * peer's pid. Refused for good, or not delivered in time: the process ends with the peer's reason.
+ * The peer may have been faster than its own acknowledgement, then the state has moved on and
+ * stays.
  */
 #include "connector/dataplane/dataplane.h"
 #include "connector/dsp/dsp_private.h"
@@ -55,7 +56,10 @@ static int leads_to(const struct sent_kind *kind)
     CHECK_UNREACHABLE();
 }
 
-/* -- messages put while the end of another one is recorded ----------------------------------------- */
+/*
+ * -- messages put while the end of another one is recorded
+ * -----------------------------------------
+ */
 
 static void later_free(struct later *later)
 {
@@ -121,7 +125,10 @@ static int terminate_now(struct db *tx, struct app *app, const struct process_ki
     return 0;
 }
 
-/* -- the two ends ------------------------------------------------------------------------------------ */
+/*
+ * -- the two ends
+ * ------------------------------------------------------------------------------------
+ */
 
 static int acknowledged(struct db *tx, struct app *app, const struct sent_kind *sent,
                         const struct outbox_msg *msg, struct str peer_pid, const struct locked *row,

@@ -1,9 +1,10 @@
 /*
- * connector/dsp/transfer.c - endpoints of the transfer process (DSP 2025-1, transfer process binding)
+ * connector/dsp/transfer.c - endpoints of the transfer process (DSP 2025-1, transfer process
+ * binding)
  *
- * Provider: a request under an agreement in force that the policy permits is started at once; its data
- * address is made for this consumer. Suspended, ended and terminated transfers lose their access with the
- * commit. Consumer: a start brings the data address that we keep.
+ * Provider: a request under an agreement in force that the policy permits is started at once; its
+ * data address is made for this consumer. Suspended, ended and terminated transfers lose their
+ * access with the commit. Consumer: a start brings the data address that we keep.
  */
 #include "connector/dataplane/dataplane.h"
 #include "connector/dsp/dsp_private.h"
@@ -13,7 +14,10 @@
 
 #include "lib/base/banned.h"
 
-/* -- provider ---------------------------------------------------------------------------------------- */
+/*
+ * -- provider
+ * ----------------------------------------------------------------------------------------
+ */
 
 static int decide(struct inbound *in, const struct agreement *agreement,
                   struct policy_decision *ret_decision, struct err *err)
@@ -188,7 +192,10 @@ static int resume(struct inbound *in, struct err *err)
     return decide(in, &agreement, &decision, err);
 }
 
-/* -- both sides ---------------------------------------------------------------------------------------- */
+/*
+ * -- both sides
+ * ----------------------------------------------------------------------------------------
+ */
 
 /* Consumer: the provider starts, with a data address for a pull; provider: the consumer resumes. */
 static int act_start(struct inbound *in, struct err *err)

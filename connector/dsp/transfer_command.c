@@ -1,6 +1,6 @@
 /*
- * connector/dsp/transfer_command.c - our side's wishes: request, suspend, resume, complete, terminate a transfer;
- * end an agreement
+ * connector/dsp/transfer_command.c - our side's wishes: request, suspend, resume, complete,
+ * terminate a transfer; end an agreement
  */
 #include "connector/dataplane/dataplane.h"
 #include "connector/dsp/dsp_private.h"
@@ -21,7 +21,10 @@ static OBJECT(agreement_state_row, struct agreement_state, agreement_state_field
 
 /* clang-format on */
 
-/* -- request ------------------------------------------------------------------------------------------ */
+/*
+ * -- request
+ * ------------------------------------------------------------------------------------------
+ */
 
 /* The agreement that the request names: ours as consumer, final, in force. */
 static int read_own(struct db *tx, struct command *command, struct agreement_state *ret_state,
@@ -108,7 +111,10 @@ int dsp_transfer_request(struct app *app, const struct dsp_transfer *request, ds
     return dsp__command_submit(&command, "transfer request", err);
 }
 
-/* -- acts ------------------------------------------------------------------------------------------------ */
+/*
+ * -- acts
+ * ------------------------------------------------------------------------------------------------
+ */
 
 /* clang-format off */
 static const struct {
@@ -178,7 +184,10 @@ int dsp_transfer_act(struct app *app, struct str id, enum dsp_transfer_act act, 
     return dsp__command_submit(&command, acts[act].name, err);
 }
 
-/* -- the end of an agreement --------------------------------------------------------------------------- */
+/*
+ * -- the end of an agreement
+ * ---------------------------------------------------------------------------
+ */
 
 struct ending {
     struct app *app;

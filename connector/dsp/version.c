@@ -1,5 +1,6 @@
 /*
- * connector/dsp/version.c - GET /.well-known/dspace-version, also below /dsp: no token needed (DSP 2025-1, common)
+ * connector/dsp/version.c - GET /.well-known/dspace-version, also below /dsp: no token needed (DSP
+ * 2025-1, common)
  */
 #include "connector/dsp/dsp_private.h"
 

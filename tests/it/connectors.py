@@ -3,7 +3,12 @@
 import json
 import secrets
 import sqlite3
+import ssl
+import threading
 import time
+import uuid
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from harness import BIN, Authority, Client, free_port, run, start, temp_dir, wait_until
 
@@ -76,8 +81,31 @@ class Connector:
 
     def sql(self, statement, *arguments):
         """Reads our database (or writes it, while we do nothing)."""
-        with sqlite3.connect(self.folder / "connector.db", timeout=20) as db:
+        with closing(sqlite3.connect(self.folder / "connector.db", timeout=20)) as db, db:
             return db.execute(statement, arguments).fetchall()
+
+    def negotiate(self, address, provider, offer, asset="data-1"):
+        """Begins a negotiation as consumer; returns our pid."""
+        rules = {k: v for k, v in offer.items() if k not in ("@id", "@type", "target")}
+        body = {
+            "@context": {"@vocab": EDC}, "@type": "ContractRequest", "counterPartyAddress": address,
+            "counterPartyId": provider, "protocol": "dataspace-protocol-http:2025-1",
+            "policy": {"@context": "http://www.w3.org/ns/odrl.jsonld", "@id": offer["@id"], "@type": "Offer",
+                       "assigner": provider, "target": asset, **rules},
+        }
+        answer = self.api.post("/v3/contractnegotiations", body)
+        assert answer.status == 200, answer.text
+        return answer.json["@id"]
+
+    def terminate(self, negotiation, reason="an operator ends it"):
+        body = {"@context": {"@vocab": EDC}, "@type": "TerminateNegotiation", "@id": negotiation, "reason": reason}
+        return self.api.post(f"/v3/contractnegotiations/{negotiation}/terminate", body)
+
+    def wait_state(self, process, state, table="negotiation", deadline_s=10):
+        wait_until(lambda: self.state(process, table) == state, deadline_s, f"{self.name}: {table} reaches {state}")
+
+    def error(self, process, table="negotiation"):
+        return self.sql(f"SELECT error FROM {table} WHERE {table}_id = ?", process)[0][0]
 
     def state(self, negotiation, table="negotiation"):
         rows = self.sql(f"SELECT state FROM {table} WHERE {table}_id = ?", negotiation)
@@ -85,7 +113,7 @@ class Connector:
 
     def dump(self):
         """All that is stored, to see that nothing changed."""
-        with sqlite3.connect(self.folder / "connector.db", timeout=20) as db:
+        with closing(sqlite3.connect(self.folder / "connector.db", timeout=20)) as db:
             return list(db.iterdump())
 
     def offer(self, asset="data-1", policy=None, address=None, access=None):
@@ -95,7 +123,7 @@ class Connector:
         path.write_text("time,kwh\n1,2\n")
         address = address or {"type": "File", "path": str(path)}
         policies = {"access": access or {"@type": "Set", **USE}, "contract": policy or {"@type": "Offer", **USE}}
-        with sqlite3.connect(self.folder / "connector.db", timeout=20) as db:
+        with closing(sqlite3.connect(self.folder / "connector.db", timeout=20)) as db, db:
             db.execute("INSERT INTO asset VALUES (?,?,'{}',?,1,?,?)",
                        (asset, json.dumps({EDC + "name": [{"@value": asset}]}), json.dumps(address), now, now))
             for kind, text in policies.items():
@@ -108,3 +136,88 @@ class Connector:
 
 def message(kind, **members):
     return {"@context": CONTEXT, "@type": kind, **members}
+
+
+class Peer:
+    """A participant made of Python: takes messages over TLS, records them, answers as told.
+
+    `answer(method, path, message)` gives (status, body) or None to hang up; the default accepts everything.
+    """
+
+    def __init__(self, space, name):
+        self.space, self.name = space, name
+        self.seen = []
+        self.answer = self.accept
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def handle_any(self):
+                length = int(self.headers.get("Content-Length") or 0)
+                text = self.rfile.read(length)
+                body = json.loads(text) if text else None
+                outer.seen.append((self.command, self.path, body, dict(self.headers)))
+                answer = outer.answer(self.command, self.path, body)
+                if answer is None:
+                    self.close_connection = True
+                    return
+                status, reply = answer
+                reply = reply if isinstance(reply, bytes) else b"" if reply is None else json.dumps(reply).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(reply)))
+                self.end_headers()
+                self.wfile.write(reply)
+
+            do_GET = do_POST = handle_any
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*map(str, space.certificate))
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.url = f"https://localhost:{self.server.server_address[1]}/dsp"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @staticmethod
+    def accept(_method, path, body):
+        if path.endswith("/request") and body.get("callbackAddress"):
+            kind, state = ("TransferProcess" if "/transfers/" in path else "ContractNegotiation"), "REQUESTED"
+            return 201, message(kind, providerPid=f"urn:uuid:{uuid.uuid4()}", consumerPid=body["consumerPid"], state=state)
+        return 200, None
+
+    def messages(self, kind, **members):
+        """Bodies of this @type that have these members, in the order in which they came."""
+        return [b for _, _, b, _ in self.seen
+                if b and b["@type"] == kind and all(b.get(k) == v for k, v in members.items())]
+
+    def wait(self, kind, deadline_s=10, **members):
+        return wait_until(lambda: self.messages(kind, **members), deadline_s, f"{self.name} gets a {kind}")[-1]
+
+    def offer_of(self, connector, asset="data-1"):
+        """An offer of the connector's catalogue, as a request repeats it."""
+        catalogue = connector.as_peer(self.name).post("/catalog/request", message("CatalogRequestMessage")).json
+        dataset = next(d for d in catalogue["dataset"] if d["@id"] == asset)
+        return {**dataset["hasPolicy"][0], "target": asset}
+
+    def request(self, connector, offer, **members):
+        """A contract request to the connector; returns (our pid, the answer)."""
+        pid = members.pop("consumerPid", f"urn:uuid:{uuid.uuid4()}")
+        body = message("ContractRequestMessage", consumerPid=pid, offer=offer, callbackAddress=self.url, **members)
+        return pid, connector.as_peer(self.name).post("/negotiations/request", body)
+
+    def agreed(self, connector, asset="data-1"):
+        """A whole negotiation as consumer; returns (our pid, its pid, agreement)."""
+        pid, answer = self.request(connector, self.offer_of(connector, asset))
+        assert answer.status == 201, answer.text
+        agreement = self.wait("ContractAgreementMessage", consumerPid=pid)
+        theirs = agreement["providerPid"]
+        path = f"/negotiations/{theirs}/agreement/verification"
+        verification = message("ContractAgreementVerificationMessage", consumerPid=pid, providerPid=theirs)
+        assert connector.as_peer(self.name).post(path, verification).status == 200
+        self.wait("ContractNegotiationEventMessage", consumerPid=pid)
+        wait_until(lambda: connector.state(theirs) == 1200, 10, "FINALIZED")
+        return pid, theirs, agreement["agreement"]

@@ -1,0 +1,434 @@
+"""Negotiation between two connectors over TLS, and with a peer that misbehaves in every way we could think of."""
+
+import threading
+import time
+import uuid
+
+from connectors import Peer, Space, message
+from harness import Client, main, tap, wait_until
+
+REQUESTED, OFFERED, AGREED, VERIFIED, FINALIZED, TERMINATED = 200, 400, 850, 1100, 1200, 1400
+
+
+def catalogue_offer(provider, consumer, asset="data-1"):
+    catalogue = provider.as_peer(consumer).post("/catalog/request", message("CatalogRequestMessage")).json
+    return next(d for d in catalogue["dataset"] if d["@id"] == asset)["hasPolicy"][0]
+
+
+def ours(connector, peer_pid):
+    """Our pid of the process that the peer knows by its own."""
+    return connector.sql("SELECT negotiation_id FROM negotiation WHERE peer_pid = ?", peer_pid)[0][0]
+
+
+def happy_path(provider, consumer):
+    pid = consumer.negotiate(provider.dsp, "provider", catalogue_offer(provider, "consumer"))
+    consumer.wait_state(pid, FINALIZED)
+    theirs = ours(provider, pid)
+    provider.wait_state(theirs, FINALIZED)
+    agreements = [c.sql("SELECT agreement_id, policy_hash, agreed_us, provider_id, consumer_id, asset_id FROM agreement "
+                        "WHERE negotiation_id = ?", n) for c, n in ((provider, theirs), (consumer, pid))]
+    tap.equal(agreements[0], agreements[1], "both keep the same agreement")
+    tap.equal(len(agreements[0]), 1, "one agreement")
+    wait_until(lambda: not provider.sql("SELECT * FROM outbox") and not consumer.sql("SELECT * FROM outbox"), 5, "outboxes empty")
+    shown = provider.as_peer("consumer").get(f"/negotiations/{theirs}").json
+    tap.equal((shown["state"], shown["providerPid"], shown["consumerPid"]), ("FINALIZED", theirs, pid), "provider shows it")
+    tap.equal(consumer.as_peer("provider").get(f"/negotiations/{pid}").json["state"], "FINALIZED", "consumer shows it")
+    late = message("ContractNegotiationTerminationMessage", providerPid=theirs, consumerPid=pid)
+    tap.status(provider.as_peer("consumer").post(f"/negotiations/{theirs}/termination", late), 400,
+               "no termination after FINALIZED")
+    tap.equal(provider.state(theirs), FINALIZED, "it stays FINALIZED")
+
+
+def terminations(manual, consumer):
+    """manual: a provider that waits for an operator."""
+    offer = catalogue_offer(manual, "consumer")
+    pid = consumer.negotiate(manual.dsp, "manual", offer)
+    consumer.wait_state(pid, REQUESTED)
+    theirs = ours(manual, pid)
+    tap.equal(manual.state(theirs), REQUESTED, "the provider waits for an operator")
+    tap.ok(consumer.terminate(pid, "changed our mind").status < 300, "the consumer may terminate")
+    consumer.wait_state(pid, TERMINATED)
+    manual.wait_state(theirs, TERMINATED)
+    tap.equal(manual.error(theirs), "changed our mind", "the provider keeps the consumer's reason")
+    tap.status(consumer.terminate(pid), 409, "a second termination is a conflict")
+
+    pid = consumer.negotiate(manual.dsp, "manual", offer)
+    consumer.wait_state(pid, REQUESTED)
+    theirs = ours(manual, pid)
+    tap.ok(manual.terminate(theirs, "sold out").status < 300, "the provider may terminate")
+    consumer.wait_state(pid, TERMINATED)
+    manual.wait_state(theirs, TERMINATED)
+    tap.equal(consumer.error(pid), "sold out", "the consumer keeps the provider's reason")
+
+
+def refused_by_policy(provider, consumer):
+    pid = consumer.negotiate(provider.dsp, "provider", catalogue_offer(provider, "consumer", "late"), "late")
+    consumer.wait_state(pid, TERMINATED)
+    theirs = ours(provider, pid)
+    provider.wait_state(theirs, TERMINATED)
+    tap.contains(consumer.error(pid), "constraint-false", "the consumer keeps code and reason")
+    tap.contains(provider.error(theirs), "date and time", "so does the provider")
+    tap.equal(provider.sql("SELECT count(*) FROM agreement WHERE asset_id = 'late'"), [(0,)], "no agreement")
+    catalogue = provider.as_peer("consumer").post("/catalog/request", message("CatalogRequestMessage")).json
+    tap.ok("hidden" not in [d["@id"] for d in catalogue["dataset"]], "what the access policy hides is not in the catalogue")
+    tap.status(provider.as_peer("consumer").get("/catalog/datasets/hidden"), 404, "nor alone")
+
+
+def only_the_parties(manual, peer, stranger):
+    """Who is not in a negotiation learns nothing about it."""
+    pid, answer = peer.request(manual, peer.offer_of(manual))
+    theirs = answer.json["providerPid"]
+    both = {"providerPid": theirs, "consumerPid": pid}
+    before = manual.dump()
+    termination = message("ContractNegotiationTerminationMessage", **both)
+    place = f"/negotiations/{theirs}"
+    for who, client in (("a stranger", manual.as_peer(stranger)), ("an unknown process", manual.as_peer(peer.name))):
+        here = place if who == "a stranger" else f"/negotiations/urn:uuid:{uuid.uuid4()}"
+        for answer in (client.get(here), client.post(f"{here}/termination", termination)):
+            tap.status(answer, 404, f"{who} gets 404")
+            tap.equal(answer.json["@type"], "ContractNegotiationError", f"{who} gets a typed error")
+    for headers in ({}, {"Authorization": "nonsense"}, {"Authorization": "Bearer "}):
+        answer = Client(manual.dsp, manual.space.authority.ca, headers).get(place)
+        tap.status(answer, 401, f"without a good token ({headers})")
+    tap.equal(manual.dump(), before, "nothing was written")
+    return theirs, pid
+
+
+def wrong_messages(manual, peer, theirs, pid):
+    """In REQUESTED, as provider: what the table refuses is 400 and changes nothing."""
+    both = {"providerPid": theirs, "consumerPid": pid}
+    client = manual.as_peer(peer.name)
+    place = f"/negotiations/{theirs}"
+    offer = {**peer.offer_of(manual)}
+    agreement = {"@id": "a", "@type": "Agreement", "target": "data-1", "assigner": "consumer", "assignee": "provider",
+                 "permission": [{"action": "use"}]}
+    cases = [
+        ("verification in REQUESTED", "/agreement/verification", message("ContractAgreementVerificationMessage", **both)),
+        ("ACCEPTED in REQUESTED", "/events", message("ContractNegotiationEventMessage", eventType="ACCEPTED", **both)),
+        ("FINALIZED from a consumer", "/events", message("ContractNegotiationEventMessage", eventType="FINALIZED", **both)),
+        ("another event", "/events", message("ContractNegotiationEventMessage", eventType="VERIFIED", **both)),
+        ("counter-request in REQUESTED", "/request", message("ContractRequestMessage", offer=offer, **both)),
+        ("agreement from a consumer", "/agreement", message("ContractAgreementMessage", agreement=agreement, **both)),
+        ("offer from a consumer", "/offers", message("ContractOfferMessage", offer=offer, **both)),
+        ("message of another type", "/termination", message("ContractAgreementVerificationMessage", **both)),
+        ("another providerPid", "/termination", message("ContractNegotiationTerminationMessage", providerPid="x", consumerPid=pid)),
+        ("another consumerPid", "/termination", message("ContractNegotiationTerminationMessage", providerPid=theirs, consumerPid="x")),
+        ("no consumerPid", "/termination", message("ContractNegotiationTerminationMessage", providerPid=theirs)),
+        ("empty reason", "/termination", message("ContractNegotiationTerminationMessage", reason=[], **both)),
+        ("reason without array", "/termination", message("ContractNegotiationTerminationMessage", reason="x", **both)),
+        ("context as a string", "/termination", {**message("ContractNegotiationTerminationMessage", **both),
+                                                 "@context": "https://w3id.org/dspace/2025/1/context.jsonld"}),
+        ("no context", "/termination", {"@type": "ContractNegotiationTerminationMessage", **both}),
+        ("a pid that is a number", "/termination", message("ContractNegotiationTerminationMessage", providerPid=1, consumerPid=pid)),
+        ("a pid of 4 KiB", "/termination", message("ContractNegotiationTerminationMessage", providerPid="x" * 4096, consumerPid=pid)),
+    ]
+    before = manual.dump()
+    for name, tail, body in cases:
+        answer = client.post(place + tail, body)
+        tap.status(answer, 400, name)
+        tap.equal(answer.json["@type"], "ContractNegotiationError", f"{name}: typed error")
+    for name, text in (("not JSON", b"{"), ("no body", b""), ("a key twice", b'{"@type":"x","@type":"y"}'),
+                       ("not UTF-8", b'{"@type":"\xff"}')):
+        answer = client.request("POST", place + "/termination", body=text, headers={"Content-Type": "application/json"})
+        tap.status(answer, 400, name)
+    tap.status(client.request("POST", place + "/termination", body=b" " * (2 << 20)), 413, "2 MiB are too large")
+    tap.equal(manual.dump(), before, "nothing was written")
+
+
+def wrong_requests(manual, peer):
+    offer = peer.offer_of(manual)
+    cases = [
+        ("an unknown offer", {**offer, "@id": "b2ZmZXI:ZGF0YQ:00"}, {}),
+        ("an offer id that is none of ours", {**offer, "@id": "x"}, {}),
+        ("an offer for other data", {**offer, "target": "data-2"}, {}),
+        ("no target", {k: v for k, v in offer.items() if k != "target"}, {}),
+        ("other rules", {**offer, "permission": [{"action": "transfer"}]}, {}),
+        ("a constraint less", {**offer, "permission": []}, {}),
+        ("another assigner", {**offer, "assigner": "somebody"}, {}),
+        ("a rule that nobody knows", {**offer, "permission": [{"action": "dance"}]}, {}),
+        ("both callback and providerPid", offer, {"providerPid": "x"}),
+        ("a callback that is no URL", offer, {"callbackAddress": "ftp://localhost/x"}),
+        ("a callback with a query", offer, {"callbackAddress": "https://localhost/x?y"}),
+        ("plain http", offer, {"callbackAddress": "http://localhost/x"}),
+    ]
+    before = manual.dump()
+    for name, what, members in cases:
+        body = message("ContractRequestMessage", consumerPid=f"urn:uuid:{uuid.uuid4()}", offer=what,
+                       **{"callbackAddress": peer.url, **members})
+        tap.status(manual.as_peer(peer.name).post("/negotiations/request", body), 400, name)
+    tap.equal(manual.dump(), before, "nothing was written")
+
+
+def repetitions(provider, peer):
+    """The same message twice has one effect, with and without an id."""
+    for members in ({"@id": f"urn:uuid:{uuid.uuid4()}"}, {}):
+        kind = "with an id" if members else "without an id"
+        peer.seen.clear()
+        pid, first = peer.request(provider, peer.offer_of(provider), **members)
+        _, second = peer.request(provider, peer.offer_of(provider), consumerPid=pid, **members)
+        tap.status(second, 201, f"a request again, {kind}")
+        tap.equal(second.json["providerPid"], first.json["providerPid"], f"the same process, {kind}")
+        theirs = first.json["providerPid"]
+        peer.wait("ContractAgreementMessage", consumerPid=pid)
+        body = message("ContractAgreementVerificationMessage", providerPid=theirs, consumerPid=pid, **(
+            {"@id": f"urn:uuid:{uuid.uuid4()}"} if members else {}))
+        place = f"/negotiations/{theirs}/agreement/verification"
+        results = []
+        threads = [threading.Thread(target=lambda: results.append(provider.as_peer(peer.name).post(place, body).status))
+                   for _ in range(8)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        tap.equal(sorted(results), [200] * 8, f"eight verifications at once, {kind}")
+        provider.wait_state(theirs, FINALIZED)
+        tap.equal(len(peer.messages("ContractNegotiationEventMessage", consumerPid=pid)), 1, f"one event, {kind}")
+        tap.equal(len(peer.messages("ContractAgreementMessage", consumerPid=pid)), 1, f"one agreement, {kind}")
+        if members:
+            other = {**body, "@id": f"urn:uuid:{uuid.uuid4()}"}
+            tap.status(provider.as_peer(peer.name).post(place, other), 400, "another verification is refused")
+    _, answer = peer.request(provider, peer.offer_of(provider, "data-2"), consumerPid=pid)
+    tap.status(answer, 400, "a pid that is in use by another negotiation")
+
+
+def patience(provider, peer):
+    """409, 404 at first, 503 and a broken connection mean that the message comes again."""
+    for name, answer in (("409", (409, None)), ("404", (404, None)), ("503", (503, b"<html>")), ("a reset", None)):
+        left = [3]
+
+        def stubborn(method, path, body, answer=answer, left=left):
+            if path.endswith("/agreement") and left[0] > 0:
+                left[0] -= 1
+                return answer
+            return Peer.accept(method, path, body)
+
+        peer.answer = stubborn
+        peer.agreed(provider)
+        tap.equal(left[0], 0, f"{name} three times, then accepted")
+    peer.answer = Peer.accept
+
+
+def hard_refusal(provider, peer):
+    peer.answer = lambda *_: (400, message("ContractNegotiationError", providerPid="x", consumerPid="y", code="17",
+                                           reason=["we do not like it", {"message": "at all"}]))
+    pid, answer = peer.request(provider, peer.offer_of(provider))
+    theirs = answer.json["providerPid"]
+    provider.wait_state(theirs, TERMINATED)
+    tap.equal(provider.error(theirs), "17: we do not like it; at all", "the peer's reason is kept")
+    ended = provider.sql("SELECT ended_us IS NOT NULL FROM agreement WHERE negotiation_id = ?", theirs)
+    tap.equal(ended, [(1,)], "its agreement does not count")
+    tap.equal(provider.sql("SELECT * FROM outbox"), [], "nothing waits")
+    peer.answer = Peer.accept
+    return pid
+
+
+def silence(provider, impatient, peer):
+    """A peer that never answers costs a process, nothing else."""
+    done = threading.Event()
+
+    def hang(*_):
+        done.wait(30)
+
+    peer.answer = hang
+    _, answer = peer.request(impatient, peer.offer_of(impatient))
+    theirs = answer.json["providerPid"]
+    impatient.wait_state(theirs, TERMINATED, deadline_s=30)
+    tap.contains(impatient.error(theirs), "in time", "the reason says that nobody took the message")
+    done.set()
+    peer.answer = Peer.accept
+    peer.agreed(provider)
+    tap.ok(True, "others go on")
+
+
+def restart_of_provider(provider, peer):
+    """Killed while the agreement cannot be delivered: it is delivered afterwards, once."""
+    peer.answer = lambda *_: (503, None)
+    pid, answer = peer.request(provider, peer.offer_of(provider))
+    theirs = answer.json["providerPid"]
+    peer.wait("ContractAgreementMessage", consumerPid=pid)
+    provider.restart()
+    peer.seen.clear()
+    peer.answer = Peer.accept
+    agreement = peer.wait("ContractAgreementMessage", 30, consumerPid=pid)
+    provider.wait_state(theirs, AGREED)
+    both = {"providerPid": theirs, "consumerPid": pid}
+    body = message("ContractAgreementVerificationMessage", **both)
+    tap.status(provider.as_peer(peer.name).post(f"/negotiations/{theirs}/agreement/verification", body), 200, "verified")
+    provider.wait_state(theirs, FINALIZED)
+    tap.equal(len(provider.sql("SELECT * FROM agreement WHERE agreement_id = ?", agreement["agreement"]["@id"])), 1,
+              "one agreement after the restart")
+
+
+class Seller(Peer):
+    """A provider made of Python; `plan` says what it does when a request comes."""
+
+    offer = {"@id": "offer-1", "@type": "Offer", "permission": [{"action": "use"}]}
+
+    def agreement(self, request, **changes):
+        return {"@id": f"urn:uuid:{uuid.uuid4()}", "@type": "Agreement", "assigner": self.name, "assignee": "consumer",
+                "target": request["offer"]["target"], "timestamp": "2026-01-01T00:00:00Z",
+                "permission": request["offer"]["permission"], **changes}
+
+    def send(self, consumer, tail, kind, pid, own, **members):
+        return consumer.as_peer(self.name).post(f"/negotiations/{pid}/{tail}",
+                                                message(kind, consumerPid=pid, providerPid=own, **members))
+
+
+def sell(seller, consumer, **changes):
+    """Request taken, agreement sent: returns (consumer's pid, ours, the answer to the agreement)."""
+    pid = consumer.negotiate(seller.url, seller.name, seller.offer)
+    request = seller.wait("ContractRequestMessage", consumerPid=pid)
+    consumer.wait_state(pid, REQUESTED)
+    own = consumer.sql("SELECT peer_pid FROM negotiation WHERE negotiation_id = ?", pid)[0][0]
+    answer = seller.send(consumer, "agreement", "ContractAgreementMessage", pid, own,
+                         agreement=seller.agreement(request, **changes))
+    return pid, own, answer
+
+
+def as_consumer(consumer, seller):
+    pid, own, answer = sell(seller, consumer)
+    tap.status(answer, 200, "a good agreement is accepted")
+    seller.wait("ContractAgreementVerificationMessage", consumerPid=pid)
+    event = {"tail": "events", "kind": "ContractNegotiationEventMessage", "pid": pid, "own": own}
+    tap.status(seller.send(consumer, eventType="ACCEPTED", **event), 400, "ACCEPTED is not a provider's event")
+    tap.status(seller.send(consumer, eventType="FINALIZED", **event), 200, "FINALIZED is")
+    tap.equal(consumer.state(pid), FINALIZED, "final at once")
+    tap.status(seller.send(consumer, eventType="FINALIZED", **event), 200, "and again, without effect")
+
+    for name, changes in (("other data", {"target": "data-2"}), ("another assigner", {"assigner": "somebody"}),
+                          ("another assignee", {"assignee": "somebody"}), ("wider rules", {"permission": [
+                              {"action": "use"}, {"action": "transfer"}]}),
+                          ("rules that nobody knows", {"permission": [{"action": "dance"}]}),
+                          ("narrower rules", {"permission": [{"action": "use", "constraint": [
+                              {"leftOperand": "dateTime", "operator": "lt", "rightOperand": "2030-01-01T00:00:00Z"}]}]})):
+        pid, own, answer = sell(seller, consumer, **changes)
+        tap.status(answer, 400, f"an agreement with {name} is refused")
+        seller.wait("ContractNegotiationTerminationMessage", consumerPid=pid)
+        consumer.wait_state(pid, TERMINATED)
+        tap.equal(consumer.sql("SELECT count(*) FROM agreement WHERE negotiation_id = ?", pid), [(0,)], f"{name}: none kept")
+
+
+def overtaking(consumer, seller):
+    """The agreement comes before the answer to the request, and again before that is recorded."""
+    results = []
+
+    def eager(method, path, body):
+        if path.endswith("/request"):
+            own = f"urn:uuid:{uuid.uuid4()}"
+            results.append(seller.send(consumer, "agreement", "ContractAgreementMessage", body["consumerPid"], own,
+                                       agreement=seller.agreement(body)).status)
+            return 201, message("ContractNegotiation", providerPid=own, consumerPid=body["consumerPid"], state="REQUESTED")
+        return 200, None
+
+    seller.answer = eager
+    pid = consumer.negotiate(seller.url, seller.name, seller.offer)
+    verification = seller.wait("ContractAgreementVerificationMessage", consumerPid=pid)
+    seller.answer = Peer.accept
+    tap.equal(results, [200], "an agreement that overtakes our own request's answer is accepted")
+    own = verification["providerPid"]
+    tap.status(seller.send(consumer, "events", "ContractNegotiationEventMessage", pid, own, eventType="FINALIZED"), 200,
+               "and final")
+    consumer.wait_state(pid, FINALIZED)
+
+
+def garbage(consumer, seller):
+    for name, answer, reason in (
+            ("HTML", (200, b"<html>"), "names no process"), ("no body", (201, b""), "names no process"),
+            ("an array", (201, [1]), "names no process"), ("a pid of 4 KiB", (201, {"providerPid": "x" * 4096}), "names no process"),
+            ("a redirect", (302, None), "302"), ("401", (401, None), "401"),
+            ("300 KiB", (200, b" " * 300_000), "large")):
+        seller.answer = lambda *_, answer=answer: answer
+        pid = consumer.negotiate(seller.url, seller.name, seller.offer)
+        consumer.wait_state(pid, TERMINATED)
+        tap.contains(consumer.error(pid), reason, f"answered with {name}: the reason is kept")
+    seller.answer = Peer.accept
+
+
+def restart_of_consumer(consumer, seller):
+    pid = consumer.negotiate(seller.url, seller.name, seller.offer)
+    request = seller.wait("ContractRequestMessage", consumerPid=pid)
+    consumer.wait_state(pid, REQUESTED)
+    own = consumer.sql("SELECT peer_pid FROM negotiation WHERE negotiation_id = ?", pid)[0][0]
+    consumer.restart()
+    answer = seller.send(consumer, "agreement", "ContractAgreementMessage", pid, own, agreement=seller.agreement(request))
+    tap.status(answer, 200, "after a restart the consumer goes on")
+    seller.wait("ContractAgreementVerificationMessage", consumerPid=pid)
+    consumer.restart()
+    tap.status(seller.send(consumer, "events", "ContractNegotiationEventMessage", pid, own, eventType="FINALIZED"), 200,
+               "and after another one")
+    tap.equal(consumer.state(pid), FINALIZED, "to its end")
+
+
+def early_termination(consumer, seller):
+    """Terminated before the provider's pid is known: the termination follows the answer."""
+    hold = threading.Event()
+
+    def slow(method, path, body):
+        hold.wait(20)
+        return Peer.accept(method, path, body)
+
+    seller.answer = slow
+    pid = consumer.negotiate(seller.url, seller.name, seller.offer)
+    seller.wait("ContractRequestMessage", consumerPid=pid)
+    tap.ok(consumer.terminate(pid, "too slow").status < 300, "terminated while the request is on its way")
+    hold.set()
+    termination = seller.wait("ContractNegotiationTerminationMessage", consumerPid=pid)
+    tap.equal(termination["reason"], ["too slow"], "the provider hears of it")
+    consumer.wait_state(pid, TERMINATED)
+    seller.answer = Peer.accept
+
+
+def both_killed(provider, consumer):
+    """Twelve negotiations while both are killed and started again: all end well, nothing twice."""
+    offer = catalogue_offer(provider, "consumer")
+    pids = []
+    for i in range(12):
+        pids.append(consumer.negotiate(provider.dsp, "provider", offer))
+        if i % 4 == 1:
+            provider.restart()
+        if i % 4 == 3:
+            consumer.restart()
+        time.sleep(0)
+    for pid in pids:
+        consumer.wait_state(pid, FINALIZED, deadline_s=40)
+        provider.wait_state(ours(provider, pid), FINALIZED, deadline_s=40)
+    marks = ",".join("?" * len(pids))
+    tap.equal(consumer.sql(f"SELECT count(*) FROM agreement WHERE negotiation_id IN ({marks})", *pids), [(12,)],
+              "one agreement each")
+
+
+def scenario():
+    space = Space("provider", "manual", "impatient", "consumer", "peer", "stranger", "seller")
+    provider = space.connector("provider")
+    manual = space.connector("manual", **{"negotiation.auto_agree": "false"})
+    impatient = space.connector("impatient", **{"negotiation.limit": "1s"})
+    consumer = space.connector("consumer")
+    peer, seller = Peer(space, "peer"), Seller(space, "seller")
+    past = {"permission": [{"action": "use", "constraint": [
+        {"leftOperand": "dateTime", "operator": "lt", "rightOperand": "2020-01-01T00:00:00Z"}]}]}
+    for c in (provider, manual, impatient):
+        c.offer()
+    provider.offer("data-2")
+    provider.offer("late", policy={"@type": "Offer", **past})
+    provider.offer("hidden", access={"@type": "Set", **past})
+
+    happy_path(provider, consumer)
+    refused_by_policy(provider, consumer)
+    terminations(manual, consumer)
+    theirs, pid = only_the_parties(manual, peer, "stranger")
+    wrong_messages(manual, peer, theirs, pid)
+    wrong_requests(manual, peer)
+    repetitions(provider, peer)
+    patience(provider, peer)
+    hard_refusal(provider, peer)
+    as_consumer(consumer, seller)
+    overtaking(consumer, seller)
+    early_termination(consumer, seller)
+    garbage(consumer, seller)
+    restart_of_provider(provider, peer)
+    restart_of_consumer(consumer, seller)
+    both_killed(provider, consumer)
+    silence(provider, impatient, peer)
+
+
+main(scenario)
