@@ -46,6 +46,9 @@ struct app {
     struct str data_url;   /* "https://host:port/data", ours */
 };
 
+/* Who may call: the value of a route's `who`, judged by mgmt_authorise. */
+enum mgmt_who { W_PUBLIC, W_KEY };
+
 /* Per HTTP thread: rq->thread. */
 struct worker {
     struct db *db; /* read connection */

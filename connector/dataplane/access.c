@@ -6,7 +6,6 @@
  * names the event; when its last byte has left (or the connection has broken) the meter is settled.
  */
 #include "connector/dataplane/dataplane_private.h"
-#include "connector/mgmt/mgmt.h"
 #include "lib/base/limits.h"
 #include "lib/crypto/hash.h"
 #include "sql_connector.h"

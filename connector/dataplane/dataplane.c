@@ -3,7 +3,6 @@
  */
 #include "connector/dataplane/dataplane_private.h"
 
-#include "connector/mgmt/mgmt.h"
 #include "lib/log/log.h"
 
 #include "lib/base/banned.h"

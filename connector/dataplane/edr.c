@@ -3,7 +3,6 @@
  */
 #include "connector/dataplane/edr.h"
 
-#include "connector/mgmt/mgmt.h"
 #include "lib/base/limits.h"
 #include "sql_connector.h"
 

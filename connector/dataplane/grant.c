@@ -7,7 +7,6 @@
  */
 #include "connector/dataplane/dataplane_private.h"
 #include "connector/identity/identity.h"
-#include "connector/mgmt/mgmt.h"
 #include "lib/base/encode.h"
 #include "lib/base/limits.h"
 #include "sql_connector.h"

@@ -5,7 +5,7 @@
  * meter waits and is tried again. Rows that are found at start were cut off by a crash: their receipt says what was known.
  */
 #include "connector/dataplane/dataplane_private.h"
-#include "connector/exchange/exchange.h"
+#include "connector/receipt.h"
 #include "lib/base/limits.h"
 #include "lib/log/log.h"
 #include "sql_connector.h"
@@ -72,7 +72,7 @@ static int settle(struct db *tx, void *arg, struct err *err)
                         DB_I64(m->bytes - m->reserved)),
                 NULL, err) < 0)
         return err_ret(err);
-    return m->counts ? exchange_receipt_store(tx, &receipt, m->until_us, err) : 0;
+    return m->counts ? receipt_store(tx, &receipt, m->until_us, err) : 0;
 }
 
 static void keep_for_later(struct meter *m)
@@ -88,15 +88,14 @@ static void keep_for_later(struct meter *m)
 static void settle_done(void *arg, const struct err *err)
 {
     struct meter *m = arg;
-    struct app *app = m->dp->app;
 
     if (err->code != E_OK) {
         log_err(NULL, "receipt could not be written yet", err);
         keep_for_later(m);
         return;
     }
-    if (m->counts && app->exchange != NULL)
-        exchange_receipts_wake(app->exchange);
+    if (m->counts)
+        receipts_wake(m->dp->app);
     m->settled(m);
 }
 

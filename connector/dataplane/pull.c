@@ -8,7 +8,6 @@
  */
 #include "connector/dataplane/edr.h"
 #include "connector/dataplane/flow.h"
-#include "connector/mgmt/mgmt.h"
 #include "lib/base/encode.h"
 #include "lib/base/limits.h"
 #include "lib/crypto/hash.h"

@@ -9,7 +9,8 @@
  * 3. If the delivery reaches the representation's last byte and that is no line feed, one more.
  * 4. Other media types have no rows.
  *
- * So the rows of ranges add up to those of the whole (for CSV as long as no range begins inside a quoted field).
+ * So the rows of ranges add up to those of the whole (for CSV as long as no range begins inside the
+ * header row or a quoted field).
  */
 #pragma once
 

@@ -6,9 +6,6 @@
 
 #include "connector/app.h"
 
-/* Who may call: the value of a route's `who`. */
-enum mgmt_who { W_PUBLIC, W_KEY };
-
 MUST_CHECK int mgmt_open(struct app *app, struct mgmt **ret_mgmt, struct err *err);
 void mgmt_close(struct mgmt **mgmt);
 extern const struct http_route mgmt_routes[];

@@ -1,0 +1,19 @@
+/*
+ * connector/receipt.c - hands receipts over
+ */
+#include "connector/receipt.h"
+
+#include "connector/exchange/exchange.h"
+
+#include "lib/base/banned.h"
+
+int receipt_store(struct db *tx, struct wire_receipt *receipt, int64_t now_us, struct err *err)
+{
+    return exchange_receipt_store(tx, receipt, now_us, err);
+}
+
+void receipts_wake(const struct app *app)
+{
+    if (app->exchange != NULL)
+        exchange_receipts_wake(app->exchange);
+}
