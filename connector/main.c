@@ -11,6 +11,7 @@
 #include "connector/dsp/dsp.h"
 #include "connector/exchange/exchange.h"
 #include "connector/identity/identity.h"
+#include "connector/market/market.h"
 #include "connector/mgmt/mgmt.h"
 #include "connector/send.h"
 #include "connector/timed.h"
@@ -136,6 +137,7 @@ static int open_listeners(struct app *app, struct arena *arena, struct err *err)
         mgmt_routes,
         dataplane_management_routes,
         exchange_management_routes,
+        market_routes,
     };
     const struct settings *s = app->settings;
     const struct http_cfg public_form = {

@@ -5,8 +5,8 @@
 
 #include "connector/exchange/exchange_private.h"
 #include "connector/identity/identity.h"
-#include "connector/mgmt/mgmt.h"
 #include "connector/timed.h"
+#include "connector/who.h"
 #include "lib/base/encode.h"
 #include "lib/base/timefmt.h"
 #include "lib/crypto/hash.h"
@@ -84,8 +84,8 @@ static const struct kind *kind_of(struct str name)
     return NULL;
 }
 
-void exchange__message(struct app *app, struct outbox_msg *msg, const char *stream,
-                       const char *kind, struct str url, struct str body)
+void exchange_message(struct app *app, struct outbox_msg *msg, const char *stream, const char *kind,
+                      struct str url, struct str body)
 {
     const int64_t now_us = env_wall_us(app->env);
 

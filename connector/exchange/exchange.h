@@ -17,8 +17,7 @@ MUST_CHECK int exchange_start(struct app *app, struct err *err);
 void exchange_close(struct exchange **exchange);
 /* Public listener: POST /exchange/v1/orders. */
 extern const struct http_route exchange_public_routes[];
-/* Management listener: /naru/v1/datasets (publish in one call, list, withdraw), /naru/v1/orders,
- * /naru/v1/usage, /naru/v1/membership. */
+/* Management listener: /naru/v1/orders, /naru/v1/usage, /naru/v1/membership. */
 extern const struct http_route exchange_management_routes[];
 
 /* True if a broker is configured. */
@@ -46,6 +45,9 @@ void exchange_receipts_wake(struct exchange *exchange);
 /* Asks the broker for a fresh membership credential now; any thread. */
 void exchange_membership_renew(struct exchange *exchange);
 
+/* Fills a message to the broker (kind of send.c's table); url is "<broker><path>"; texts are borrowed. */
+void exchange_message(struct app *app, struct outbox_msg *msg, const char *stream, const char *kind,
+                      struct str url, struct str body);
 /* struct outbox_cfg.send for kinds "broker.…": method, headers, signature; ends in outbox_result. */
 void exchange_send(struct app *app, const struct outbox_msg *msg);
 /* Outbox callbacks for kinds "broker.…". */

@@ -18,9 +18,6 @@ struct exchange {
     int64_t membership_wait_us; /* back-off of the next attempt */
 };
 
-/* Fills a message to the broker (kind of send.c's table); url is "<broker><path>"; texts are borrowed. */
-void exchange__message(struct app *app, struct outbox_msg *msg, const char *stream,
-                       const char *kind, struct str url, struct str body);
 /* Called when a batch has ended (in flight no longer); starts the next if there is work. */
 void exchange__batch_over(struct exchange *exchange);
 /* Writer's transaction: records per-line answers of a batch, or that it was refused as a whole. */
@@ -31,11 +28,6 @@ MUST_CHECK int exchange__published(struct db *tx, const struct outbox_msg *msg, 
 
 int exchange_order(struct rq *rq, struct err *err);
 int exchange_orders(struct rq *rq, struct err *err);
-int exchange_publish(struct rq *rq, struct err *err);
-int exchange_datasets(struct rq *rq, struct err *err);
-int exchange_dataset(struct rq *rq, struct err *err);
-int exchange_withdraw(struct rq *rq, struct err *err);
 int exchange_usage(struct rq *rq, struct err *err);
 int exchange_membership(struct rq *rq, struct err *err);
 int exchange_membership_ask(struct rq *rq, struct err *err);
-int exchange_agreement_end(struct rq *rq, struct err *err);

@@ -5,7 +5,7 @@
  * sends the same bytes again, and the broker gives the same answer.
  */
 #include "connector/exchange/exchange_private.h"
-#include "connector/mgmt/mgmt.h"
+#include "connector/who.h"
 #include "lib/base/limits.h"
 #include "lib/log/log.h"
 #include "sql_connector.h"
@@ -115,7 +115,7 @@ static int collect(struct db *tx, void *arg, struct err *err)
     }
     if (batch->body.n == 0)
         return 0;
-    exchange__message(
+    exchange_message(
         app, &batch->msg, "broker/usage", "broker.usage",
         arena_printf(batch->arena, "%.*s/v1/usage", STR_ARG(app->settings->broker_url)),
         buf_str(&batch->body));

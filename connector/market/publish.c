@@ -1,5 +1,5 @@
 /*
- * connector/exchange/publish.c - POST /naru/v1/datasets: one call publishes a file, an HTTP origin or a query
+ * connector/market/publish.c - POST /naru/v1/datasets: one call publishes a file, an HTTP origin or a query
  *
  * In one operation of the writer: asset, access policy, contract policy, contract definition, publication, and the signed catalogue entry in the outbox (docs/exchange.md
  * §2). The contract policy always names the plans (`order isAnyOf urn:naru:plan:<hash>`), free ones too: the order is where the buyer declares its purpose. Publishing the same asset
@@ -10,9 +10,8 @@
 
 #include "connector/dataplane/dataplane.h"
 #include "connector/dsp/dsp.h"
-#include "connector/exchange/exchange_private.h"
 #include "connector/identity/identity.h"
-#include "connector/mgmt/mgmt.h"
+#include "connector/market/market_private.h"
 #include "lib/base/encode.h"
 #include "lib/base/limits.h"
 #include "lib/base/timefmt.h"
@@ -457,8 +456,8 @@ static int make_message(struct work *work, struct err *err)
     if (identity_sign(app->identity, WIRE_TYP_DATASET, work->entry, &body, err) < 0)
         return err_ret(err);
     buf_add_c(&body, "\"}");
-    exchange__message(app, &work->msg, "broker/dataset", "broker.dataset.put",
-                      arena_str(arena, buf_str(&url)), arena_str(arena, buf_str(&body)));
+    exchange_message(app, &work->msg, "broker/dataset", "broker.dataset.put",
+                     arena_str(arena, buf_str(&url)), arena_str(arena, buf_str(&body)));
     return buf_failed(&url) || buf_failed(&body) || arena_failed(arena)
                ? err_tell(err, E_LIMIT, "/asset", "the asset id is too long")
                : 0;
@@ -614,7 +613,7 @@ static int prepare(struct rq *rq, struct work *work, struct err *err)
     return make_message(work, err);
 }
 
-int exchange_publish(struct rq *rq, struct err *err)
+int market_publish(struct rq *rq, struct err *err)
 {
     struct app *app = rq->app;
     struct work *work = ARENA_NEW(rq->arena, struct work);
@@ -631,44 +630,7 @@ int exchange_publish(struct rq *rq, struct err *err)
     return 0;
 }
 
-/* -- what became of it --------------------------------------------------------------------------- */
-
-struct listed {
-    struct str dataset;
-};
-/* clang-format off */
-static const struct field listed_fields[] = {FIELD(struct listed, dataset, "dataset", F_REQUIRED)};
-/* clang-format on */
-static OBJECT(listed_object, struct listed, listed_fields, OPEN);
-
-static struct str asset_of_url(struct str url)
-{
-    size_t slash = url.n;
-
-    while (slash > 0 && url.p[slash - 1] != '/')
-        slash--;
-    return str_from(url, slash);
-}
-
-int exchange__published(struct db *tx, const struct outbox_msg *msg, bool accepted,
-                        struct str reply, struct err *err)
-{
-    AUTO(arena_free) struct arena *arena = arena_new(KIB(64));
-    AUTO(buf_done) struct buf asset = buf_init(KIB(4));
-    struct listed listed = {0};
-    struct err ignored = {0};
-
-    if (arena == NULL || !decode_percent(&asset, asset_of_url(msg->url)))
-        return err_set(err, E_NO_MEMORY, "", "publication");
-    if (accepted)
-        IGNORE(object_parse(&listed_object, reply, &jlimits_default, arena, &listed, &ignored),
-               "the id is for display only");
-    return db_exec(tx, &q_publication_state,
-                   DB_ARGS(DB_TEXT(buf_str(&asset)),
-                           DB_TEXT(accepted ? STR("listed") : STR("refused")),
-                           DB_TEXT(listed.dataset)),
-                   NULL, err);
-}
+/* -- what is published ----------------------------------------------------------------------------- */
 
 static void write_publication(const struct publication *p, struct jw *w)
 {
@@ -682,7 +644,7 @@ static void write_publication(const struct publication *p, struct jw *w)
     jw_object_end(w);
 }
 
-int exchange_datasets(struct rq *rq, struct err *err)
+int market_datasets(struct rq *rq, struct err *err)
 {
     const struct worker *worker = rq->thread;
     AUTO(buf_done) struct buf out = buf_init(MIB(64));
@@ -721,7 +683,7 @@ static int find_publication(struct rq *rq, struct publication *ret, struct err *
     CHECK_UNREACHABLE();
 }
 
-int exchange_dataset(struct rq *rq, struct err *err)
+int market_dataset(struct rq *rq, struct err *err)
 {
     AUTO(buf_done) struct buf out = buf_init(MIB(1));
     struct publication publication = {0};
@@ -752,7 +714,7 @@ static int store_withdrawal(struct db *tx, void *arg, struct err *err)
     return w->msg.id != 0 ? outbox_put(w->app->outbox, tx, &w->msg, err) : 0;
 }
 
-int exchange_withdraw(struct rq *rq, struct err *err)
+int market_withdraw(struct rq *rq, struct err *err)
 {
     struct app *app = rq->app;
     AUTO(buf_done) struct buf url = buf_init(LIMIT_URL);
@@ -766,8 +728,8 @@ int exchange_withdraw(struct rq *rq, struct err *err)
     buf_add_c(&url, "/v1/datasets/");
     encode_percent(&url, w.asset_id);
     if (exchange_enabled(app))
-        exchange__message(app, &w.msg, "broker/dataset", "broker.dataset.delete", buf_str(&url),
-                          STR(""));
+        exchange_message(app, &w.msg, "broker/dataset", "broker.dataset.delete", buf_str(&url),
+                         STR(""));
     if (writer_call(app->writer, "withdraw", store_withdrawal, &w, err) < 0)
         return err_ret(err);
     dsp_catalogue_changed(app->dsp);
