@@ -1,14 +1,13 @@
 """The flow that EDC's samples script: asset, policy, offer; catalogue, negotiation, agreement; transfer, EDR, data; and its ends."""
 
-from edc import CTX, EDC, ODRL, PROTOCOL, as_list, pair
+from edc import CTX, EDC, ODRL, POLICY, PROTOCOL, as_list, pair, query
 from harness import main, request, tap, wait_until
 
 CONTENT = b"time,kwh\n2026-01-01T00:00:00Z,12.5\n"
-POLICY = {"@context": "http://www.w3.org/ns/odrl.jsonld", "@type": "Set", "permission": [], "prohibition": [], "obligation": []}
 
 
 def publish(provider, asset, policy=None):
-    path = provider.folder / "files" / f"{asset}.csv"
+    path = provider.folder / f"{asset}.csv"
     path.write_bytes(CONTENT)
     for route, body in (
         ("/v3/assets", {"@id": asset, "properties": {"name": "energy", "contenttype": "text/csv"},
@@ -18,11 +17,11 @@ def publish(provider, asset, policy=None):
                                      "contractPolicyId": f"{asset}-policy", "assetsSelector": [
                                          {"@type": "Criterion", "operandLeft": f"{EDC}id", "operator": "=", "operandRight": asset}]}),
     ):
-        tap.status(provider.api.post(route, {"@context": CTX, **body}), 200, f"POST {route}")
+        tap.status(provider.edc.post(route, {"@context": CTX, **body}), 200, f"POST {route}")
 
 
 def ask(provider, consumer, **more):
-    return consumer.api.post("/v3/catalog/request", {"@context": CTX, "@type": "CatalogRequest", "counterPartyAddress": provider.dsp,
+    return consumer.edc.post("/v3/catalog/request", {"@context": CTX, "@type": "CatalogRequest", "counterPartyAddress": provider.dsp,
                                                      "counterPartyId": provider.did, "protocol": PROTOCOL, **more})
 
 
@@ -35,7 +34,7 @@ def offer_of(provider, consumer, asset):
 
 
 def state(connector, kind, pid):
-    answer = connector.api.get(f"/v3/{kind}/{pid}/state")
+    answer = connector.edc.get(f"/v3/{kind}/{pid}/state")
     return answer.json["state"] if answer.status == 200 else f"status {answer.status}"
 
 
@@ -46,7 +45,7 @@ def wait_state(connector, kind, pid, wanted):
 
 def negotiate(provider, consumer, asset):
     offer = offer_of(provider, consumer, asset)
-    started = consumer.api.post("/v3/contractnegotiations", {
+    started = consumer.edc.post("/v3/contractnegotiations", {
         "@context": {**CTX, "odrl": ODRL}, "@type": "ContractRequest", "counterPartyAddress": provider.dsp, "protocol": PROTOCOL,
         "policy": {**offer, "@context": "http://www.w3.org/ns/odrl.jsonld", "@type": "odrl:Offer", "assigner": provider.did,
                    "target": asset},
@@ -56,7 +55,7 @@ def negotiate(provider, consumer, asset):
 
 
 def transfer(provider, consumer, agreement):
-    started = consumer.api.post("/v3/transferprocesses", {
+    started = consumer.edc.post("/v3/transferprocesses", {
         "@context": CTX, "@type": "TransferRequestDto", "connectorId": "provider", "counterPartyAddress": provider.dsp,
         "contractId": agreement, "assetId": "ignored", "protocol": PROTOCOL, "transferType": "HttpData-PULL"})
     tap.status(started, 200, "POST /v3/transferprocesses")
@@ -65,37 +64,37 @@ def transfer(provider, consumer, agreement):
 
 
 def check_agreement(provider, consumer, negotiation, asset):
-    seen = consumer.api.get(f"/v3/contractnegotiations/{negotiation}").json
+    seen = consumer.edc.get(f"/v3/contractnegotiations/{negotiation}").json
     agreement = seen["contractAgreementId"]
     tap.equal((seen["type"], seen["state"], seen["counterPartyId"], seen["assetId"]), ("CONSUMER", "FINALIZED", provider.did, asset),
               "the negotiation tells its sides")
-    direct = consumer.api.get(f"/v3/contractagreements/{agreement}").json
-    tap.equal(consumer.api.get(f"/v3/contractnegotiations/{negotiation}/agreement").json, direct, "both ways to the agreement agree")
+    direct = consumer.edc.get(f"/v3/contractagreements/{agreement}").json
+    tap.equal(consumer.edc.get(f"/v3/contractnegotiations/{negotiation}/agreement").json, direct, "both ways to the agreement agree")
     tap.equal((direct["@id"], direct["providerId"], direct["consumerId"], direct["assetId"]),
               (agreement, provider.did, consumer.did, asset), "the agreement names its parties")
     tap.equal(direct["policy"]["@type"], "odrl:Agreement", "the agreement holds its policy")
     for side, role in ((provider, "PROVIDER"), (consumer, "CONSUMER")):
-        found = side.api.post("/v3/contractagreements/request", {"@context": CTX, "@type": "QuerySpec", "filterExpression": [
-            {"operandLeft": "assetId", "operator": "=", "operandRight": asset}]}).json
+        found = side.edc.post("/v3/contractagreements/request", query(("assetId", "=", asset))).json
         tap.equal([a["@id"] for a in found], [agreement], f"the {role.lower()} finds the agreement by asset")
-        its = side.api.get(f"/v3/contractagreements/{agreement}/negotiation").json
+        its = side.edc.get(f"/v3/contractagreements/{agreement}/negotiation").json
         tap.equal(its["type"], role, f"the agreement leads to the negotiation of the {role.lower()}")
-    tap.equal([n["@id"] for n in consumer.api.post("/v3/contractnegotiations/request", {"@context": CTX, "filterExpression": [
-        {"operandLeft": "state", "operator": "=", "operandRight": "FINALIZED"}]}).json], [negotiation], "state by name")
-    tap.equal([n["@id"] for n in consumer.api.post("/v3/contractnegotiations/request", {"@context": CTX, "filterExpression": [
-        {"operandLeft": "state", "operator": "=", "operandRight": 1200}]}).json], [negotiation], "state by code")
+    tap.equal([n["@id"] for n in consumer.edc.post("/v3/contractnegotiations/request", query(("state", "=", "FINALIZED"))).json], [negotiation], "state by name")
+    tap.equal([n["@id"] for n in consumer.edc.post("/v3/contractnegotiations/request", query(("state", "=", 1200))).json], [negotiation], "state by code")
     return agreement
 
 
+def pull(provider, address):
+    return request("GET", address["endpoint"], headers={"Authorization": address["authorization"]},
+                   ca=provider.space.authority.ca)
+
+
 def check_edr(consumer, provider, pid, agreement, asset):
-    entries = consumer.api.post("/v3/edrs/request", {"@context": CTX, "filterExpression": [
-        {"operandLeft": "agreementId", "operator": "=", "operandRight": agreement}]}).json
+    entries = consumer.edc.post("/v3/edrs/request", query(("agreementId", "=", agreement))).json
     tap.equal([(e["transferProcessId"], e["assetId"], e["providerId"]) for e in entries], [(pid, asset, provider.did)],
               "the EDR is found by agreement")
-    address = consumer.api.get(f"/v3/edrs/{pid}/dataaddress?auto_refresh=True").json
-    pulled = wait_until(lambda: (answer := request("GET", address["endpoint"], headers={"Authorization": address["authorization"]}))
-                        .status == 200 and answer, 10, "the provider serves with the EDR's token")
-    tap.equal(pulled.body, CONTENT, "and what it serves is the file")
+    address = consumer.edc.get(f"/v3/edrs/{pid}/dataaddress?auto_refresh=True").json
+    tap.equal(wait_until(lambda: pull(provider, address).body == CONTENT, 10, "the provider serves with the EDR's token"), True,
+              "the provider serves with the EDR's token")
     return address
 
 
@@ -106,23 +105,21 @@ def scenario():
     negotiation = negotiate(provider, consumer, "asset-1")
     wait_state(consumer, "contractnegotiations", negotiation, "FINALIZED")
     agreement = check_agreement(provider, consumer, negotiation, "asset-1")
-    tap.status(provider.api.delete("/v3/assets/asset-1"), 409, "an asset with an agreement is not deleted")
-    tap.status(consumer.api.delete(f"/v3/contractnegotiations/{negotiation}"), 409, "nor is a negotiation with an agreement")
+    tap.status(provider.edc.delete("/v3/assets/asset-1"), 409, "an asset with an agreement is not deleted")
+    tap.status(consumer.edc.delete(f"/v3/contractnegotiations/{negotiation}"), 409, "nor is a negotiation with an agreement")
 
     pid = transfer(provider, consumer, agreement)
     address = check_edr(consumer, provider, pid, agreement, "asset-1")
     for verb, wanted in (("suspend", "SUSPENDED"), ("resume", "STARTED"), ("terminate", "TERMINATED")):
         body = None if verb == "resume" else {"@context": CTX, "reason": "a test"}
-        tap.status(consumer.api.post(f"/v3/transferprocesses/{pid}/{verb}", body), 204, f"POST …/{verb}")
+        tap.status(consumer.edc.post(f"/v3/transferprocesses/{pid}/{verb}", body), 204, f"POST …/{verb}")
         wait_state(consumer, "transferprocesses", pid, wanted)
-    wait_until(lambda: request("GET", address["endpoint"], headers={"Authorization": address["authorization"]}).status == 403, 10,
+    wait_until(lambda: pull(provider, address).status == 403, 10,
                "the token stops")
-    found = provider.api.post("/v3/transferprocesses/request", {"@context": CTX, "filterExpression": [
-        {"operandLeft": "contractId", "operator": "=", "operandRight": agreement}]}).json
+    found = provider.edc.post("/v3/transferprocesses/request", query(("contractId", "=", agreement))).json
     tap.equal([t["type"] for t in found], ["PROVIDER"], "the provider finds its transfer by contract")
-    tap.status(consumer.api.post("/v3/transferprocesses/request", {"@context": CTX, "filterExpression": [
-        {"operandLeft": "contractAgreementId", "operator": "=", "operandRight": agreement}]}), 400, "an unknown field is refused")
-    tap.status(consumer.api.post(f"/v3/transferprocesses/{pid}/resume"), 409, "what is terminated does not resume")
+    tap.status(consumer.edc.post("/v3/transferprocesses/request", query(("contractAgreementId", "=", agreement))), 400, "an unknown field is refused")
+    tap.status(consumer.edc.post(f"/v3/transferprocesses/{pid}/resume"), 409, "what is terminated does not resume")
 
     refused(provider, consumer)
     trouble(provider, consumer, agreement)
@@ -134,7 +131,7 @@ def refused(provider, consumer):
     seen = ask(provider, consumer, querySpec={"filterExpression": [
         {"operandLeft": f"{EDC}id", "operator": "=", "operandRight": "asset-2"}]})
     tap.status(seen, 200, "a filter is passed on")
-    one = consumer.api.post("/v3/catalog/dataset/request", {"@context": CTX, "@type": "DatasetRequest", "@id": "asset-1",
+    one = consumer.edc.post("/v3/catalog/dataset/request", {"@context": CTX, "@type": "DatasetRequest", "@id": "asset-1",
                                                             "counterPartyAddress": provider.dsp, "counterPartyId": provider.did,
                                                             "protocol": PROTOCOL})
     tap.status(one, 200, "POST /v3/catalog/dataset/request")
@@ -142,20 +139,20 @@ def refused(provider, consumer):
 
 
 def trouble(provider, consumer, agreement):
-    tap.status(ask(provider, consumer, counterPartyAddress="http://127.0.0.1:1/dsp"), 502, "a peer that is away is a bad gateway")
-    unknown = consumer.api.post("/v3/transferprocesses", {"@context": CTX, "counterPartyAddress": provider.dsp, "contractId": "none",
+    tap.status(ask(provider, consumer, counterPartyAddress="https://localhost:1/dsp"), 502, "a peer that is away is a bad gateway")
+    unknown = consumer.edc.post("/v3/transferprocesses", {"@context": CTX, "counterPartyAddress": provider.dsp, "contractId": "none",
                                                           "protocol": PROTOCOL, "transferType": "HttpData-PULL"})
     tap.status(unknown, 400, "an unknown agreement is the caller's mistake")
-    ended = consumer.api.post("/v3/contractnegotiations", {
+    ended = consumer.edc.post("/v3/contractnegotiations", {
         "@context": CTX, "counterPartyAddress": provider.dsp, "protocol": PROTOCOL, "policy": {
             "@context": "http://www.w3.org/ns/odrl.jsonld", "@type": "odrl:Offer", "@id": "no-such-offer", "assigner": provider.did,
             "target": "asset-1", "permission": [{"action": "use"}]}}).json["@id"]
     wait_state(consumer, "contractnegotiations", ended, "TERMINATED")
-    tap.ok(consumer.api.get(f"/v3/contractnegotiations/{ended}").json.get("errorDetail"), "with the reason")
-    tap.status(consumer.api.post(f"/v3/contractnegotiations/{ended}/terminate", {"@context": CTX, "reason": "x"}), 409,
+    tap.ok(consumer.edc.get(f"/v3/contractnegotiations/{ended}").json.get("errorDetail"), "with the reason")
+    tap.status(consumer.edc.post(f"/v3/contractnegotiations/{ended}/terminate", {"@context": CTX, "reason": "x"}), 409,
                "what has ended is not terminated again")
-    tap.status(consumer.api.delete(f"/v3/contractnegotiations/{ended}"), 204, "but it can be deleted")
-    tap.status(consumer.api.get(f"/v3/contractnegotiations/{ended}"), 404, "and then it is gone")
+    tap.status(consumer.edc.delete(f"/v3/contractnegotiations/{ended}"), 204, "but it can be deleted")
+    tap.status(consumer.edc.get(f"/v3/contractnegotiations/{ended}"), 404, "and then it is gone")
 
 
 main(scenario)
