@@ -6,7 +6,6 @@
 #include "connector/exchange/exchange_private.h"
 #include "connector/identity/identity.h"
 #include "connector/timed.h"
-#include "connector/who.h"
 #include "lib/base/encode.h"
 #include "lib/base/timefmt.h"
 #include "lib/crypto/hash.h"

@@ -6,7 +6,6 @@
  */
 #include "connector/exchange/exchange_private.h"
 #include "connector/identity/identity.h"
-#include "connector/who.h"
 #include "lib/base/limits.h"
 #include "lib/log/log.h"
 #include "sql_connector.h"

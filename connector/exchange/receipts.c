@@ -5,7 +5,6 @@
  * sends the same bytes again, and the broker gives the same answer.
  */
 #include "connector/exchange/exchange_private.h"
-#include "connector/who.h"
 #include "lib/base/limits.h"
 #include "lib/log/log.h"
 #include "sql_connector.h"

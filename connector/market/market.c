@@ -2,7 +2,6 @@
  * connector/market/market.c - routes
  */
 #include "connector/market/market_private.h"
-#include "connector/who.h"
 
 #include "lib/base/banned.h"
 

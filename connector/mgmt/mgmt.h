@@ -5,7 +5,6 @@
 #pragma once
 
 #include "connector/app.h"
-#include "connector/who.h"
 
 MUST_CHECK int mgmt_open(struct app *app, struct mgmt **ret_mgmt, struct err *err);
 void mgmt_close(struct mgmt **mgmt);
