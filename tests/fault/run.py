@@ -84,7 +84,7 @@ class Trade:
         return agreement
 
     def place_order(self):
-        token = (self.buyer.home / "token").read_text().strip()
+        token = (self.buyer.home / "broker-token").read_text().strip()
         body = {"order": self.order, "dataset": self.dataset["dataset"], "plan": self.plan, "purpose": PURPOSE}
         stubborn(lambda: self.world.http("POST", f"{self.world.broker_url}/v1/orders", body, {"Authorization": f"Bearer {token}"}),
                  lambda s, a: s in (200, 201), "order")
