@@ -21,7 +21,7 @@
 
 #include "lib/base/banned.h"
 
-#define BATCH           4096
+#define BATCH           256  /* rows of aud.pending: 16 MiB at most */
 #define LOOK_AGAIN_MS   1000 /* a notification may be lost with its connection */
 #define ARENA_BYTES     MIB(384)
 #define NOTE_TEXT_BYTES KIB(4)
@@ -205,6 +205,28 @@ static int grow_and_store(struct seal *seal, struct db *db, const struct str *en
     return store_tiles(db, sealer->arena, grown, n_grown, err);
 }
 
+/* The entries of the rows: one a line (canonical JSON has no line feed of its own). */
+static int split_rows(struct arena *arena, const struct list *rows, struct str **ret_entries,
+                      size_t *ret_n, struct err *err)
+{
+    const struct pending *items = LIST_ITEMS(struct pending, *rows);
+    size_t n = rows->n, at = 0;
+
+    for (size_t i = 0; i < rows->n; i++) {
+        for (size_t k = 0; k < items[i].entry.n; k++)
+            n += items[i].entry.p[k] == '\n';
+    }
+    *ret_entries = ARENA_ARRAY(arena, struct str, n);
+    if (*ret_entries == NULL)
+        return err_set(err, E_NO_MEMORY, "", "entries");
+    for (size_t i = 0; i < rows->n; i++) {
+        for (struct str rest = items[i].entry; str_present(rest);)
+            (*ret_entries)[at++] = str_cut(&rest, '\n');
+    }
+    *ret_n = n;
+    return 0;
+}
+
 /* db_tx_fn: seals one batch. */
 static int seal_batch(struct db *db, void *arg, struct err *err)
 {
@@ -212,6 +234,7 @@ static int seal_batch(struct db *db, void *arg, struct err *err)
     struct sealer *sealer = seal->sealer;
     struct list taken = {0};
     struct str *entries;
+    size_t n = 0;
 
     seal->edge = sealer->edge;
     if (db_list(db, &q_sealer_take, DB_ARGS(DB_I64(BATCH)), &pending_row, sealer->arena, BATCH,
@@ -220,16 +243,11 @@ static int seal_batch(struct db *db, void *arg, struct err *err)
     seal->n = taken.n;
     if (taken.n == 0)
         return 0;
-    entries = ARENA_ARRAY(sealer->arena, struct str, taken.n);
-    if (entries == NULL)
-        return err_set(err, E_NO_MEMORY, "", "entries");
-    for (size_t i = 0; i < taken.n; i++)
-        entries[i] = LIST_ITEMS(struct pending, taken)[i].entry;
-    if (db_exec(
-            db, &q_sealer_entries,
-            DB_ARGS(DB_I64((int64_t)sealer->edge.size), DB_ARRAY(DBT_TEXT_ARRAY, entries, taken.n)),
-            NULL, err) < 0 ||
-        grow_and_store(seal, db, entries, taken.n, err) < 0)
+    if (split_rows(sealer->arena, &taken, &entries, &n, err) < 0 ||
+        db_exec(db, &q_sealer_entries,
+                DB_ARGS(DB_I64((int64_t)sealer->edge.size), DB_ARRAY(DBT_TEXT_ARRAY, entries, n)),
+                NULL, err) < 0 ||
+        grow_and_store(seal, db, entries, n, err) < 0)
         return err_ret(err);
     return store_checkpoint(sealer, db, &seal->edge, err);
 }

@@ -37,11 +37,19 @@ struct usage_batch {
 };
 
 /*
+ * Reads a receipt in canonical form; texts borrow from the line. False if it is not one, or an
+ * unusual one: usage__parse then decides.
+ */
+bool usage__scan(struct str line, struct wire_receipt *ret_receipt);
+
+/*
  * Reads one line: closed, canonical, wire_receipt_check. On a mistake line->bad and bad_detail say
  * which; `readable` tells whether agreement, role and seq can be named in the answer. Errors: only
  * E_NO_MEMORY.
  */
 MUST_CHECK int usage__read_line(struct usage_line *line, struct arena *arena, struct err *err);
+/* The part of it that reads the text, for any text: fills receipt, readable, bad. */
+MUST_CHECK int usage__parse(struct usage_line *line, struct arena *arena, struct err *err);
 
 /* db_tx_fn over a struct usage_batch: stores what is acceptable and fills batch->answer. */
 int usage__store(struct db *tx, void *arg, struct err *err);

@@ -20,38 +20,42 @@
 #define LINE_MAX_BYTES 4096
 #define BATCH_ARENA    MIB(96)
 
-static int unreadable(struct usage_line *line, enum err_code code, struct str detail)
+static int mistake(struct usage_line *line, struct arena *arena, const struct err *bad,
+                   struct err *err)
 {
-    line->bad = code;
-    line->bad_detail = detail;
+    line->bad = bad->code;
+    line->bad_detail = arena_printf(arena, "%s%s%s", bad->at, bad->at[0] != '\0' ? ": " : "",
+                                    bad->detail[0] != '\0' ? bad->detail : err_title(bad->code));
+    return str_present(line->bad_detail) ? 0 : err_set(err, E_NO_MEMORY, "", "receipts");
+}
+
+int usage__parse(struct usage_line *line, struct arena *arena, struct err *err)
+{
+    AUTO(buf_done) struct buf canonical = buf_init(2 * LINE_MAX_BYTES);
+    struct err bad = {0};
+
+    if (object_parse(&wire_receipt_object, line->text, &jlimits_default, arena, &line->receipt,
+                     &bad) < 0)
+        return mistake(line, arena, &bad, err);
+    line->readable = true;
+    object_canonical(&wire_receipt_object, &line->receipt, &canonical);
+    if (!str_eq(buf_str(&canonical), line->text)) {
+        line->bad = E_SYNTAX;
+        line->bad_detail = STR("the line is not in canonical form (RFC 8785)");
+    }
     return 0;
 }
 
 int usage__read_line(struct usage_line *line, struct arena *arena, struct err *err)
 {
-    AUTO(buf_done) struct buf canonical = buf_init(2 * LINE_MAX_BYTES);
     struct err bad = {0};
 
     sha256(line->text.p, line->text.n, line->hash);
-    if (object_parse(&wire_receipt_object, line->text, &jlimits_default, arena, &line->receipt,
-                     &bad) < 0) {
-        struct str at = arena_printf(arena, "%s%s%s", bad.at, bad.at[0] != '\0' ? ": " : "",
-                                     bad.detail[0] != '\0' ? bad.detail : err_title(bad.code));
-
-        if (!str_present(at))
-            return err_set(err, E_NO_MEMORY, "", "receipts");
-        return unreadable(line, bad.code, at);
-    }
-    line->readable = true;
-    object_canonical(&wire_receipt_object, &line->receipt, &canonical);
-    if (!str_eq(buf_str(&canonical), line->text))
-        return unreadable(line, E_SYNTAX, STR("the line is not in canonical form (RFC 8785)"));
-    if (wire_receipt_check(&line->receipt, &bad) < 0) {
-        line->bad = bad.code;
-        line->bad_detail = arena_str(arena, str_c(bad.detail));
-        if (!str_present(line->bad_detail))
-            return err_set(err, E_NO_MEMORY, "", "receipts");
-    }
+    line->readable = usage__scan(line->text, &line->receipt);
+    if (!line->readable && usage__parse(line, arena, err) < 0)
+        return err_ret(err);
+    if (line->bad == E_OK && wire_receipt_check(&line->receipt, &bad) < 0)
+        return mistake(line, arena, &bad, err);
     return 0;
 }
 

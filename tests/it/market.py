@@ -246,5 +246,5 @@ class Market:
         """Bodies of the log, sealed and pending, in order."""
         rows = self.sql("SELECT entry FROM (SELECT 0 AS late, log_index AS n, entry FROM aud.entry UNION ALL"
                         " SELECT 1, pending_id, entry FROM aud.pending) e ORDER BY late, n")
-        all_ = [json.loads(row[0]) for row in rows]
+        all_ = [json.loads(row[0]) for row in rows]  # psql prints a row of several entries on several lines
         return [e["body"] for e in all_ if kind in (None, e["kind"])]

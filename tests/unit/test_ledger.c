@@ -44,7 +44,8 @@ static const struct query q_buyer = {
 };
 static const struct query q_entries = {
     .name = "entries",
-    .text = PG("SELECT count(*) AS n FROM aud.pending WHERE entry::json ->> 'kind' = $1"),
+    .text = PG(
+        "SELECT count(*) AS n FROM aud.pending, unnest(string_to_array(entry, E'\\n')) AS e WHERE e::json ->> 'kind' = $1"),
     .params = kind_param,
     .n_params = 1,
     .columns = number_column,
@@ -76,10 +77,11 @@ static const struct query q_headroom = {
 };
 static const struct query q_hash_of_body = {
     .name = "hash_of_body",
-    .text = PG(
-        "SELECT encode(sha256(substring(p.entry FROM '\"body\":(.*),\"kind\"')::bytea), 'hex') AS t"
-        "  FROM aud.pending p JOIN led.transfer t ON p.entry::json -> 'body' ->> 'transfer' = t.transfer_id::text"
-        " WHERE t.transfer_id = $1 AND t.body_hash = sha256(substring(p.entry FROM '\"body\":(.*),\"kind\"')::bytea)"),
+    .text =
+        PG("SELECT encode(t.body_hash, 'hex') AS t"
+           "  FROM aud.pending p, unnest(string_to_array(p.entry, E'\\n')) AS e, led.transfer t"
+           " WHERE t.transfer_id = $1 AND e::json -> 'body' ->> 'transfer' = t.transfer_id::text"
+           "   AND t.body_hash = sha256(substring(e FROM '\"body\":(.*),\"kind\"')::bytea)"),
     .params = id_param,
     .n_params = 1,
     .columns = text_column,

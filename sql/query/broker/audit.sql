@@ -37,8 +37,9 @@ SELECT entry
 -- name: sealer_entries
 -- in:   first_index:i64 entries:text[]
 -- out:
+-- members come in canonical order: at is the first value, kind the last
 INSERT INTO aud.entry (log_index, kind, at, entry)
-SELECT $1 + u.n - 1, u.entry::json ->> 'kind', (u.entry::json ->> 'at')::timestamptz, u.entry
+SELECT $1 + u.n - 1, split_part(u.entry, '"', -2), split_part(u.entry, '"', 4)::timestamptz, u.entry
   FROM unnest($2::text[]) WITH ORDINALITY AS u (entry, n);
 
 -- name: sealer_tiles

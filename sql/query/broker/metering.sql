@@ -1,16 +1,23 @@
 -- name: batch_find
 -- in:   batch_hash:bytes
 -- out:  reporter_id:uuid answer:text
-SELECT reporter_id, answer
-  FROM met.batch
- WHERE batch_hash = $1;
+SELECT b.reporter_id, a.answer
+  FROM met.batch b
+  JOIN met.batch_answer a USING (batch_hash)
+ WHERE b.batch_hash = $1;
 
 -- name: batch_insert
--- in:   batch_hash:bytes reporter_id:uuid signature:text lines:i64 answer:text received_at:time
+-- in:   batch_hash:bytes reporter_id:uuid signature:text lines:i64 received_at:time
 -- out:
-INSERT INTO met.batch (batch_hash, reporter_id, signature, lines, answer, received_at)
-VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO met.batch (batch_hash, reporter_id, signature, lines, received_at)
+VALUES ($1, $2, $3, $4, $5)
     ON CONFLICT DO NOTHING;
+
+-- name: batch_answer_insert
+-- in:   batch_hash:bytes answer:text
+-- out:
+INSERT INTO met.batch_answer (batch_hash, answer)
+VALUES ($1, $2);
 
 -- name: reporter_agreements
 -- in:   agreement_id:text[] participant_id:uuid
@@ -22,6 +29,18 @@ SELECT agreement_id, role, agreed_at, ends_at
  ORDER BY agreement_id, role;
 
 -- name: receipts_insert
+-- in:   reporter_id:uuid batch_hash:bytes received_at:time event_id:uuid[] role:text[] agreement_id:text[] seq:i64[]
+--       transfer:text[] since_at:time[] until_at:time[] calls:i64[] bytes:i64[] rows:i64[] line:i64[] body_hash:bytes[]
+-- out:
+INSERT INTO met.receipt (event_id, role, reporter_id, agreement_id, seq, transfer, since_at, until_at, calls, bytes, rows,
+                         batch_hash, line, body_hash, received_at)
+SELECT u.event_id, u.role, $1, u.agreement_id, u.seq, u.transfer, u.since_at, u.until_at, u.calls, u.bytes, u.rows,
+       $2, u.line, u.body_hash, $3
+  FROM unnest($4::uuid[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::timestamptz[], $10::timestamptz[],
+              $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bytea[])
+       AS u (event_id, role, agreement_id, seq, transfer, since_at, until_at, calls, bytes, rows, line, body_hash);
+
+-- name: receipts_insert_some
 -- in:   reporter_id:uuid batch_hash:bytes received_at:time event_id:uuid[] role:text[] agreement_id:text[] seq:i64[]
 --       transfer:text[] since_at:time[] until_at:time[] calls:i64[] bytes:i64[] rows:i64[] line:i64[] body_hash:bytes[]
 -- out:

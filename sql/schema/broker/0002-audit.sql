@@ -4,7 +4,7 @@ CREATE TABLE aud.pending (
     pending_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     entry text NOT NULL CONSTRAINT pending_entry_size CHECK (octet_length(entry) BETWEEN 2 AND 65535)
 );
-COMMENT ON TABLE aud.pending IS 'canonical entries that wait for the sealer';
+COMMENT ON TABLE aud.pending IS 'canonical entries that wait for the sealer, one or several of a fact in one row: one a line';
 CREATE TABLE aud.entry (
     log_index bigint PRIMARY KEY CONSTRAINT entry_index_natural CHECK (log_index >= 0),
     kind text NOT NULL,
@@ -12,7 +12,7 @@ CREATE TABLE aud.entry (
     entry text NOT NULL
 );
 CREATE INDEX entry_kind ON aud.entry (kind, log_index);
-CREATE INDEX entry_at ON aud.entry (at, log_index);
+CREATE INDEX entry_at ON aud.entry USING brin (at); -- entries are nearly in the order of their times
 COMMENT ON TABLE aud.entry IS 'sealed entries; the leaf hash is over the bytes of entry';
 CREATE TABLE aud.tile (
     level bigint NOT NULL,

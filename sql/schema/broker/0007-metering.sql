@@ -4,16 +4,21 @@ CREATE TABLE met.batch (
     reporter_id uuid NOT NULL REFERENCES reg.participant,
     signature text NOT NULL,
     lines bigint NOT NULL,
-    answer text NOT NULL,
     received_at timestamptz NOT NULL
 );
-COMMENT ON TABLE met.batch IS 'signed batches of receipts with the answer that was given: a repeated batch gets the same answer';
+COMMENT ON TABLE met.batch IS 'signed batches of receipts';
 SELECT sys.make_append_only('met.batch');
+CREATE TABLE met.batch_answer (
+    batch_hash bytea PRIMARY KEY REFERENCES met.batch,
+    answer text NOT NULL
+);
+COMMENT ON TABLE met.batch_answer IS 'what was answered: a repeated batch gets the same answer';
+SELECT sys.make_append_only('met.batch_answer');
 CREATE TABLE met.receipt (
     event_id uuid NOT NULL,
     role text NOT NULL CONSTRAINT receipt_role CHECK (role IN ('provider', 'consumer')),
     reporter_id uuid NOT NULL,
-    agreement_id text NOT NULL,
+    agreement_id text COLLATE "C" NOT NULL,
     seq bigint NOT NULL CONSTRAINT receipt_seq_positive CHECK (seq > 0),
     transfer text NOT NULL,
     since_at timestamptz NOT NULL,
@@ -27,12 +32,25 @@ CREATE TABLE met.receipt (
     received_at timestamptz NOT NULL,
     PRIMARY KEY (event_id, role),
     CONSTRAINT receipt_seq_once UNIQUE (agreement_id, role, seq),
-    CONSTRAINT receipt_time_order CHECK (since_at <= until_at),
-    -- the batch row holds the answer, which is known after its receipts are in
-    CONSTRAINT receipt_batch FOREIGN KEY (batch_hash) REFERENCES met.batch DEFERRABLE INITIALLY DEFERRED
+    CONSTRAINT receipt_time_order CHECK (since_at <= until_at)
 );
 COMMENT ON TABLE met.receipt IS 'usage receipts of both sides; batch and line say where each was signed';
 SELECT sys.make_append_only('met.receipt');
+-- A foreign key would look at every row; all rows of a statement have one batch, and neither table ever loses rows.
+CREATE FUNCTION met.check_batch() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM (SELECT DISTINCT batch_hash, reporter_id FROM fresh) f
+                 LEFT JOIN met.batch b USING (batch_hash, reporter_id) WHERE b.lines IS NULL) THEN
+        RAISE EXCEPTION 'a receipt has no batch of its reporter'
+            USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'receipt_batch';
+    END IF;
+    RETURN NULL;
+END
+$$;
+REVOKE ALL ON FUNCTION met.check_batch() FROM PUBLIC;
+CREATE TRIGGER receipt_batch AFTER INSERT ON met.receipt REFERENCING NEW TABLE AS fresh
+    FOR EACH STATEMENT EXECUTE FUNCTION met.check_batch();
+ALTER TABLE met.receipt ENABLE ALWAYS TRIGGER receipt_batch;
 CREATE TABLE met.resolution (
     event_id uuid PRIMARY KEY,
     state text NOT NULL CONSTRAINT resolution_state CHECK (state IN ('provider', 'consumer', 'lower', 'waived')),
@@ -41,5 +59,5 @@ CREATE TABLE met.resolution (
 );
 COMMENT ON TABLE met.resolution IS 'disputed events that were decided';
 SELECT sys.make_append_only('met.resolution');
-GRANT SELECT, INSERT ON met.batch, met.receipt, met.resolution TO naru_app;
-GRANT SELECT ON met.batch, met.receipt, met.resolution TO naru_auditor;
+GRANT SELECT, INSERT ON met.batch, met.batch_answer, met.receipt, met.resolution TO naru_app;
+GRANT SELECT ON met.batch, met.batch_answer, met.receipt, met.resolution TO naru_auditor;
