@@ -8,6 +8,7 @@
 #include "connector/dataplane/dataplane_private.h"
 #include "lib/base/limits.h"
 #include "lib/crypto/hash.h"
+#include "lib/log/counters.h"
 #include "sql_connector.h"
 
 #include "lib/base/banned.h"
@@ -98,6 +99,8 @@ static void access_end(void *cls, uint64_t sent, bool complete)
     if (m->until_us < m->since_us)
         m->until_us = m->since_us;
     m->counts = a->replied;
+    if (a->replied)
+        COUNT(C_PULLS);
     if (a->replied && !a->head) {
         m->bytes = (int64_t)sent;
         m->rows = row_counter_rows(complete ? &a->rows : &a->rows_before, complete && a->to_end);

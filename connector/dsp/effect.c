@@ -4,6 +4,7 @@
 #include "connector/dataplane/dataplane.h"
 #include "connector/dsp/dsp_private.h"
 #include "connector/timed.h"
+#include "lib/log/counters.h"
 #include "sql_connector.h"
 
 #include "lib/base/banned.h"
@@ -117,9 +118,22 @@ int dsp__effect_write(struct app *app, struct db *tx, const struct process_kind 
     return 0;
 }
 
+/* A negotiation counts when it is decided; the message that says so may still be on its way. */
+static void count_end(const struct process_kind *kind, const struct effect *e)
+{
+    if (kind != &negotiation_kind)
+        return;
+    switch (machine_state(kind->machine, e->state)) {
+    case NS_FINALIZED: COUNT(C_NEGOTIATIONS_FINALIZED); break;
+    case NS_TERMINATED: COUNT(C_NEGOTIATIONS_TERMINATED); break;
+    default: break;
+    }
+}
+
 void dsp__effect_done(struct app *app, const struct process_kind *kind, struct str id,
                       const struct effect *e)
 {
+    count_end(kind, e);
     if (e->forget)
         outbox_drop_stream(app->outbox, id);
     for (size_t i = 0; i < e->n_out; i++)

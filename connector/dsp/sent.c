@@ -8,6 +8,7 @@
  */
 #include "connector/dataplane/dataplane.h"
 #include "connector/dsp/dsp_private.h"
+#include "lib/log/counters.h"
 #include "lib/log/log.h"
 #include "sql_connector.h"
 
@@ -164,7 +165,16 @@ static int given_up(struct db *tx, struct app *app, const struct sent_kind *sent
 
     if (machine_is_final(machine, row->state) && machine->codes[state].rest == row->state)
         return 0;
-    return dsp__effect_write(app, tx, sent->kind, msg->stream, &effect, env_wall_us(app->env), err);
+    if (dsp__effect_write(app, tx, sent->kind, msg->stream, &effect, env_wall_us(app->env), err) <
+        0)
+        return err_ret(err);
+    /*
+     * Only here is it known that this ends the process; a batch that has to be repeated counts
+     * twice. A termination of ours was counted when it was decided.
+     */
+    if (sent->kind == &negotiation_kind && state != machine->terminated)
+        COUNT(C_NEGOTIATIONS_TERMINATED);
+    return 0;
 }
 
 int dsp_ended(struct db *tx, struct app *app, const struct outbox_msg *msg,
