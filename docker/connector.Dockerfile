@@ -39,6 +39,6 @@ EXPOSE 8443
 STOPSIGNAL SIGTERM
 # the listener of the company side: plain HTTP on the container's own loopback
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
-    CMD ["naru", "health", "http://127.0.0.1:8444/readyz"]
+    CMD ["naru", "health", "http://127.0.0.1:8444/check/readiness"]
 ENTRYPOINT ["naru-connector"]
 CMD ["--config", "/etc/naru/connector.conf"]
