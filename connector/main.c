@@ -136,6 +136,7 @@ static int open_listeners(struct app *app, struct arena *arena, struct err *err)
     static const struct http_route *const management_routes[] = {
         mgmt_routes,
         dataplane_management_routes,
+        dsp_management_routes,
         exchange_management_routes,
         market_routes,
     };

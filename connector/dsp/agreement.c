@@ -104,6 +104,28 @@ int dsp__make_agreement(struct app *app, struct effect *effect, const struct pro
     return 0;
 }
 
+int64_t dsp__ends_us(const struct policy *policy, struct str asset_id, struct str consumer_id,
+                     int64_t agreed_us)
+{
+    static const struct policy_facts nothing_known;
+    struct policy_decision decision;
+    const struct policy_question question = {
+        .action = POLICY_ACT_USE,
+        .scope = POLICY_AT_NEGOTIATION,
+        .now_us = agreed_us,
+        .agreement_us = agreed_us,
+        .target = asset_id,
+        .assignee = consumer_id,
+        .flags = POLICY_EMPTY_PERMITS | POLICY_DUTY_EVENTUAL,
+    };
+
+    policy_decide(policy, &question, &nothing_known, &decision);
+    /* a refusal speaks of facts that are not known here */
+    if (decision.verdict == POLICY_DENY || decision.valid_until_us == POLICY_FOREVER)
+        return 0;
+    return decision.valid_until_us;
+}
+
 struct open_order {
     struct str order_id, plan_hash;
 };

@@ -13,6 +13,7 @@
 #include "lib/base/banned.h"
 
 #define PAGE_MAX   10000
+#define GZIP_LEAST KIB(4)
 #define OFFSET_MAX 10000000
 #define TOKEN      "continuationToken"
 
@@ -122,6 +123,23 @@ static void begin(struct buf *out, const struct app *app, const struct catalogue
     buf_add_char(out, ']');
 }
 
+/* Large pages compressed where the peer takes it; the last one is kept, peers ask again and again. */
+static int reply_page(struct rq *rq, const struct app *app, struct buf *page, struct err *err)
+{
+    AUTO(buf_done) struct buf packed = buf_init(LIMIT_CATALOG_BYTES);
+
+    rq_reply_header(rq, "Vary", STR("Accept-Encoding"));
+    if (page->n < GZIP_LEAST || !http_accepts_gzip(rq)) {
+        rq_reply_buf(rq, 200, "application/json", page);
+        return 0;
+    }
+    if (catalogue_pack(app->dsp->catalogue, buf_str(page), &packed, err) < 0)
+        return err_ret(err);
+    rq_reply_header(rq, "Content-Encoding", STR("gzip"));
+    rq_reply_buf(rq, 200, "application/json", &packed);
+    return 0;
+}
+
 static int answer(struct rq *rq, const struct wanted *query, const struct peer *peer,
                   struct err *err)
 {
@@ -154,8 +172,7 @@ static int answer(struct rq *rq, const struct wanted *query, const struct peer *
         return err_set(err, E_LIMIT, "", "catalogue above %zu bytes", LIMIT_CATALOG_BYTES);
     if (page.more && link_next(rq, app, page.last, err) < 0)
         return err_ret(err);
-    rq_reply_buf(rq, 200, "application/json", &out);
-    return 0;
+    return reply_page(rq, app, &out, err);
 }
 
 int dsp_catalog_request(struct rq *rq, struct err *err)

@@ -30,6 +30,9 @@ struct catalogue_cache {
     struct app *app;
     pthread_mutex_t lock; /* guards current; held while a snapshot is made: others need it too */
     struct catalogue *current;
+    pthread_mutex_t pack_lock; /* guards the next two */
+    uint8_t packed_hash[SHA256_LEN];
+    struct buf packed;       /* the page with that hash; empty: none */
     _Atomic int64_t version; /* of the database */
 };
 
@@ -505,7 +508,9 @@ int catalogue_cache_open(struct app *app, struct catalogue_cache **ret_cache, st
     if (cache == NULL)
         return err_set(err, E_NO_MEMORY, "", "catalogue");
     cache->app = app;
+    cache->packed = buf_init(LIMIT_CATALOG_BYTES);
     CHECK(pthread_mutex_init(&cache->lock, NULL) == 0);
+    CHECK(pthread_mutex_init(&cache->pack_lock, NULL) == 0);
     *ret_cache = cache;
     return 0;
 }
@@ -517,11 +522,38 @@ void catalogue_cache_close(struct catalogue_cache **cache_address)
     if (cache == NULL)
         return;
     catalogue_unref(&cache->current);
+    buf_done(&cache->packed);
     (void)pthread_mutex_destroy(&cache->lock);
+    (void)pthread_mutex_destroy(&cache->pack_lock);
     free(cache);
 }
 
 void catalogue_changed(struct catalogue_cache *cache)
 {
     atomic_fetch_add(&cache->version, 1);
+}
+
+int catalogue_pack(struct catalogue_cache *cache, struct str page, struct buf *out, struct err *err)
+{
+    uint8_t hash[SHA256_LEN];
+    bool kept;
+
+    sha256(page.p, page.n, hash);
+    CHECK(pthread_mutex_lock(&cache->pack_lock) == 0);
+    kept = cache->packed.n > 0 && memcmp(hash, cache->packed_hash, sizeof(hash)) == 0;
+    if (kept)
+        buf_add_str(out, buf_str(&cache->packed));
+    CHECK(pthread_mutex_unlock(&cache->pack_lock) == 0);
+    if (kept)
+        return buf_failed(out) ? err_set(err, E_LIMIT, "", "catalogue") : 0;
+    if (http_gzip(page, out, err) < 0)
+        return err_ret(err);
+    CHECK(pthread_mutex_lock(&cache->pack_lock) == 0);
+    buf_reset(&cache->packed);
+    buf_add_str(&cache->packed, buf_str(out));
+    if (buf_failed(&cache->packed))
+        buf_done(&cache->packed);
+    memcpy(cache->packed_hash, hash, sizeof(hash));
+    CHECK(pthread_mutex_unlock(&cache->pack_lock) == 0);
+    return 0;
 }

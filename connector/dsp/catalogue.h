@@ -72,3 +72,7 @@ MUST_CHECK int catalogue_write_page(struct catalogue_view *view, struct catalogu
                                     struct buf *out, struct err *err);
 /* Our DataService as JSON. */
 struct str catalogue_service(const struct catalogue *catalogue);
+
+/* Appends a page in gzip form; the last result is kept under the hash of the page. */
+MUST_CHECK int catalogue_pack(struct catalogue_cache *cache, struct str page, struct buf *out,
+                              struct err *err);

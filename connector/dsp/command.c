@@ -39,7 +39,7 @@ static int run(struct db *tx, void *arg, struct err *err)
 {
     struct command *command = arg;
 
-    command->effect.n_out = 0; /* it may run twice */
+    command->effect = command->prepared; /* it may run twice */
     command->now_us = env_wall_us(command->app->env);
     if (command->run(tx, command, err) < 0)
         return err_ret(err);

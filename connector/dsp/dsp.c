@@ -12,6 +12,12 @@ const struct http_route dsp_routes[] = {
 #undef ROUTE
     {0},
 };
+const struct http_route dsp_management_routes[] = {
+#define ROUTE HTTP_ROUTE_ROW
+#include "connector/dsp/management_routes.def"
+#undef ROUTE
+    {0},
+};
 
 /*
  * Errors have a type by part of the protocol; the schemas want both pids even where they are not

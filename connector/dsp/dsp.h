@@ -15,6 +15,8 @@ MUST_CHECK int dsp_open(struct app *app, struct dsp **ret_dsp, struct err *err);
 void dsp_close(struct dsp **dsp);
 /* Public routes: <base>/dsp/2025-1/…, /.well-known/dspace-version. */
 extern const struct http_route dsp_routes[];
+/* Management listener: /naru/v1/negotiations/{pid}/agree and …/accept. */
+extern const struct http_route dsp_management_routes[];
 
 /* Tells the catalogue cache that assets, policies or contract definitions have changed (after the
  * commit). */
@@ -45,6 +47,13 @@ MUST_CHECK int dsp_negotiate(struct app *app, const struct dsp_negotiate *reques
 /* Ends a negotiation from our side; E_NOT_FOUND, E_CONFLICT (final already). */
 MUST_CHECK int dsp_negotiation_terminate(struct app *app, struct str id, struct str reason,
                                          dsp_done_fn *done, void *cls, struct err *err);
+
+/* DSP_AGREE: as provider, to a request or acceptance that waits (negotiation.auto_agree = false);
+ * DSP_ACCEPT: as consumer, the provider's offer. E_NOT_FOUND, E_CONFLICT (not in that state). */
+enum dsp_negotiation_act { DSP_AGREE, DSP_ACCEPT };
+
+MUST_CHECK int dsp_negotiation_act(struct app *app, struct str id, enum dsp_negotiation_act act,
+                                   dsp_done_fn *done, void *cls, struct err *err);
 
 struct dsp_transfer {
     struct str agreement_id, format;

@@ -23,6 +23,7 @@
 
 /* handlers */
 #define ROUTE HTTP_ROUTE_PROTO
+#include "connector/dsp/management_routes.def"
 #include "connector/dsp/routes.def"
 #undef ROUTE
 
@@ -190,6 +191,9 @@ struct agreeing {
     int64_t ends_us;   /* 0: no end known */
 };
 
+/* The instant at which it stops holding by itself, as far as time alone tells; 0: not known. */
+int64_t dsp__ends_us(const struct policy *policy, struct str asset_id, struct str consumer_id,
+                     int64_t agreed_us);
 /* Fills effect->agreement and its text; *ret_text is the agreement for the message. */
 MUST_CHECK int dsp__make_agreement(struct app *app, struct effect *effect,
                                    const struct process *process, const struct agreeing *agreeing,
@@ -216,8 +220,8 @@ struct command {
     struct arena *arena; /* owned, with everything below */
     const struct process_kind *kind;
     struct str id, reason;
-    struct process process; /* of a first message */
-    struct effect effect;
+    struct process process;         /* of a first message */
+    struct effect prepared, effect; /* each run begins with what was prepared */
     int64_t now_us;
     int act;
     int (*run)(struct db *tx, struct command *command, struct err *err);

@@ -58,8 +58,8 @@ static int check(const struct app *app, const struct dsp_negotiate *request, str
 static int run(struct db *tx, struct command *command, struct err *err)
 {
     (void)tx;
+    (void)command;
     (void)err;
-    command->effect.n_out = 1;
     return 0;
 }
 
@@ -78,13 +78,13 @@ static int prepare(struct command *command, const struct dsp_negotiate *request,
         .peer_id = offer.assigner,
         .peer_address = message_address_base(arena_str(arena, request->peer_address)),
     };
-    command->effect.first = process;
-    command->effect.callbacks = arena_str(arena, request->callbacks);
-    command->effect.state = NEG_REQUESTING;
+    command->prepared.first = process;
+    command->prepared.callbacks = arena_str(arena, request->callbacks);
+    command->prepared.state = NEG_REQUESTING;
     text.offer = message_offer(&offer, arena);
-    if (dsp__keep_offer(&command->effect, process, &offer, arena, err) < 0)
+    if (dsp__keep_offer(&command->prepared, process, &offer, arena, err) < 0)
         return err_ret(err);
-    return dsp__send(command->app, &command->effect, &negotiation_kind, process,
+    return dsp__send(command->app, &command->prepared, &negotiation_kind, process,
                      "dsp.negotiation.begin", "request", &text, arena, err);
 }
 

@@ -10,28 +10,6 @@
 
 #include "lib/base/banned.h"
 
-/* The instant at which it stops holding by itself, as far as time alone tells. */
-static int64_t ends_us(const struct inbound *in, const struct policy *agreement, int64_t agreed_us)
-{
-    static const struct policy_facts nothing_known;
-    struct policy_decision decision;
-    const struct policy_question question = {
-        .action = POLICY_ACT_USE,
-        .scope = POLICY_AT_NEGOTIATION,
-        .now_us = in->now_us > agreed_us ? in->now_us : agreed_us,
-        .agreement_us = agreed_us,
-        .target = in->process.asset_id,
-        .assignee = in->app->settings->participant_did,
-        .flags = POLICY_EMPTY_PERMITS | POLICY_DUTY_EVENTUAL,
-    };
-
-    policy_decide(agreement, &question, &nothing_known, &decision);
-    /* a refusal speaks of facts that only the provider has */
-    if (decision.verdict == POLICY_DENY || decision.valid_until_us == POLICY_FOREVER)
-        return 0;
-    return decision.valid_until_us;
-}
-
 static int check(const struct inbound *in, const struct policy *got, struct err *err)
 {
     AUTO(jdoc_free) struct jdoc *doc = NULL;
@@ -80,7 +58,8 @@ int dsp__act_agreement(struct inbound *in, struct err *err)
     agreeing.agreed_us = policy_timestamp_us(got);
     if (agreeing.agreed_us == POLICY_NO_TIME)
         agreeing.agreed_us = in->now_us - in->now_us % US_PER_S;
-    agreeing.ends_us = ends_us(in, got, agreeing.agreed_us);
+    agreeing.ends_us = dsp__ends_us(got, in->process.asset_id, in->app->settings->participant_did,
+                                    agreeing.agreed_us);
     in->follow = NM_VERIFICATION;
     if (dsp__find_order(worker->db, &in->process, agreeing.rules, in->now_us, arena,
                         &agreeing.order_id, err) < 0 ||

@@ -104,10 +104,10 @@ int dsp_transfer_request(struct app *app, const struct dsp_transfer *request, ds
         .format = arena_str(command->arena, request->format),
         .data_address = arena_str(command->arena, request->data_address),
     };
-    command->effect.first = &command->process;
-    command->effect.state = TP_REQUESTING;
-    command->effect.callbacks = arena_str(command->arena, request->callbacks);
-    command->effect.private_properties = arena_str(command->arena, request->private_properties);
+    command->prepared.first = &command->process;
+    command->prepared.state = TP_REQUESTING;
+    command->prepared.callbacks = arena_str(command->arena, request->callbacks);
+    command->prepared.private_properties = arena_str(command->arena, request->private_properties);
     return dsp__command_submit(&command, "transfer request", err);
 }
 

@@ -225,3 +225,9 @@ enum http_range http_range_parse(struct str header, uint64_t size, uint64_t *ret
                                  uint64_t *ret_length);
 /* True if an If-None-Match / If-Match list contains the (quoted) tag; weak comparison if `weak`. */
 bool http_etag_match(struct str header, struct str etag, bool weak);
+
+/* True if the client takes a gzip-coded answer (RFC 9110 §12.5.3). */
+bool http_accepts_gzip(const struct rq *rq);
+/* Appends `in` in gzip form, fast rather than small. The answer then carries Content-Encoding and
+ * Vary. Errors: E_NO_MEMORY, E_LIMIT (out is full). */
+MUST_CHECK int http_gzip(struct str in, struct buf *out, struct err *err);

@@ -61,6 +61,39 @@ def terminations(manual, consumer):
     tap.equal(consumer.error(pid), "sold out", "the consumer keeps the provider's reason")
 
 
+def by_an_operator(manual, consumer, peer):
+    """negotiation.auto_agree = false: an operator agrees, once."""
+    offer = catalogue_offer(manual, "consumer")
+    pid = consumer.negotiate(manual.dsp, "manual", offer)
+    consumer.wait_state(pid, REQUESTED)
+    theirs = ours(manual, pid)
+    tap.status(manual.api.post(f"/naru/v1/negotiations/{theirs}/accept"), 409, "a provider cannot accept")
+    tap.status(consumer.api.post(f"/naru/v1/negotiations/{pid}/agree"), 409, "a consumer cannot agree")
+    tap.status(manual.api.post("/naru/v1/negotiations/x/agree"), 404, "nothing to agree to")
+    tap.status(Client(manual.api.base).post(f"/naru/v1/negotiations/{theirs}/agree"), 401, "only with the key")
+    tap.status(manual.api.post(f"/naru/v1/negotiations/{theirs}/agree"), 204, "the operator agrees")
+    consumer.wait_state(pid, FINALIZED)
+    manual.wait_state(theirs, FINALIZED)
+    tap.status(manual.api.post(f"/naru/v1/negotiations/{theirs}/agree"), 409, "but not twice")
+
+    # an offer that a provider makes by itself, accepted by our operator
+    offer = {"@id": "offer-9", "@type": "Offer", "target": "data-9", "permission": [{"action": "use"}]}
+    own = f"urn:uuid:{uuid.uuid4()}"
+    answer = manual.as_peer(peer.name).post("/negotiations/offers", message(
+        "ContractOfferMessage", providerPid=own, offer=offer, callbackAddress=peer.url + "/"))
+    tap.status(answer, 201, "an offer that begins a negotiation")
+    tap.equal(answer.json["state"], "OFFERED", "OFFERED")
+    theirs = answer.json["consumerPid"]
+    tap.status(manual.api.post(f"/naru/v1/negotiations/{theirs}/accept"), 204, "our operator accepts")
+    peer.wait("ContractNegotiationEventMessage", consumerPid=theirs, eventType="ACCEPTED")
+    agreement = {"@id": f"urn:uuid:{uuid.uuid4()}", "@type": "Agreement", "target": "data-9", "assigner": peer.name,
+                 "assignee": "manual", "timestamp": "2026-01-01T00:00:00Z", "permission": [{"action": "use"}]}
+    both = {"providerPid": own, "consumerPid": theirs}
+    tap.status(manual.as_peer(peer.name).post(f"/negotiations/{theirs}/agreement", message(
+        "ContractAgreementMessage", agreement=agreement, **both)), 200, "the agreement follows")
+    peer.wait("ContractAgreementVerificationMessage", consumerPid=theirs)
+
+
 def refused_by_policy(provider, consumer):
     pid = consumer.negotiate(provider.dsp, "provider", catalogue_offer(provider, "consumer", "late"), "late")
     consumer.wait_state(pid, TERMINATED)
@@ -415,6 +448,7 @@ def scenario():
     happy_path(provider, consumer)
     refused_by_policy(provider, consumer)
     terminations(manual, consumer)
+    by_an_operator(manual, consumer, peer)
     theirs, pid = only_the_parties(manual, peer, "stranger")
     wrong_messages(manual, peer, theirs, pid)
     wrong_requests(manual, peer)
