@@ -103,6 +103,7 @@ static void access_end(void *cls, uint64_t sent, bool complete)
         COUNT(C_PULLS);
     if (a->replied && !a->head) {
         m->bytes = (int64_t)sent;
+        m->given = a->handed > m->bytes ? a->handed - m->bytes : 0;
         m->rows = row_counter_rows(complete ? &a->rows : &a->rows_before, complete && a->to_end);
     }
     access_unref(a);
@@ -117,11 +118,20 @@ static ssize_t read_counted(void *cls, char *out, size_t max)
 
     if (atomic_load(&a->cut))
         return HTTP_FAIL;
-    n = a->read(a, out, max);
-    if (n > 0) {
-        a->rows_before = a->rows;
-        row_counter_add(&a->rows, out, (size_t)n);
+    if (a->limit == a->handed) { /* the policy's volume is used up: that must have been all */
+        n = a->read(a, out, 1);
+        return n > 0 ? HTTP_FAIL : n;
     }
+    if (a->limit - a->handed < (int64_t)max)
+        max = (size_t)(a->limit - a->handed);
+    n = a->read(a, out, max);
+    if (n <= 0)
+        return n;
+    a->handed += n;
+    a->rows_before = a->rows;
+    row_counter_add(&a->rows, out, (size_t)n);
+    atomic_store(&a->meter.seen_bytes, a->handed);
+    atomic_store(&a->meter.seen_rows, row_counter_rows(&a->rows, false));
     return n;
 }
 
@@ -142,6 +152,7 @@ void dataplane__reply_fd(struct access *a, int status, struct str media_type, in
                          uint64_t length)
 {
     a->replied = true;
+    a->sends_file = true;
     rq_reply_fd(a->rq, status, type_text(a, media_type), fd, from, length);
 }
 
@@ -153,6 +164,25 @@ void dataplane__reply_empty(struct access *a, int status, struct str media_type)
 
 /* -- the access number --------------------------------------------------------------------------- */
 
+/*
+ * Policies that count uses are decided here, where nothing comes in between. An answer of unknown length reserves all
+ * that is left, and may not take more.
+ */
+static int check_counters(struct db *tx, struct access *a, struct arena *arena, struct err *err)
+{
+    struct meter *m = &a->meter;
+    int64_t until_us;
+
+    if (!a->view->counts)
+        return 0;
+    if (!a->unknown)
+        return dataplane__decide(tx, a->view, m->reserved, m->since_us, arena, &until_us, err);
+    if (dataplane__room(tx, a->view, m->since_us, arena, &a->limit, err) < 0)
+        return err_ret(err);
+    m->reserved = a->limit < INT64_MAX ? a->limit : 0;
+    return 0;
+}
+
 static int take(struct db *tx, void *arg, struct err *err)
 {
     struct access *a = arg;
@@ -161,12 +191,10 @@ static int take(struct db *tx, void *arg, struct err *err)
     AUTO(buf_done) struct buf input = buf_init(KIB(8));
     struct number number = {0};
     uint8_t hash[SHA256_LEN];
-    int64_t until_us;
 
     if (arena == NULL)
         return err_set(err, E_NO_MEMORY, "", "access");
-    if (a->view->counts &&
-        dataplane__decide(tx, a->view, m->reserved, m->since_us, arena, &until_us, err) < 0)
+    if (check_counters(tx, a, arena, err) < 0)
         return err_ret(err);
     switch (db_one(tx, &q_access_take,
                    DB_ARGS(DB_TEXT(a->transfer_id), DB_I64(TP_STARTING), DB_I64(TP_STARTED),
@@ -209,6 +237,7 @@ static int answer(struct rq *rq, struct err *err)
     }
     rq_reply_header(rq, WIRE_EVENT_HEADER, str_c(event.c));
     enlist(a);
+    dataplane__meter_run(&a->meter);
     return a->view->ops->answer(a, err);
 }
 
@@ -217,6 +246,8 @@ int dataplane__take(struct access *a, int64_t bytes, struct err *err)
     struct meter *m = &a->meter;
 
     (void)err;
+    a->unknown = bytes < 0 && !a->head;
+    a->limit = INT64_MAX;
     m->reserved = a->head || bytes < 0 ? 0 : bytes;
     m->since_us = env_wall_us(a->rq->env);
     m->op = (struct writer_op){.name = "access_take", .fn = take, .arg = a, .done = taken};

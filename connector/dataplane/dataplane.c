@@ -108,6 +108,7 @@ static void look(struct dataplane *dp, struct db **db, int64_t began_before_us)
     dataplane__settle_again(dp);
     if (*db == NULL && db_open(&cfg, db, &err) < 0)
         log_err(NULL, "open deliveries cannot be checked", &err);
+    dataplane__meter_note(dp, began_before_us);
     if (*db != NULL)
         check_open(dp, *db, began_before_us);
 }
@@ -124,7 +125,7 @@ static void *keep_watch(void *cls)
         const bool at_once = dp->check_now;
 
         dp->check_now = false;
-        if (dp->open == NULL && dp->unsettled == NULL) {
+        if (dp->open == NULL && dp->running == NULL && dp->unsettled == NULL) {
             dp->watching = false;
             CHECK(pthread_cond_wait(&dp->wake, &dp->lock) == 0);
             dp->watching = true;

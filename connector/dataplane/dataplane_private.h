@@ -83,6 +83,10 @@ MUST_CHECK int dataplane__decide(struct db *db, const struct view *view, int64_t
                                  int64_t now_us, struct arena *arena, int64_t *ret_until_us,
                                  struct err *err);
 
+/* How many bytes may one more access take? Errors: E_POLICY (none), E_DB. */
+MUST_CHECK int dataplane__room(struct db *db, const struct view *view, int64_t now_us,
+                               struct arena *arena, int64_t *ret_bytes, struct err *err);
+
 /* -- meter.c ----------------------------------------------------------------------------------- */
 
 /* What one access took, on our side of it. Lives until `settled` is called. */
@@ -93,6 +97,11 @@ struct meter {
     struct uuid event;
     int64_t since_us, until_us;
     int64_t bytes, rows, reserved;
+    int64_t
+        given; /* bytes that the consumer may have got although they count as lost with the connection */
+    atomic_llong seen_bytes, seen_rows; /* so far, for the row of the access */
+    struct meter *prev, *after;         /* dataplane->running */
+    int64_t began_mono_us;
     bool counts; /* false: nothing was delivered, the access is undone */
     void (*settled)(struct meter *meter);
     struct writer_op op;
@@ -101,6 +110,10 @@ struct meter {
 
 /* Inside an operation: the row that says that a receipt is due. */
 MUST_CHECK int dataplane__meter_begin(struct db *tx, const struct meter *meter, struct err *err);
+/* The access runs: what it has taken is noted from time to time, so that a crash does not make it forgotten. */
+void dataplane__meter_run(struct meter *meter);
+/* Notes what running accesses have taken that began before an instant. */
+void dataplane__meter_note(struct dataplane *dp, int64_t began_before_us);
 /* Writes the receipt, soon, at least until it is written; then calls meter->settled (writer's thread). */
 void dataplane__settle(struct meter *meter);
 /* Tries again what could not be written. */
@@ -125,13 +138,17 @@ struct access {
     int64_t began_mono_us;
     struct path path;
     struct row_counter rows, rows_before; /* with and without the newest piece */
+    bool sends_file;                      /* by rq_reply_fd: lib/http knows what has left */
+    bool unknown;                         /* the answer's length is */
+    int64_t limit; /* bytes that the policy leaves to an answer of unknown length; INT64_MAX: all */
+    int64_t handed;
     bool to_end; /* the answer reaches the last byte of the representation */
     ssize_t (*read)(void *cls, char *out, size_t max);
     struct err err;
     void *source; /* the driver's own, in the arena */
 };
 
-/* The driver is ready (begin): takes the access number; ops->answer follows. The answer will have `bytes` bytes, 0 if unknown. */
+/* The driver is ready (begin): takes the access number; ops->answer follows. The answer will have `bytes` bytes, < 0: unknown. */
 MUST_CHECK int dataplane__take(struct access *access, int64_t bytes, struct err *err);
 /* The driver's answer: counted, and cut if the transfer ends. length < 0: unknown. */
 void dataplane__reply_stream(struct access *access, int status, struct str media_type,
@@ -207,8 +224,9 @@ struct dataplane {
     pthread_cond_t wake;  /* keeper: something to look at */
     pthread_cond_t idle;  /* live has become 0 */
     struct view *views[VIEWS];
-    uint64_t forgotten;  /* views loaded before the newest forgetting are not kept */
-    struct access *open; /* being answered */
+    uint64_t forgotten;    /* views loaded before the newest forgetting are not kept */
+    struct access *open;   /* being answered */
+    struct meter *running; /* between their row in `access` and their receipt */
     struct meter *unsettled;
     struct renewal *renewals; /* under way, as consumer */
     unsigned live;            /* accesses and pulls that are not settled */

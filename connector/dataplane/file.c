@@ -184,6 +184,16 @@ int dataplane_open_file(struct app *app, struct str path, struct err *err)
     return fd;
 }
 
+static struct file_key key_of(const struct stat *st)
+{
+    return (struct file_key){
+        .device = st->st_dev,
+        .inode = st->st_ino,
+        .size = (uint64_t)st->st_size,
+        .changed_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec,
+    };
+}
+
 static int check(struct app *app, const struct jval *address, struct err *err)
 {
     const struct str path = dataplane__member(address, "path");
@@ -197,6 +207,13 @@ static int check(struct app *app, const struct jval *address, struct err *err)
         return err_tell(err, E_INVALID, "/path", "there is no such file or folder");
     if (fd < 0)
         return err_ret(err);
+    if (S_ISREG(st.st_mode) && app->dataplane != NULL) {
+        const struct file_key key = key_of(&st);
+
+        /* so that the first access need not wait for it; if there is no room now, that one asks again */
+        (void)digests_want(app->dataplane->digests, &key, fd, NULL, NULL);
+        return 0;
+    }
     close(fd);
     if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
         return err_tell(err, E_INVALID, "/path", "neither a file nor a folder");
@@ -258,12 +275,7 @@ static int open_source(struct access *a, struct file *file, struct err *err)
                         "the dataset is a folder: name one of its files behind the endpoint");
     if (!S_ISREG(st.st_mode) || (a->path.folder && a->path.n > 0))
         return err_tell(err, E_NOT_FOUND, "path", "no such file in this dataset");
-    file->key = (struct file_key){
-        .device = st.st_dev,
-        .inode = st.st_ino,
-        .size = (uint64_t)st.st_size,
-        .changed_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec,
-    };
+    file->key = key_of(&st);
     file->modified_s = st.st_mtim.tv_sec;
     file->media_type = media_type_of(name, dataplane__member(address, "contentType"));
     file->etag = arena_printf(a->arena, "\"%" PRIx64 "-%" PRIx64 "-%" PRIx64 "\"", file->key.size,

@@ -42,6 +42,117 @@ int dataplane__meter_begin(struct db *tx, const struct meter *m, struct err *err
                    NULL, err);
 }
 
+void dataplane__meter_run(struct meter *m)
+{
+    struct dataplane *dp = m->dp;
+
+    m->began_mono_us = env_mono_us(dp->app->env);
+    pthread_mutex_lock(&dp->lock);
+    m->after = dp->running;
+    if (m->after != NULL)
+        m->after->prev = m;
+    dp->running = m;
+    if (!dp->watching)
+        pthread_cond_signal(&dp->wake);
+    pthread_mutex_unlock(&dp->lock);
+}
+
+static void stop_running(struct meter *m)
+{
+    struct dataplane *dp = m->dp;
+
+    pthread_mutex_lock(&dp->lock);
+    if (m->prev != NULL)
+        m->prev->after = m->after;
+    else if (dp->running == m)
+        dp->running = m->after;
+    if (m->after != NULL)
+        m->after->prev = m->prev;
+    m->prev = m->after = NULL;
+    pthread_mutex_unlock(&dp->lock);
+}
+
+/* -- notes while it runs --------------------------------------------------------------------------- */
+
+#define NOTES_MAX 64 /* in one operation */
+
+struct note {
+    struct uuid event;
+    enum party_role role;
+    int64_t bytes, rows;
+};
+
+struct notes {
+    struct writer_op op;
+    int64_t now_us;
+    size_t n;
+    struct note notes[NOTES_MAX];
+};
+
+static int note_all(struct db *tx, void *arg, struct err *err)
+{
+    const struct notes *list = arg;
+
+    for (size_t i = 0; i < list->n; i++) {
+        const struct note *note = &list->notes[i];
+        const struct uuid_text event = uuid_format(note->event);
+
+        if (db_exec(tx, &q_access_seen,
+                    DB_ARGS(DB_TEXT(str_c(event.c)), DB_TEXT(str_c(party_role_names[note->role])),
+                            DB_I64(note->bytes), DB_I64(note->rows), DB_I64(list->now_us)),
+                    NULL, err) < 0)
+            return err_ret(err);
+    }
+    return 0;
+}
+
+static void noted(void *arg, const struct err *err)
+{
+    if (err->code != E_OK)
+        log_err(NULL, "what deliveries have taken could not be noted", err);
+    free(arg);
+}
+
+/* Lock held. */
+static void collect(struct dataplane *dp, int64_t began_before_us, struct notes *list)
+{
+    for (struct access *a = dp->open; a != NULL; a = a->next) {
+        if (a->sends_file && a->began_mono_us <= began_before_us)
+            atomic_store(&a->meter.seen_bytes, (long long)rq_sent(a->rq));
+    }
+    for (struct meter *m = dp->running; m != NULL && list->n < NOTES_MAX; m = m->after) {
+        if (m->began_mono_us > began_before_us)
+            continue;
+        list->notes[list->n++] = (struct note){
+            .event = m->event,
+            .role = m->role,
+            .bytes = atomic_load(&m->seen_bytes),
+            .rows = atomic_load(&m->seen_rows),
+        };
+    }
+}
+
+void dataplane__meter_note(struct dataplane *dp, int64_t began_before_us)
+{
+    struct notes *list = calloc(1, sizeof(*list));
+    struct err err = {0};
+
+    if (list == NULL)
+        return; /* the next round tries again */
+    list->now_us = env_wall_us(dp->app->env);
+    pthread_mutex_lock(&dp->lock);
+    collect(dp, began_before_us, list);
+    pthread_mutex_unlock(&dp->lock);
+    list->op = (struct writer_op){
+        .name = "access_note", .fn = note_all, .arg = list, .done = noted, .lazy = true};
+    if (list->n == 0)
+        free(list);
+    else if (writer_submit(dp->app->writer, &list->op, &err) < 0)
+        noted(list, &err);
+}
+
+/* -- the receipt ----------------------------------------------------------------------------------- */
+
 /* Replaces the access row by the receipt. A row that is gone has had its receipt. */
 static int settle(struct db *tx, void *arg, struct err *err)
 {
@@ -69,7 +180,7 @@ static int settle(struct db *tx, void *arg, struct err *err)
     if (m->role == PARTY_PROVIDER &&
         db_exec(tx, &q_use_add,
                 DB_ARGS(DB_TEXT(m->agreement), DB_I64(m->counts ? 0 : -1),
-                        DB_I64(m->bytes - m->reserved)),
+                        DB_I64(m->bytes + m->given - m->reserved)),
                 NULL, err) < 0)
         return err_ret(err);
     return m->counts ? receipt_store(tx, &receipt, m->until_us, err) : 0;
@@ -103,6 +214,7 @@ void dataplane__settle(struct meter *m)
 {
     struct err err = {0};
 
+    stop_running(m);
     m->op = (struct writer_op){
         .name = "access_settle", .fn = settle, .arg = m, .done = settle_done, .lazy = true};
     if (writer_submit(m->dp->app->writer, &m->op, &err) < 0)

@@ -164,7 +164,7 @@ static int begin(struct access *a, struct err *err)
         return err_tell(err, E_INVALID, "?", "the query has a byte that must be encoded");
     o->length = -1;
     a->source = o;
-    return dataplane__take(a, 0, err);
+    return dataplane__take(a, -1, err);
 }
 
 static void add_query(struct buf *url, bool *more, struct str query)

@@ -165,6 +165,8 @@ static void meter_begun(void *arg, const struct err *err)
 
     p->err = *err;
     p->metered = err->code == E_OK;
+    if (p->metered)
+        dataplane__meter_run(&p->meter);
     rq_resume(p->rq);
 }
 
@@ -227,6 +229,8 @@ static enum fetch_flow on_piece(void *cls, const void *piece, size_t n)
     if (p->status < 400) {
         p->meter.bytes += (int64_t)n;
         row_counter_add(&p->rows, piece, n);
+        atomic_store(&p->meter.seen_bytes, p->meter.bytes);
+        atomic_store(&p->meter.seen_rows, row_counter_rows(&p->rows, false));
     }
     if (p->hash != NULL)
         hash_add(p->hash, piece, n);

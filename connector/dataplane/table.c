@@ -117,7 +117,7 @@ static int begin(struct access *a, struct err *err)
     if (a->path.n > 0)
         return err_tell(err, E_NOT_FOUND, "path", "this dataset takes no path");
     a->source = t;
-    return dataplane__take(a, 0, err);
+    return dataplane__take(a, -1, err);
 }
 
 /* -- rows as text -------------------------------------------------------------------------------- */

@@ -11,6 +11,8 @@
 
 #include "lib/base/banned.h"
 
+#define VOLUME_MAX (INT64_C(1) << 60) /* a policy that permits so much has no upper bound */
+
 struct view_columns {
     struct str transfer_id;
     int64_t state;
@@ -92,17 +94,27 @@ static int check_force(const struct view *view, int64_t now_us, struct err *err)
     return 0;
 }
 
-int dataplane__decide(struct db *db, const struct view *view, int64_t bytes, int64_t now_us,
-                      struct arena *arena, int64_t *ret_until_us, struct err *err)
+/* A policy's question about one more access, with its facts. */
+struct question {
+    struct policy_question ask;
+    struct policy_facts facts;
+    struct policy_decision decision;
+    struct peer peer;
+};
+
+static int prepare(struct db *db, const struct view *view, int64_t bytes, int64_t now_us,
+                   struct arena *arena, struct question **ret_question, struct err *err)
 {
     const struct agreement *a = &view->agreement;
-    struct policy_decision *decision = ARENA_NEW(arena, struct policy_decision);
-    struct policy_facts *facts = ARENA_NEW(arena, struct policy_facts);
-    AUTO(buf_done) struct buf reason = buf_init(KIB(2));
-    struct peer peer;
+    struct question *q = ARENA_NEW(arena, struct question);
+
+    if (q == NULL)
+        return err_set(err, E_NO_MEMORY, "", "decision");
+
     const struct facts_about about = {
-        .peer = &peer, .asset_id = a->asset_id, .agreement = a, .bytes = bytes};
-    const struct policy_question question = {
+        .peer = &q->peer, .asset_id = a->asset_id, .agreement = a, .bytes = bytes};
+
+    q->ask = (struct policy_question){
         .action = POLICY_ACT_USE,
         .scope = POLICY_AT_ACCESS,
         .now_us = now_us,
@@ -111,18 +123,75 @@ int dataplane__decide(struct db *db, const struct view *view, int64_t bytes, int
         .assignee = a->consumer_id,
         .flags = POLICY_EMPTY_PERMITS | POLICY_DUTY_EVENTUAL,
     };
-
-    if (decision == NULL || facts == NULL)
-        return err_set(err, E_NO_MEMORY, "", "decision");
-    if (facts_peer(db, a->consumer_id, arena, &peer, err) < 0 ||
-        facts_gather(db, view->policy, &about, now_us, arena, facts, err) < 0)
+    if (facts_peer(db, a->consumer_id, arena, &q->peer, err) < 0 ||
+        facts_gather(db, view->policy, &about, now_us, arena, &q->facts, err) < 0)
         return err_ret(err);
-    policy_decide(view->policy, &question, facts, decision);
-    *ret_until_us = decision->valid_until_us;
-    if (decision->verdict == POLICY_PERMIT)
-        return 0;
-    policy_reason(decision, POLICY_EN, &reason);
+    *ret_question = q;
+    return 0;
+}
+
+static bool permits(const struct view *view, struct question *q)
+{
+    policy_decide(view->policy, &q->ask, &q->facts, &q->decision);
+    return q->decision.verdict == POLICY_PERMIT;
+}
+
+static int refuse(const struct question *q, struct err *err)
+{
+    AUTO(buf_done) struct buf reason = buf_init(KIB(2));
+
+    policy_reason(&q->decision, POLICY_EN, &reason);
     return err_tell(err, E_POLICY, "policy", "%.*s", STR_ARG(buf_str(&reason)));
+}
+
+int dataplane__decide(struct db *db, const struct view *view, int64_t bytes, int64_t now_us,
+                      struct arena *arena, int64_t *ret_until_us, struct err *err)
+{
+    struct question *q;
+
+    if (prepare(db, view, bytes, now_us, arena, &q, err) < 0)
+        return err_ret(err);
+    if (!permits(view, q))
+        return refuse(q, err);
+    *ret_until_us = q->decision.valid_until_us;
+    return 0;
+}
+
+/* The largest volume that the policy still permits, by halving: constraints on volume are bounds. */
+int dataplane__room(struct db *db, const struct view *view, int64_t now_us, struct arena *arena,
+                    int64_t *ret_bytes, struct err *err)
+{
+    struct policy_value *volume = ARENA_NEW(arena, struct policy_value);
+    int64_t low = 1, high = VOLUME_MAX;
+    struct policy_fact *fact;
+    struct question *q;
+
+    if (volume == NULL)
+        return err_set(err, E_NO_MEMORY, "", "decision");
+    if (prepare(db, view, low, now_us, arena, &q, err) < 0)
+        return err_ret(err);
+    if (!permits(view, q))
+        return refuse(q, err);
+    *ret_bytes = INT64_MAX;
+    fact = &q->facts.of[POLICY_OP_VOLUME_BYTES];
+    if (fact->n_values != 1) /* volume plays no part */
+        return 0;
+
+    const int64_t used = fact->values[0].number - low;
+
+    fact->values = volume;
+    while (low < high) {
+        const int64_t middle = low + (high - low + 1) / 2;
+
+        volume->number = used + middle;
+        if (permits(view, q))
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    if (low < VOLUME_MAX)
+        *ret_bytes = low;
+    return 0;
 }
 
 static int judge(struct dataplane *dp, struct db *db, struct view *view, struct err *err)

@@ -189,6 +189,8 @@ void rq_stream_ready(struct rq *rq);
  */
 void rq_on_sent(struct rq *rq, void (*end)(void *cls, uint64_t sent, bool complete), void *cls);
 
+/* Body bytes of rq_reply_fd that have left so far; 0 for other answers. Any thread, as rq_cut. */
+uint64_t rq_sent(struct rq *rq);
 /* Breaks an answer under way, so that the receiver cannot take it for complete. Any thread, from the
  * reply until `end` (of rq_reply_stream or rq_on_sent) has returned. */
 void rq_cut(struct rq *rq);

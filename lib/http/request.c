@@ -285,6 +285,22 @@ enum MHD_Result http__access(void *cls, struct MHD_Connection *con, const char *
     return last_call(rq, outcome);
 }
 
+uint64_t rq_sent(struct rq *rq)
+{
+    const struct rq_private *priv = rq->priv;
+    uint64_t out = 0;
+
+    pthread_mutex_lock(&priv->http->lock);
+    if (priv->is_fd && priv->conn != NULL)
+        out = http__conn_bytes(priv->conn).out;
+    if (out <= priv->acked_before + priv->header_bytes)
+        out = 0;
+    else
+        out -= priv->acked_before + priv->header_bytes;
+    pthread_mutex_unlock(&priv->http->lock);
+    return out < priv->length ? out : priv->length;
+}
+
 /*
  * Body bytes that left, as far as they are known not to be lost on our side; the exact length if
  * all left.

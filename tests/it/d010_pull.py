@@ -299,6 +299,17 @@ def queries(space):
     rows = list(csv.reader(io.StringIO(answer.text)))
     tap.equal((answer.status, len(rows), rows[0], rows[1][1]), (200, 5002, ["id", "name", "value"], 'a "quoted", name\nof 0'), "query: CSV")
     tap.equal(deal.wait_counted(1)[0]["rows"], 5001, "query: rows of CSV are counted, also with line feeds inside")
+    limited = Deal(space, {**address, "format": "csv"}, [{"leftOperand": "urn:naru:policy:volumeBytes", "operator": "lteq", "rightOperand": "100000"}])
+    got = 0
+    for _ in range(5):
+        try:
+            got += len(limited.get().body)
+        except http.client.IncompleteRead as e:
+            got += len(e.partial)
+        except ConnectionError:
+            pass
+    tap.ok(got <= 100000, "query: a volume holds for an answer of unknown length, which breaks off", got)
+    tap.status(limited.get(), 403, "query: then it is used up")
     deal = Deal(space, {**address, "format": "ndjson"})
     answer = deal.get()
     lines = [json.loads(line) for line in answer.text.splitlines()]
@@ -316,7 +327,7 @@ def queries(space):
 class Origin(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     seen = []
-    big = 64 << 20
+    big = 1 << 30
 
     def do_GET(self):
         Origin.seen.append((self.command, self.path, dict(self.headers)))
@@ -335,7 +346,7 @@ class Origin(BaseHTTPRequestHandler):
         if self.command == "HEAD":
             return
         if self.path == "/big":
-            piece = bytes(range(256)) * 256
+            piece = bytes(range(256)) * 4096
             for _ in range(self.big // len(piece)):
                 self.wfile.write(piece)
         else:
@@ -402,7 +413,8 @@ def slow_consumer(space, url):
         peak = max(peak, rss_kib(space.provider.process))
     connection.close()
     tap.equal(total, Origin.big, "origin: a large answer arrives")
-    tap.ok(peak - before < 24 * 1024, "origin: it is streamed, never held", f"{before} -> {peak} KiB")
+    most = 600 if "san" in BIN.name else 24  # MiB; sanitizers keep freed memory for a while
+    tap.ok(peak - before < most * 1024, "origin: it is streamed, never held", f"{before} -> {peak} KiB")
     tap.equal(deal.wait_counted(1)[0]["bytes"], Origin.big, "origin: its bytes are counted")
 
 
@@ -551,16 +563,27 @@ def cuts(space):
 def crash(space):
     deal = Deal(space, {"type": "File", "path": "large.bin"})
     connection, _ = open_pull(space, deal)
-    wait_until(lambda: space.provider.sql("SELECT count(*) FROM access WHERE agreement_id = ?", deal.agreement)[0][0] == 1, 10,
-               "the access is on record while it runs")
+    seen = lambda side: side.sql("SELECT bytes FROM access WHERE agreement_id = ?", deal.agreement)
+    wait_until(lambda: seen(space.provider) and seen(space.provider)[0][0] > 0, 10, "what the access has taken is noted while it runs")
+    noted = seen(space.provider)[0][0]
     space.provider.process.kill()
     connection.close()
     space.provider.process.begin()
     space.provider.wait()
     receipt = deal.wait_counted(1)[0]
-    tap.equal((receipt["calls"], receipt["role"]), (1, "provider"), "crash: the access has its receipt after the restart")
+    tap.ok(receipt["calls"] == 1 and receipt["bytes"] >= noted, "crash: the access has its receipt after the restart", (receipt, noted))
     tap.equal(space.provider.sql("SELECT count(*) FROM access")[0][0], 0, "crash: nothing is left open")
     tap.status(deal.get(Range="bytes=0-9"), 206, "crash: the token still counts")
+    deal = Deal(space, {"type": "File", "path": "large.bin"})
+    connection = http.client.HTTPConnection("127.0.0.1", space.consumer.management, timeout=60)
+    connection.request("GET", f"/naru/v1/edrs/{deal.consumer_pid}/data", headers={"X-Api-Key": "key-of-the-test"})
+    connection.getresponse().read(1000)
+    wait_until(lambda: seen(space.consumer) and seen(space.consumer)[0][0] > 0, 10, "and so on the consumer's side")
+    space.consumer.process.kill()
+    connection.close()
+    space.consumer.process.begin()
+    wait_until(lambda: deal.counted("consumer"), 20, "crash: the consumer's receipt too")
+    tap.equal(deal.counted("consumer")[0]["event"], deal.wait_counted(1)[0]["event"], "crash: both name the same event")
 
 
 def scenario():
