@@ -34,6 +34,7 @@ static const struct conf_key keys[] = {
     {"fetch.ca",              CONF_PATH,        AT(ca_file),              "",                0,        0,       NULL, true,  "CA certificates for outbound connections; empty: the system's"},
     {"fetch.allow",           CONF_LIST,        AT(allow_addresses),      "",                0,        0,       NULL, false, "address blocks that may be contacted although they are not public (10.0.0.0/8, 127.0.0.0/8)"},
     {"fetch.http",            CONF_BOOL,        AT(allow_http),           "false",           0,        0,       NULL, false, "allow outbound plain HTTP (tests)"},
+    {"did.http",              CONF_BOOL,        AT(did_http),             "false",           0,        0,       NULL, false, "resolve did:web over plain HTTP (conformance suites)"},
     {"broker.url",            CONF_STR,         AT(broker_url),           "",                0,        0,       NULL, false, "base URL of the data bank; empty: trade without one"},
     {"broker.did",            CONF_STR,         AT(broker_did),           "",                0,        0,       NULL, false, "DID of the data bank"},
     {"negotiation.auto_agree", CONF_BOOL,       AT(auto_agree),           "true",            0,        0,       NULL, true,  "answer a request that policy permits with an agreement at once; false: an operator decides"},

@@ -29,6 +29,7 @@ struct settings {
     struct str ca_file;
     struct conf_list allow_addresses;
     bool allow_http;
+    bool did_http;
     /* broker */
     struct str broker_url, broker_did;
     struct str broker_token_file;

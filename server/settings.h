@@ -21,6 +21,7 @@ struct settings {
     struct str ca_file;
     struct conf_list allow_addresses;
     bool allow_http;
+    bool did_http;
     int64_t membership_life_us;
     int64_t order_life_us;      /* an open order without contract ends by then */
     int64_t credit_limit_minor; /* of a new consumer, in KRW */

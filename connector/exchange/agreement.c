@@ -33,7 +33,7 @@ int exchange_agreement_report(struct app *app, const struct agreement *agreement
     if (identity_sign(app->identity, WIRE_TYP_AGREEMENT, buf_str(&payload), &body, err) < 0)
         return err_ret(err);
     buf_add_c(&body, "\"}");
-    exchange_message(app, ret_msg, "broker/agreement", "broker.agreement",
+    exchange_message(app, ret_msg, BROKER_RECORD, "broker.agreement",
                      arena_printf(arena, "%.*s/v1/agreements", STR_ARG(app->settings->broker_url)),
                      arena_str(arena, buf_str(&body)));
     if (buf_failed(&payload) || buf_failed(&body) || arena_failed(arena))

@@ -115,7 +115,7 @@ static int collect(struct db *tx, void *arg, struct err *err)
     if (batch->body.n == 0)
         return 0;
     exchange_message(
-        app, &batch->msg, "broker/usage", "broker.usage",
+        app, &batch->msg, BROKER_RECORD, "broker.usage",
         arena_printf(batch->arena, "%.*s/v1/usage", STR_ARG(app->settings->broker_url)),
         buf_str(&batch->body));
     return outbox_put(app->outbox, tx, &batch->msg, err);

@@ -34,7 +34,7 @@ int identity_open(struct app *app, struct identity **ret_identity, struct err *e
         return err_set(err, E_NO_MEMORY, "", "identity");
     }
     identity->key_url = str_n(identity->key_url_text, (size_t)n);
-    if (did_cache_open(app->env, app->fetcher, s->allow_http, &identity->dids, err) < 0 ||
+    if (did_cache_open(app->env, app->fetcher, s->did_http, &identity->dids, err) < 0 ||
         (identity->ops == &identity_static_ops && identity__static_load(identity, err) < 0)) {
         identity_close(&identity);
         return err_ret(err);

@@ -16,6 +16,7 @@
 #define SLOTS         1024
 #define LIFE_US       (10 * US_PER_MIN)
 #define FAILURE_US    (10 * US_PER_S)
+#define AWAY_US       US_PER_S /* its host does not answer: that passes */
 #define FETCH_TIME_US (3 * US_PER_S)
 
 struct waiter {
@@ -124,7 +125,9 @@ static void settle(struct did_cache *cache, struct slot *slot, struct did_docume
     did_document_unref(&slot->document);
     slot->document = document;
     slot->failure = *failure;
-    slot->until_us = env_mono_us(cache->env) + (document != NULL ? LIFE_US : FAILURE_US);
+    slot->until_us = env_mono_us(cache->env) + (document != NULL                    ? LIFE_US
+                                                : err_retry(failure->code) == LATER ? AWAY_US
+                                                                                    : FAILURE_US);
     slot->fetching = false;
     list = slot->waiters;
     slot->waiters = NULL;
@@ -138,12 +141,14 @@ static void fetched(void *cls, const struct fetch_response *response, const stru
     struct did_document *document = NULL;
     struct err err = {0};
 
+    /* a host that is away says nothing about the token: the sender shall try again */
     if (response == NULL)
-        (void)err_set(&err, E_TOKEN, "", "DID document of '%s': %s", lookup->slot->did,
-                      fetch_err->text);
+        (void)err_set(&err, fetch_err->code == E_PEER_ADDRESS ? E_TOKEN : E_PEER_DOWN, "",
+                      "DID document of '%s': %s", lookup->slot->did, fetch_err->text);
     else if (response->status != 200)
-        (void)err_set(&err, E_TOKEN, "", "DID document of '%s': HTTP status %d", lookup->slot->did,
-                      response->status);
+        (void)err_set(
+            &err, response->status >= 500 || response->status == 429 ? E_PEER_DOWN : E_TOKEN, "",
+            "DID document of '%s': HTTP status %d", lookup->slot->did, response->status);
     else
         IGNORE(did_document_parse(str_c(lookup->slot->did), response->body, &document, &err),
                "err tells the waiters");

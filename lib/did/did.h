@@ -2,7 +2,7 @@
  * lib/did/did.h - did:web: documents of others, fetched through lib/net, cached
  *
  * A document is at most 64 KiB, comes within 3 s without redirects, and its `id` must equal the DID that was asked for, byte for byte. Documents
- * are kept for 10 minutes, failures for 10 seconds; the cache is bounded. A document in use is reference counted. Thread-safe.
+ * are kept for 10 minutes, failures for 10 seconds (a host that is away: E_PEER_DOWN, one second); the cache is bounded. A document in use is reference counted. Thread-safe.
  */
 #pragma once
 

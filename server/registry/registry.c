@@ -62,8 +62,7 @@ int registry_open(struct app *app, struct registry **ret_registry, struct err *e
     memcpy(path, file.p, file.n);
     path[file.n] = '\0';
     if (secret_load(path, &registry->operator_token, err) < 0 ||
-        did_cache_open(app->env, app->fetcher, app->settings->allow_http, &registry->dids, err) <
-            0) {
+        did_cache_open(app->env, app->fetcher, app->settings->did_http, &registry->dids, err) < 0) {
         registry_close(&registry);
         return err_ret(err);
     }

@@ -120,7 +120,7 @@ class Trade:
                              lambda s, a: s == 200 and a["state"] in ("FINALIZED", "TERMINATED") and a, "end of the negotiation")
             if state["state"] == "FINALIZED":
                 return state["contractAgreementId"]
-        raise Trouble(f"order {self.order}: no negotiation succeeds")
+        raise Trouble(f"order {self.order}: no negotiation succeeds, the last says: {state.get('errorDetail')}")
 
     def pull(self, agreement):
         body = {"@context": CONTEXT, "@type": "TransferRequest", "counterPartyAddress": f"{self.seller.public_url}/dsp/2025-1",
