@@ -54,8 +54,8 @@ static int read_filter(const struct jval *filter, struct db *db, struct arena *a
                        struct wanted *query, struct err *err)
 {
     const struct jval *spec = jval_at(filter, 0);
-    const bool is_spec =
-        jval_len(filter) == 1 && jtype_of(spec) == J_OBJECT && member(spec, "operandLeft") == NULL;
+    const bool is_spec = jval_len(filter) == 1 && jtype_of(spec) == J_OBJECT &&
+                         member(spec, "operandLeft") == NULL && member(spec, "operator") == NULL;
 
     if (jval_len(filter) == 0)
         return 0;

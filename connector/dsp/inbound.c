@@ -285,6 +285,14 @@ static int resumed(struct rq *rq, struct err *err)
  * --------------------------------------------------------------------------------------
  */
 
+/* For the answer to a message that cannot be decoded: its schema wants the pids all the same. */
+static struct str claimed_pid(const struct jval *root, const char *name)
+{
+    const struct str pid = jval_str(jval_get(root, name));
+
+    return pid.n <= LIMIT_ID ? pid : STR_NONE;
+}
+
 static int decode(struct inbound *in, struct err *err)
 {
     static const struct {
@@ -296,8 +304,11 @@ static int decode(struct inbound *in, struct err *err)
     };
     const struct jval *root;
 
-    if (rq_json(in->rq, &jlimits_default, &root, err) < 0 ||
-        message_decode(in->endpoint->form, root, in->rq->arena, &in->msg, err) < 0 ||
+    if (rq_json(in->rq, &jlimits_default, &root, err) < 0)
+        return err_ret(err);
+    in->msg.provider_pid = claimed_pid(root, "providerPid");
+    in->msg.consumer_pid = claimed_pid(root, "consumerPid");
+    if (message_decode(in->endpoint->form, root, in->rq->arena, &in->msg, err) < 0 ||
         message_key(in, err) < 0)
         return err_ret(err);
     in->message = in->endpoint->message;

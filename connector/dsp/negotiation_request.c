@@ -31,25 +31,32 @@ static int check_parties(const struct inbound *in, const struct policy *asked, s
     return 0;
 }
 
-static int decide(struct inbound *in, const struct policy *policy, struct policy_facts *facts,
-                  struct policy_decision *ret_decision, struct err *err)
+static void decide(const struct inbound *in, const struct policy *policy, int64_t agreed_us,
+                   const struct policy_facts *facts, struct policy_decision *ret_decision)
 {
-    const struct worker *worker = in->rq->thread;
-    const struct facts_about about = {.peer = &in->peer, .asset_id = in->process.asset_id};
     const struct policy_question question = {
         .action = POLICY_ACT_USE,
         .scope = POLICY_AT_NEGOTIATION,
         .now_us = in->now_us,
-        .agreement_us = POLICY_NO_TIME,
+        .agreement_us = agreed_us,
         .target = in->process.asset_id,
         .assignee = in->peer.id,
         .flags = POLICY_EMPTY_PERMITS | POLICY_DUTY_EVENTUAL,
     };
 
-    if (facts_gather(worker->db, policy, &about, in->now_us, in->rq->arena, facts, err) < 0)
-        return err_ret(err);
     policy_decide(policy, &question, facts, ret_decision);
-    return 0;
+}
+
+/* Once agreed, how long will it hold by itself? */
+static int64_t ends_us(const struct inbound *in, const struct policy *policy, int64_t agreed_us,
+                       const struct policy_facts *facts)
+{
+    struct policy_decision decision;
+
+    decide(in, policy, agreed_us, facts, &decision);
+    return decision.verdict == POLICY_DENY || decision.valid_until_us == POLICY_FOREVER
+               ? 0
+               : decision.valid_until_us;
 }
 
 static int refuse(struct inbound *in, const struct policy_decision *decision, struct err *err)
@@ -66,8 +73,8 @@ static int refuse(struct inbound *in, const struct policy_decision *decision, st
                           arena_str(in->rq->arena, buf_str(&reason)), in->rq->arena, err);
 }
 
-static int agree(struct inbound *in, struct str rules, const struct policy_decision *decision,
-                 struct err *err)
+static int agree(struct inbound *in, const struct policy *policy, struct str rules,
+                 const struct policy_facts *facts, struct err *err)
 {
     const struct worker *worker = in->rq->thread;
     struct arena *arena = in->rq->arena;
@@ -75,9 +82,9 @@ static int agree(struct inbound *in, struct str rules, const struct policy_decis
     struct agreeing agreeing = {
         .rules = rules,
         .agreed_us = in->now_us - in->now_us % US_PER_S,
-        .ends_us = decision->valid_until_us == POLICY_FOREVER ? 0 : decision->valid_until_us,
     };
 
+    agreeing.ends_us = ends_us(in, policy, agreeing.agreed_us, facts);
     in->follow = NM_AGREEMENT;
     if (dsp__find_order(worker->db, &in->process, agreeing.rules, in->now_us, arena,
                         &agreeing.order_id, err) < 0 ||
@@ -92,16 +99,19 @@ static int agree(struct inbound *in, struct str rules, const struct policy_decis
 static int answer(struct inbound *in, const struct policy *policy, struct str rules,
                   struct err *err)
 {
+    const struct worker *worker = in->rq->thread;
+    const struct facts_about about = {.peer = &in->peer, .asset_id = in->process.asset_id};
     struct policy_facts *facts = ARENA_NEW(in->rq->arena, struct policy_facts);
     struct policy_decision decision;
 
     if (facts == NULL)
         return err_set(err, E_NO_MEMORY, "", "facts");
-    if (decide(in, policy, facts, &decision, err) < 0)
+    if (facts_gather(worker->db, policy, &about, in->now_us, in->rq->arena, facts, err) < 0)
         return err_ret(err);
+    decide(in, policy, POLICY_NO_TIME, facts, &decision);
     if (decision.verdict == POLICY_DENY)
         return refuse(in, &decision, err);
-    return in->app->settings->auto_agree ? agree(in, rules, &decision, err) : 0;
+    return in->app->settings->auto_agree ? agree(in, policy, rules, facts, err) : 0;
 }
 
 int dsp__act_request(struct inbound *in, struct err *err)
