@@ -53,3 +53,13 @@ void dataplane_forget(struct dataplane *dataplane, struct str transfer_id, struc
  * the message's dataAddress. */
 MUST_CHECK int dataplane_edr_store(struct db *tx, struct str transfer_id,
                                    const struct jval *address, int64_t now_us, struct err *err);
+
+/*
+ * Consumer: asks the provider for a fresh token of a transfer and keeps it, unless the kept one is
+ * good for a while or cannot be renewed (with `force` always, or E_CONFLICT). `done` is called once,
+ * perhaps at once, from any thread, unless an error is returned. Errors: E_NOT_FOUND, E_CONFLICT.
+ */
+typedef void dataplane_renewed_fn(void *cls, const struct err *err);
+MUST_CHECK int dataplane_edr_renew(struct app *app, struct db *db, struct str transfer_id,
+                                   bool force, dataplane_renewed_fn *done, void *cls,
+                                   struct err *err);

@@ -4,6 +4,9 @@
 #pragma once
 
 #include "connector/dataplane/dataplane_private.h"
+#include "lib/base/timefmt.h"
+
+#define RENEW_BEFORE_US (15 * US_PER_S) /* before a token expires */
 
 /* A transfer as consumer with its endpoint. */
 struct endpoint {

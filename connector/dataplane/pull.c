@@ -16,7 +16,6 @@
 
 #include "lib/base/banned.h"
 
-#define RENEW_BEFORE_US (15 * US_PER_S)
 #define DEADLINE_US     US_PER_DAY
 #define MIN_RATE        1
 

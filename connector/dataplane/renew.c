@@ -205,3 +205,55 @@ void dataplane__renew(struct dataplane *dp, const struct endpoint *endpoint,
         finish(fresh, &err);
     }
 }
+
+/* -- for other units ----------------------------------------------------------------------------- */
+
+struct renew_call {
+    struct renewal_waiter waiter;
+    struct arena *arena; /* owned, with this */
+    dataplane_renewed_fn *done;
+    void *cls;
+};
+
+static void call_done(struct renewal_waiter *waiter)
+{
+    struct renew_call *call =
+        (struct renew_call *)((char *)waiter - offsetof(struct renew_call, waiter));
+    struct arena *arena = call->arena;
+
+    call->done(call->cls, &waiter->err);
+    arena_free(&arena);
+}
+
+static bool is_due(const struct endpoint *e, int64_t now_us)
+{
+    return e->expires_us > 0 && now_us + RENEW_BEFORE_US > e->expires_us;
+}
+
+int dataplane_edr_renew(struct app *app, struct db *db, struct str transfer_id, bool force,
+                        dataplane_renewed_fn *done, void *cls, struct err *err)
+{
+    AUTO(arena_free) struct arena *arena = arena_new(KIB(256));
+    struct renew_call *call = arena != NULL ? ARENA_NEW(arena, struct renew_call) : NULL;
+    struct endpoint e = {0};
+
+    if (call == NULL)
+        return err_set(err, E_NO_MEMORY, "", "renewal");
+    if (dataplane__endpoint_get(db, transfer_id, arena, &e, err) < 0)
+        return err_ret(err);
+    const bool possible =
+        e.refresh_token.n > 0 && e.refresh_endpoint.n > 0 && e.state == TP_STARTED;
+
+    if (force && !possible)
+        return err_tell(err, E_CONFLICT, "", "the transfer's token cannot be renewed");
+    if (!possible || (!force && !is_due(&e, env_wall_us(app->env)))) {
+        done(cls, &(const struct err){0});
+        return 0;
+    }
+    call->done = done;
+    call->cls = cls;
+    call->waiter = (struct renewal_waiter){.arena = arena, .done = call_done};
+    call->arena = MOVE(arena);
+    dataplane__renew(app->dataplane, &e, &call->waiter);
+    return 0;
+}

@@ -1,6 +1,10 @@
 /*
  * connector/mgmt/edr.c - /v3/edrs: endpoint data references that providers gave us
+ *
+ * A data address is given with a token that is good for a while: one about to expire is renewed first, unless
+ * auto_refresh=false.
  */
+#include "connector/dataplane/dataplane.h"
 #include "connector/mgmt/mgmt_private.h"
 #include "lib/base/timefmt.h"
 #include "sql_connector.h"
@@ -82,7 +86,7 @@ static void write_refresh(struct jw *w, const struct entry *e, int64_t now_us, s
         jw_kstr(w, "tx-auth:refreshAudience", e->provider_id);
 }
 
-int mgmt_edr_address(struct rq *rq, struct err *err)
+static int show_address(struct rq *rq, struct err *err)
 {
     AUTO(buf_done) struct buf body = buf_init(KIB(128));
     struct jw w = jw_init(&body);
@@ -112,6 +116,59 @@ int mgmt_edr_address(struct rq *rq, struct err *err)
     jw_object_end(&w);
     mgmt__reply(rq, &body);
     return 0;
+}
+
+/* -- renewing -------------------------------------------------------------------------------------------- */
+
+struct renewal {
+    struct rq *rq;
+    struct err err;
+};
+
+/* Where a renewal fails unasked, the caller gets the old token, which may still be good. */
+static void renewed(void *cls, const struct err *err)
+{
+    struct renewal *renewal = cls;
+
+    renewal->err = *err;
+    rq_resume(renewal->rq);
+}
+
+static int after_forced(struct rq *rq, struct err *err)
+{
+    const struct renewal *renewal = rq->cls;
+
+    if (renewal->err.code != E_OK) {
+        *err = renewal->err;
+        return err_ret(err);
+    }
+    return show_address(rq, err);
+}
+
+static int renew(struct rq *rq, bool force, http_handler *after, struct err *err)
+{
+    const struct worker *worker = rq->thread;
+    struct renewal *renewal = ARENA_NEW(rq->arena, struct renewal);
+
+    if (renewal == NULL)
+        return err_set(err, E_LIMIT, "", "memory of the request");
+    renewal->rq = rq;
+    rq->cls = renewal;
+    rq_suspend(rq, after);
+    return dataplane_edr_renew(rq->app, worker->db, rq_param(rq, "id"), force, renewed, renewal,
+                               err);
+}
+
+int mgmt_edr_address(struct rq *rq, struct err *err)
+{
+    if (str_eq_nocase(rq_query(rq, "auto_refresh"), STR("false")))
+        return show_address(rq, err);
+    return renew(rq, false, show_address, err);
+}
+
+int mgmt_edr_refresh(struct rq *rq, struct err *err)
+{
+    return renew(rq, true, after_forced, err);
 }
 
 struct edr_delete {

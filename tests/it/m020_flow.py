@@ -95,7 +95,24 @@ def check_edr(consumer, provider, pid, agreement, asset):
     address = consumer.edc.get(f"/v3/edrs/{pid}/dataaddress?auto_refresh=True").json
     tap.equal(wait_until(lambda: pull(provider, address).body == CONTENT, 10, "the provider serves with the EDR's token"), True,
               "the provider serves with the EDR's token")
-    return address
+    return check_renewal(consumer, provider, pid, address)
+
+
+def check_renewal(consumer, provider, pid, address):
+    path = f"/v3/edrs/{pid}/dataaddress"
+    tap.equal(consumer.edc.get(path).json["authorization"], address["authorization"], "a token that is good for a while stays")
+    fresh = consumer.edc.post(f"/v3/edrs/{pid}/refresh")
+    tap.status(fresh, 200, "POST …/refresh")
+    tap.ok(fresh.json["authorization"] != address["authorization"], "the token is another one")
+    tap.equal(pull(provider, fresh.json).body, CONTENT, "and serves")
+    consumer.sql("UPDATE edr SET expires_us = received_us")
+    tap.equal(consumer.edc.get(f"{path}?auto_refresh=False").json["authorization"], fresh.json["authorization"],
+              "auto_refresh=False gives what is there")
+    fresher = consumer.edc.get(f"{path}?auto_refresh=True").json
+    tap.ok(fresher["authorization"] != fresh.json["authorization"], "a token that is about to expire is renewed")
+    tap.equal(pull(provider, fresher).body, CONTENT, "and serves too")
+    tap.status(consumer.edc.post("/v3/edrs/none/refresh"), 404, "an unknown transfer has nothing to refresh")
+    return fresher
 
 
 def scenario():
