@@ -74,7 +74,7 @@ static int read_period(struct rq *rq, struct period *p, struct err *err)
     struct range range = {0};
     char span[96];
 
-    p->name = rq_param(rq, "period");
+    p->name = rq_param(rq, "name");
     if (!is_name(p->name))
         return err_tell(err, E_INVALID, "", "a period's name is 1 to %d letters, digits or '-'",
                         NAME_MAX_N);
