@@ -1,32 +1,43 @@
 /*
- * cli/verify.h - the offline verifier: recomputes everything from a mirror of the audit log, trusting nobody
+ * cli/verify.h - the offline verifier: recomputes everything from a mirror of the audit log,
+ * trusting nobody
  *
- * A mirror (made by `naru audit pull`) holds: key (verifier key of the log), broker-key.json (JWK of the data bank), checkpoint (the newest), checkpoints/<size> (each that was ever
- * pulled), tile/<level>/<n> and tile/entries/<n>[.p/<w>] as C2SP names them. Steps, each adding findings:
- *   1 verify_log   signatures of checkpoints, entries against tiles, tiles against each other and the root, consistency with every earlier checkpoint
- *   2 verify_facts canonical form and kind of every entry; participants, plans, orders, agreements, batches (signature over the rebuilt bytes), receipts
- *   3 verify_money ledger replay (accounts, holds, limits, trial balance), matching of both meters, rating of every document line
+ * A mirror, made by `naru audit pull`, is a folder with
+ *   key                  verifier key of the log, from the first pull
+ *   checkpoint           the newest signed note
+ *   checkpoints/…        each note that was ever pulled, named by its size
+ *   tile/<level>/<n>, tile/entries/<n>, narrower ones with ".p/<width>": as C2SP tlog-tiles has it
+ *
+ * Steps, each adding findings:
+ *   1 verify_log    signatures of checkpoints, entries against tiles, tiles against each other and
+ *                   the root, consistency with every earlier checkpoint
+ *   2 verify_facts  entry by entry in the order of the log: form, participants, plans, orders,
+ *                   agreements, batches, receipts, matching, ledger, documents
+ *   3 verify_money  what must hold at the end: holds, unexplained postings, balances, payouts
  */
 #pragma once
 
 #include "lib/base/arena.h"
 #include "lib/base/err.h"
+#include "lib/base/limits.h"
 #include "lib/base/str.h"
 #include "lib/tlog/note.h"
 #include "lib/wire/entry.h"
 
-#define FINDINGS_MAX 1000 /* kept with text; further ones are only counted */
+#define FINDINGS_MAX      1000 /* kept with text; further ones are only counted */
+#define VERIFY_BUNDLE_MAX MIB(17)
 
 struct finding {
-    int64_t entry; /* log index, -1 if it is about no single entry */
-    const char *
-        check; /* "log", "checkpoint", "entry", "batch", "receipt", "ledger", "match", "rating", … */
+    int64_t entry;     /* log index, -1 if it is about no single entry */
+    const char *check; /* "log", "checkpoint", "entry", "batch", "receipt", "ledger", … */
     struct str text;
 };
 
 struct verify {
     const char *folder;
     struct arena *arena; /* everything found and kept, freed with the run */
+    struct str
+        expected_key; /* what the log's key must be; STR_NONE: that of the mirror is believed */
     struct note_verifier log_key;
     uint64_t size;     /* entries under the newest checkpoint */
     struct str *lines; /* the entries, borrowed from `arena`; lines[i].p NULL: missing */
@@ -34,7 +45,7 @@ struct verify {
     size_t n_findings; /* all, also those not kept */
     /* figures of the report */
     int64_t receipts, receipts_missing, transfers, documents;
-    void (*progress)(void *cls, uint64_t done, uint64_t all);
+    void (*progress)(void *cls, uint64_t done, uint64_t all); /* NULL: none */
     void *progress_cls;
 };
 
@@ -42,7 +53,10 @@ struct verify {
 void verify_find(struct verify *v, int64_t entry, const char *check, const char *format, ...)
     PRINTF_LIKE(4, 5);
 
-/* Errors: only what makes verifying impossible (no mirror, unreadable files): E_IO, E_NOT_FOUND, E_NO_MEMORY. */
+/*
+ * Errors: only what makes verifying impossible (no mirror, unreadable files): E_IO, E_NOT_FOUND,
+ * E_INVALID (the key), E_NO_MEMORY.
+ */
 MUST_CHECK int verify_log(struct verify *v, struct err *err);
 struct facts;
 MUST_CHECK int verify_facts(struct verify *v, struct facts *ret_facts, struct err *err);

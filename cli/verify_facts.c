@@ -1,28 +1,32 @@
 /*
  * cli/verify_facts.c - step 2 of the verifier: what the entries say, and whether they fit each other
  *
- * 1 Every entry is canonical, of a known kind, with known members, and not older than two minutes before its predecessor's time. 2 A participant applies once, and is decided after it applied. 3 A
- * plan's text has the hash that names it. 4 An order's versions ascend by one through the states that follow each other. 5 An agreement is reported by the party of its role. 6 A
- * batch is signed by its reporter, and the lines in the log, accepted and refused, give the bytes that were signed. 7 A receipt belongs to such a batch, comes from the party of
- * its role, and occurs once per event and role, and once per number. Numbers that are missing are counted, not held against the log: their receipts have not come.
+ * 1 Every entry is canonical, of a known kind, with known members, and not more than two minutes
+ *   older than an entry before it.
+ * 2 A participant applies once, and is decided and given credentials after it applied.
+ * 3 A plan's text has the hash that names it.
+ * 4 A dataset's versions ascend, belong to one provider and offer plans of the log.
+ * 5 An order is of a plan that its dataset offers, holds what the plan's quote says, and its versions
+ *   ascend by one through states that follow each other.
+ * 6 An agreement is reported once by each party; an order is active only if both reports are equal,
+ *   and from the instant that its provider reported.
+ * Batches, receipts and matching: verify_usage.c. Ledger: verify_ledger.c. Documents:
+ * verify_documents.c.
  */
 #include "cli/verify_private.h"
-#include "lib/base/limits.h"
-#include "lib/base/timefmt.h"
 #include "lib/crypto/hash.h"
-#include "lib/crypto/jws.h"
 
 #include "lib/base/banned.h"
 
-#define BACKWARDS_US                                                                               \
-    (2 *                                                                                           \
-     US_PER_MIN) /* entries of concurrent transactions are sealed in the order of their commits */
+#define PLAN_TEXT     KIB(64)
+#define SCRATCH_BYTES KIB(16)
+#define PROGRESS_STEP 16384
 
-struct str verify__text(struct verify *v, const struct entry *entry, const char *member)
+/* -- helpers ------------------------------------------------------------------------------------- */
+
+struct str verify__text(const struct entry *entry, const char *member)
 {
-    const struct str text = jval_str(jval_get(entry->body, member));
-
-    return str_present(text) ? arena_str(v->arena, text) : STR_NONE;
+    return jval_str(jval_get(entry->body, member));
 }
 
 int64_t verify__number(const struct entry *entry, const char *member)
@@ -36,70 +40,112 @@ int64_t verify__time(const struct entry *entry, const char *member)
 {
     int64_t us = 0;
 
-    return time_parse(jval_str(jval_get(entry->body, member)), &us) ? us : 0;
+    return time_parse(verify__text(entry, member), &us) ? us : 0;
 }
 
-/* A new zeroed value under a key that is in the arena; NULL without memory. */
-static void *add(struct facts *f, struct strmap *map, struct str key, size_t size)
+struct str verify__keep(struct facts *f, struct str text)
+{
+    return str_present(text) ? arena_str(f->v->arena, text) : STR("");
+}
+
+struct str verify__pair(struct facts *f, struct str a, struct str b)
+{
+    buf_reset(&f->scratch);
+    buf_add_str(&f->scratch, a);
+    buf_add_char(&f->scratch, '\n');
+    buf_add_str(&f->scratch, b);
+    return buf_str(&f->scratch);
+}
+
+void *verify__add(struct facts *f, struct strmap *map, struct str key, size_t size)
 {
     void *value = arena_alloc(f->v->arena, size);
 
-    return value != NULL && strmap_add(map, key, value) ? value : NULL;
+    return value != NULL && str_present(key) && strmap_add(map, key, value) ? value : NULL;
 }
 
-static struct str pair(struct facts *f, struct str a, struct str b)
+struct str verify__derive(struct facts *f, struct str a, struct str b, struct str c)
 {
-    return arena_printf(f->v->arena, "%.*s\n%.*s", STR_ARG(a), STR_ARG(b));
+    const struct str parts[] = {a, STR("|"), b, STR("|"), c};
+    struct hash *hash = hash_begin();
+    uint8_t digest[SHA256_LEN];
+
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+        hash_add(hash, parts[i].p, parts[i].n);
+    hash_end(&hash, digest);
+    return arena_str(f->v->arena, str_c(uuid_format(uuid_v8_from(digest)).c));
 }
 
-/* -- participants and plans ---------------------------------------------------------------------- */
+struct str verify__account_id(struct facts *f, struct str owner, struct str code,
+                              struct str currency)
+{
+    static const struct uuid operator_id; /* zero */
+
+    return verify__derive(f, owner.n > 0 ? owner : str_c(uuid_format(operator_id).c), code,
+                          currency);
+}
+
+int64_t verify__active_end(struct facts *f, const struct known_order *o, int64_t at_us,
+                           bool *ret_unsure)
+{
+    const struct known_report *r =
+        strmap_find(&f->reports, verify__pair(f, o->agreement, STR("provider")));
+    const int64_t ends_us = r != NULL ? r->ends_us : 0;
+
+    *ret_unsure = o->changed_us > at_us - VERIFY_OVERLAP_US;
+    if (o->ended_us == 0 || (ends_us != 0 && ends_us < o->ended_us))
+        return ends_us;
+    return o->ended_us;
+}
+
+/* -- participants, plans, datasets --------------------------------------------------------------- */
 
 static void participant_applied(struct facts *f, int64_t at, const struct entry *e)
 {
-    const struct str id = verify__text(f->v, e, "participant");
+    const struct str id = verify__keep(f, verify__text(e, "participant"));
     struct known_participant *p;
     struct err err = {0};
 
     if (strmap_find(&f->participants, id) != NULL) {
-        verify_find(f->v, at, "entry", "participant %.*s applies a second time", STR_ARG(id));
+        verify_find(f->v, at, "participant", "participant %.*s applies a second time", STR_ARG(id));
         return;
     }
-    p = add(f, &f->participants, id, sizeof(*p));
+    p = verify__add(f, &f->participants, id, sizeof(*p));
     if (p == NULL)
         return;
     p->participant = id;
-    p->did = verify__text(f->v, e, "did");
+    p->did = verify__keep(f, verify__text(e, "did"));
     if (key_from_jwk(jval_get(e->body, "jwk"), &p->key, &err) < 0)
-        verify_find(f->v, at, "entry", "the key of participant %.*s cannot be read", STR_ARG(id));
+        verify_find(f->v, at, "participant", "the key of participant %.*s cannot be read",
+                    STR_ARG(id));
 }
 
-static void participant_decided(struct facts *f, int64_t at, const struct entry *e)
+static void participant_known(struct facts *f, int64_t at, const struct entry *e)
 {
-    const struct str id = verify__text(f->v, e, "participant");
-    struct known_participant *p = strmap_find(&f->participants, id);
+    const struct str id = verify__text(e, "participant");
 
-    if (p == NULL)
-        verify_find(f->v, at, "entry", "participant %.*s is decided but never applied",
-                    STR_ARG(id));
-    else
-        p->active = str_eq(verify__text(f->v, e, "state"), STR("active"));
+    if (strmap_find(&f->participants, id) == NULL)
+        verify_find(f->v, at, "participant", "participant %.*s has never applied", STR_ARG(id));
 }
 
 static void plan_registered(struct facts *f, int64_t at, const struct entry *e)
 {
-    const struct str hash = verify__text(f->v, e, "plan");
-    AUTO(buf_done) struct buf text = buf_init(KIB(64));
+    const struct str hash = verify__keep(f, verify__text(e, "plan"));
+    AUTO(buf_done) struct buf text = buf_init(PLAN_TEXT);
     struct known_plan *plan;
     uint8_t own[SHA256_LEN];
     struct err err = {0};
 
     jval_canonical(&text, jval_get(e->body, "text"));
-    sha256(text.p != NULL ? text.p : "", text.n, own);
+    sha256(buf_str(&text).p, text.n, own);
     if (!str_eq_c(hash, hash_hex(own).c))
-        verify_find(f->v, at, "plan", "plan %.*s: its text has another hash", STR_ARG(hash));
-    if (strmap_find(&f->plans, hash) != NULL)
+        verify_find(f->v, at, "plan", "plan %.*s: its text has the hash %s", STR_ARG(hash),
+                    hash_hex(own).c);
+    if (strmap_find(&f->plans, hash) != NULL) {
+        verify_find(f->v, at, "plan", "plan %.*s is registered twice", STR_ARG(hash));
         return;
-    plan = add(f, &f->plans, hash, sizeof(*plan));
+    }
+    plan = verify__add(f, &f->plans, hash, sizeof(*plan));
     if (plan == NULL)
         return;
     plan->hash = hash;
@@ -107,7 +153,48 @@ static void plan_registered(struct facts *f, int64_t at, const struct entry *e)
         verify_find(f->v, at, "plan", "plan %.*s cannot be read: %s", STR_ARG(hash), err.text);
 }
 
-/* -- orders and agreements ----------------------------------------------------------------------- */
+static void offer(struct facts *f, int64_t at, struct known_dataset *d, struct str plan)
+{
+    const struct str key = verify__pair(f, d->dataset, plan);
+
+    if (strmap_find(&f->plans, plan) == NULL)
+        verify_find(f->v, at, "dataset", "plan %.*s is not in the log", STR_ARG(plan));
+    if (strmap_find(&f->offers, key) != NULL)
+        return;
+    if (!strmap_add(&f->offers, verify__keep(f, key), d))
+        verify_find(f->v, at, "dataset", "out of memory");
+}
+
+static void dataset_published(struct facts *f, int64_t at, const struct entry *e)
+{
+    const struct str id = verify__text(e, "dataset");
+    const struct jval *plans = jval_get(e->body, "plans");
+    struct known_dataset *d = strmap_find(&f->datasets, id);
+
+    if (d == NULL) {
+        const struct str key = verify__keep(f, id);
+
+        d = verify__add(f, &f->datasets, key, sizeof(*d));
+        if (d == NULL)
+            return;
+        d->dataset = key;
+        d->provider = verify__keep(f, verify__text(e, "provider"));
+        if (strmap_find(&f->participants, d->provider) == NULL)
+            verify_find(f->v, at, "dataset", "its provider has never applied");
+    }
+    if (!str_eq(d->provider, verify__text(e, "provider")))
+        verify_find(f->v, at, "dataset", "dataset %.*s belongs to another provider", STR_ARG(id));
+    for (size_t i = 0; i < jval_len(plans); i++)
+        offer(f, at, d, jval_str(jval_at(plans, i)));
+}
+
+static void dataset_withdrawn(struct facts *f, int64_t at, const struct entry *e)
+{
+    if (strmap_find(&f->datasets, verify__text(e, "dataset")) == NULL)
+        verify_find(f->v, at, "dataset", "a dataset is withdrawn that was never published");
+}
+
+/* -- orders -------------------------------------------------------------------------------------- */
 
 /* What may follow a state; the first version is `open`. */
 static const struct {
@@ -133,340 +220,248 @@ static bool may_follow(struct str from, struct str to)
     return false;
 }
 
-static void order_first(struct facts *f, int64_t at, const struct entry *e, struct str id)
+/* The terms of an order are those of its plan. */
+static void check_terms(struct facts *f, int64_t at, const struct entry *e,
+                        const struct known_order *o)
 {
-    struct known_order *o = add(f, &f->orders, id, sizeof(*o));
+    const struct rating *quote;
+    struct err err = {0};
+
+    if (o->plan == NULL) {
+        verify_find(f->v, at, "order", "order %.*s names a plan that is not in the log",
+                    STR_ARG(o->order));
+        return;
+    }
+    if (rating_quote(o->plan, f->v->arena, &quote, &err) < 0 || quote->total_minor != o->hold_minor)
+        verify_find(f->v, at, "order", "order %.*s holds %lld, its plan's quote is %lld",
+                    STR_ARG(o->order), (long long)o->hold_minor,
+                    (long long)(err.code == E_OK ? quote->total_minor : -1));
+    if (!str_eq_c(o->currency, o->plan->currency->code) ||
+        !str_eq_c(verify__text(e, "matching_rule"), match_rule_names[o->plan->match_rule]) ||
+        verify__number(e, "tolerance_ppm") != o->plan->tolerance_ppm)
+        verify_find(f->v, at, "order", "order %.*s: currency or matching is not its plan's",
+                    STR_ARG(o->order));
+}
+
+static void order_first(struct facts *f, int64_t at, const struct entry *e)
+{
+    const struct str id = verify__keep(f, verify__text(e, "order"));
+    struct known_order *o = verify__add(f, &f->orders, id, sizeof(*o));
+    const struct str dataset = verify__text(e, "dataset");
+    const struct known_dataset *d = strmap_find(&f->datasets, dataset);
+    const struct known_plan *plan;
 
     if (o == NULL)
         return;
     o->order = id;
-    o->plan = verify__text(f->v, e, "plan");
-    o->provider = verify__text(f->v, e, "provider");
-    o->consumer = verify__text(f->v, e, "consumer");
-    o->state = verify__text(f->v, e, "state");
+    o->plan_hash = verify__keep(f, verify__text(e, "plan"));
+    o->provider = verify__keep(f, verify__text(e, "provider"));
+    o->consumer = verify__keep(f, verify__text(e, "consumer"));
+    o->state = verify__keep(f, verify__text(e, "state"));
+    o->currency = verify__keep(f, verify__text(e, "currency"));
+    o->agreement = STR("");
     o->version = verify__number(e, "version");
     o->hold_minor = verify__number(e, "hold_minor");
-    o->matching_rule = verify__text(f->v, e, "matching_rule");
-    o->tolerance_ppm = verify__number(e, "tolerance_ppm");
     o->entry = at;
+    o->changed_us = e->at_us;
+    plan = strmap_find(&f->plans, o->plan_hash);
+    o->plan = plan != NULL ? plan->plan : NULL;
     if (!str_eq(o->state, STR("open")) || o->version != 1)
         verify_find(f->v, at, "order", "order %.*s begins as version %lld, '%.*s'", STR_ARG(id),
                     (long long)o->version, STR_ARG(o->state));
-    if (strmap_find(&f->plans, o->plan) == NULL)
-        verify_find(f->v, at, "order", "order %.*s names a plan that is not in the log",
+    if (d == NULL || !str_eq(d->provider, o->provider) ||
+        strmap_find(&f->offers, verify__pair(f, dataset, o->plan_hash)) == NULL)
+        verify_find(f->v, at, "order", "order %.*s: this provider has not offered this plan",
                     STR_ARG(id));
+    if (strmap_find(&f->participants, o->consumer) == NULL)
+        verify_find(f->v, at, "order", "order %.*s: its consumer has never applied", STR_ARG(id));
+    check_terms(f, at, e, o);
+}
+
+static void bind(struct facts *f, int64_t at, struct known_order *o, struct str agreement)
+{
+    if (agreement.n == 0 || str_eq(agreement, o->agreement))
+        return;
+    if (o->agreement.n > 0) {
+        verify_find(f->v, at, "order", "order %.*s changes its agreement", STR_ARG(o->order));
+        return;
+    }
+    o->agreement = verify__keep(f, agreement);
+    if (strmap_find(&f->agreements_of_orders, agreement) != NULL)
+        verify_find(f->v, at, "order", "agreement %.*s is bound to two orders", STR_ARG(agreement));
+    else if (!strmap_add(&f->agreements_of_orders, o->agreement, o))
+        verify_find(f->v, at, "order", "out of memory");
+}
+
+/* Rule 6, once the order has become active. */
+static void check_active(struct facts *f, int64_t at, const struct known_order *o)
+{
+    const struct known_report *provider =
+        strmap_find(&f->reports, verify__pair(f, o->agreement, STR("provider")));
+    const struct known_report *consumer =
+        strmap_find(&f->reports, verify__pair(f, o->agreement, STR("consumer")));
+
+    if (provider == NULL || consumer == NULL || !str_eq(provider->hash, consumer->hash))
+        verify_find(f->v, at, "order", "order %.*s is active without two equal reports",
+                    STR_ARG(o->order));
+    else if (o->active_us != provider->agreed_us)
+        verify_find(f->v, at, "order", "order %.*s is active from another instant than reported",
+                    STR_ARG(o->order));
 }
 
 static void order_changed(struct facts *f, int64_t at, const struct entry *e)
 {
-    const struct str id = verify__text(f->v, e, "order");
-    const struct str state = verify__text(f->v, e, "state");
-    const struct str agreement = verify__text(f->v, e, "agreement");
-    struct known_order *o = strmap_find(&f->orders, id);
+    struct known_order *o = strmap_find(&f->orders, verify__text(e, "order"));
+    const struct str state = verify__text(e, "state");
+    const int64_t version = verify__number(e, "version");
 
     if (o == NULL) {
-        order_first(f, at, e, id);
+        order_first(f, at, e);
         return;
     }
-    if (verify__number(e, "version") != o->version + 1)
-        verify_find(f->v, at, "order", "order %.*s: version %lld after %lld", STR_ARG(id),
-                    (long long)verify__number(e, "version"), (long long)o->version);
+    if (version != o->version + 1)
+        verify_find(f->v, at, "order", "order %.*s: version %lld after %lld", STR_ARG(o->order),
+                    (long long)version, (long long)o->version);
     if (!may_follow(o->state, state))
-        verify_find(f->v, at, "order", "order %.*s: '%.*s' cannot follow '%.*s'", STR_ARG(id),
+        verify_find(f->v, at, "order", "order %.*s: '%.*s' cannot follow '%.*s'", STR_ARG(o->order),
                     STR_ARG(state), STR_ARG(o->state));
-    if (!str_eq(verify__text(f->v, e, "plan"), o->plan) ||
-        !str_eq(verify__text(f->v, e, "consumer"), o->consumer) ||
-        !str_eq(verify__text(f->v, e, "provider"), o->provider))
-        verify_find(f->v, at, "order", "order %.*s: plan or parties changed", STR_ARG(id));
-    o->version = verify__number(e, "version");
-    o->state = state;
+    if (!str_eq(verify__text(e, "plan"), o->plan_hash) ||
+        !str_eq(verify__text(e, "consumer"), o->consumer) ||
+        !str_eq(verify__text(e, "provider"), o->provider) ||
+        !str_eq(verify__text(e, "currency"), o->currency) ||
+        verify__number(e, "hold_minor") != o->hold_minor)
+        verify_find(f->v, at, "order", "order %.*s: plan, parties or hold changed",
+                    STR_ARG(o->order));
+    o->version = version;
+    o->state = verify__keep(f, state);
+    o->changed_us = e->at_us;
     if (verify__time(e, "active_at") != 0)
         o->active_us = verify__time(e, "active_at");
     if (verify__time(e, "ended_at") != 0)
         o->ended_us = verify__time(e, "ended_at");
-    if (agreement.n > 0 && o->agreement.n == 0) {
-        o->agreement = agreement;
-        if (strmap_find(&f->agreements_of_orders, agreement) != NULL)
-            verify_find(f->v, at, "order", "agreement %.*s is bound to two orders",
-                        STR_ARG(agreement));
-        else if (!strmap_add(&f->agreements_of_orders, agreement, o))
-            verify_find(f->v, at, "order", "out of memory");
-    }
+    bind(f, at, o, verify__text(e, "agreement"));
+    if (str_eq(state, STR("active")))
+        check_active(f, at, o);
 }
 
 static void agreement_reported(struct facts *f, int64_t at, const struct entry *e)
 {
-    const struct str role = verify__text(f->v, e, "role");
-    const struct str key = pair(f, verify__text(f->v, e, "agreement"), role);
-    const struct known_order *o = strmap_find(&f->orders, verify__text(f->v, e, "order"));
+    const struct str role = verify__text(e, "role");
+    const struct str key = verify__keep(f, verify__pair(f, verify__text(e, "agreement"), role));
+    const struct known_order *o = strmap_find(&f->orders, verify__text(e, "order"));
     struct known_report *r;
 
     if (strmap_find(&f->reports, key) != NULL) {
-        verify_find(f->v, at, "agreement", "reported twice by its %.*s", STR_ARG(role));
+        verify_find(f->v, at, "agreement", "it is reported twice by its %.*s", STR_ARG(role));
         return;
     }
-    r = add(f, &f->reports, key, sizeof(*r));
+    r = verify__add(f, &f->reports, key, sizeof(*r));
     if (r == NULL)
         return;
     r->key = key;
-    r->participant = verify__text(f->v, e, "participant");
-    r->hash = verify__text(f->v, e, "hash");
+    r->participant = verify__keep(f, verify__text(e, "participant"));
+    r->hash = verify__keep(f, verify__text(e, "hash"));
     r->agreed_us = verify__time(e, "agreed_at");
     r->ends_us = verify__time(e, "ends_at");
+    r->logged_us = e->at_us;
     if (strmap_find(&f->participants, r->participant) == NULL)
-        verify_find(f->v, at, "agreement", "its reporter is no participant");
+        verify_find(f->v, at, "agreement", "its reporter has never applied");
     if (o != NULL &&
         !str_eq(r->participant, str_eq(role, STR("provider")) ? o->provider : o->consumer))
-        verify_find(f->v, at, "agreement", "its reporter is not the %.*s of the order",
-                    STR_ARG(role));
-}
-
-/* -- batches and receipts ------------------------------------------------------------------------ */
-
-static void check_signature(struct facts *f, int64_t at, const struct known_batch *b,
-                            struct str signature)
-{
-    const struct known_participant *p = strmap_find(&f->participants, b->reporter);
-    AUTO(arena_free) struct arena *arena = arena_new(KIB(256));
-    struct wire_batch said = {0};
-    struct err err = {0};
-    struct jws jws;
-
-    if (p == NULL || p->key == NULL) {
-        verify_find(f->v, at, "batch", "its reporter is not known");
-        return;
-    }
-    if (arena == NULL)
-        return;
-    if (jws_parse(signature, arena, &jws, &err) < 0 || jws_verify(&jws, p->key, &err) < 0) {
-        verify_find(f->v, at, "batch", "the reporter's signature does not hold");
-        return;
-    }
-    if (object_parse(&wire_batch_object, jws.payload, &jlimits_default, arena, &said, &err) < 0 ||
-        !str_eq(said.batch, b->batch) || !str_eq(said.reporter, p->did) || said.lines != b->lines)
-        verify_find(f->v, at, "batch", "the reporter signed another batch");
-}
-
-static void batch_accepted(struct facts *f, int64_t at, const struct entry *e)
-{
-    const struct str id = verify__text(f->v, e, "batch");
-    const int64_t lines = verify__number(e, "lines");
-    struct known_batch *b;
-
-    if (strmap_find(&f->batches, id) != NULL) {
-        verify_find(f->v, at, "batch", "accepted twice");
-        return;
-    }
-    if (lines < 1 || lines > LIMIT_BATCH_LINES) {
-        verify_find(f->v, at, "batch", "%lld lines", (long long)lines);
-        return;
-    }
-    b = add(f, &f->batches, id, sizeof(*b));
-    if (b == NULL)
-        return;
-    b->batch = id;
-    b->reporter = verify__text(f->v, e, "reporter");
-    b->lines = lines;
-    b->entry = at;
-    b->texts = ARENA_ARRAY(f->v->arena, struct str, (size_t)lines);
-    check_signature(f, at, b, jval_str(jval_get(e->body, "signature")));
-}
-
-/* Line numbers count from 1. */
-static struct known_batch *line_of(struct facts *f, int64_t at, const struct entry *e,
-                                   struct str text)
-{
-    struct known_batch *b = strmap_find(&f->batches, verify__text(f->v, e, "batch"));
-    const int64_t line = verify__number(e, "line");
-
-    if (b == NULL || b->texts == NULL) {
-        verify_find(f->v, at, "receipt", "its batch is not in the log");
-        return NULL;
-    }
-    if (line < 1 || line > b->lines || str_present(b->texts[line - 1])) {
-        verify_find(f->v, at, "receipt", "line %lld of its batch is there already or not at all",
-                    (long long)line);
-        return NULL;
-    }
-    b->texts[line - 1] = text;
-    b->seen++;
-    return b;
-}
-
-static void check_number(struct facts *f, int64_t at, const struct wire_receipt *r)
-{
-    const struct str key = pair(f, r->agreement, str_c(party_role_names[r->role]));
-    struct known_sequence *s = strmap_find(&f->sequences, key);
-    const struct str seq = arena_printf(f->v->arena, "%lld", (long long)r->seq);
-
-    if (s == NULL && (s = add(f, &f->sequences, key, sizeof(*s))) == NULL)
-        return;
-    s->key = key;
-    if (strmap_find(&s->seen, seq) != NULL) {
-        verify_find(f->v, at, "receipt", "number %lld of its reporter is used twice",
-                    (long long)r->seq);
-        return;
-    }
-    if (!strmap_add(&s->seen, seq, s))
-        return;
-    s->count++;
-    if (r->seq > s->highest)
-        s->highest = r->seq;
-}
-
-static void keep_receipt(struct facts *f, int64_t at, const struct known_batch *b,
-                         const struct wire_receipt *r)
-{
-    const struct str key = pair(f, arena_str(f->v->arena, str_c(uuid_format(r->event).c)),
-                                str_c(party_role_names[r->role]));
-    const struct known_report *report =
-        strmap_find(&f->reports, pair(f, r->agreement, str_c(party_role_names[r->role])));
-    struct known_receipt *known;
-
-    if (report == NULL || !str_eq(report->participant, b->reporter))
-        verify_find(f->v, at, "receipt", "its reporter is not the %s of agreement %.*s",
-                    party_role_names[r->role], STR_ARG(r->agreement));
-    if (strmap_find(&f->receipts, key) != NULL) {
-        verify_find(f->v, at, "receipt", "event %s counted twice for its %s",
-                    uuid_format(r->event).c, party_role_names[r->role]);
-        return;
-    }
-    known = add(f, &f->receipts, key, sizeof(*known));
-    if (known == NULL)
-        return;
-    known->key = key;
-    known->receipt = *r;
-    known->entry = at;
-    f->v->receipts++;
-    check_number(f, at, r);
-}
-
-static void receipt_accepted(struct facts *f, int64_t at, const struct entry *e)
-{
-    AUTO(buf_done) struct buf text = buf_init(KIB(64));
-    const struct known_batch *b;
-    struct wire_receipt r = {0};
-    struct err err = {0};
-    struct str line;
-
-    jval_canonical(&text, jval_get(e->body, "receipt"));
-    line = arena_str(f->v->arena, buf_str(&text));
-    b = line_of(f, at, e, line);
-    if (b == NULL)
-        return;
-    if (object_parse(&wire_receipt_object, line, &jlimits_default, f->v->arena, &r, &err) < 0 ||
-        wire_receipt_check(&r, &err) < 0) {
-        verify_find(f->v, at, "receipt", "not a valid receipt: %s", err.text);
-        return;
-    }
-    keep_receipt(f, at, b, &r);
-}
-
-static void receipt_refused(struct facts *f, int64_t at, const struct entry *e)
-{
-    (void)line_of(f, at, e, verify__text(f->v, e, "text"));
+        verify_find(f->v, at, "agreement", "its reporter is not the %.*s of order %.*s",
+                    STR_ARG(role), STR_ARG(o->order));
+    if (o == NULL && verify__text(e, "order").n > 0)
+        verify_find(f->v, at, "agreement", "its order is not in the log");
 }
 
 /* -- all ----------------------------------------------------------------------------------------- */
 
-static const struct {
-    enum entry_kind kind;
-    void (*check)(struct facts *f, int64_t at, const struct entry *e);
-} checks[] = {
-    {ENTRY_PARTICIPANT_APPLIED, participant_applied},
-    {ENTRY_PARTICIPANT_DECIDED, participant_decided},
-    {ENTRY_PLAN_REGISTERED,     plan_registered    },
-    {ENTRY_ORDER_CHANGED,       order_changed      },
-    {ENTRY_AGREEMENT_REPORTED,  agreement_reported },
-    {ENTRY_BATCH_ACCEPTED,      batch_accepted     },
-    {ENTRY_RECEIPT_ACCEPTED,    receipt_accepted   },
-    {ENTRY_RECEIPT_REFUSED,     receipt_refused    },
+/* Kinds without a row tell of something that has no consequence in the log. */
+static verify__check *const checks[ENTRY__COUNT] = {
+    [ENTRY_PARTICIPANT_APPLIED] = participant_applied,
+    [ENTRY_PARTICIPANT_DECIDED] = participant_known,
+    [ENTRY_CREDENTIAL_ISSUED] = participant_known,
+    [ENTRY_PLAN_REGISTERED] = plan_registered,
+    [ENTRY_DATASET_PUBLISHED] = dataset_published,
+    [ENTRY_DATASET_WITHDRAWN] = dataset_withdrawn,
+    [ENTRY_ORDER_CHANGED] = order_changed,
+    [ENTRY_AGREEMENT_REPORTED] = agreement_reported,
+    [ENTRY_BATCH_ACCEPTED] = verify__batch_accepted,
+    [ENTRY_RECEIPT_ACCEPTED] = verify__receipt_accepted,
+    [ENTRY_RECEIPT_REFUSED] = verify__receipt_refused,
+    [ENTRY_ACCOUNT_OPENED] = verify__account_opened,
+    [ENTRY_TRANSFER_POSTED] = verify__transfer_posted,
+    [ENTRY_EVENT_BILLED] = verify__event_billed,
+    [ENTRY_DOCUMENT_ISSUED] = verify__document_issued,
+    [ENTRY_PAYOUT_ORDERED] = verify__payout_ordered,
+    [ENTRY_PERIOD_CLOSED] = verify__period_closed,
 };
 
-static void check_batches(struct facts *f)
+static void check_entry(struct facts *f, uint64_t i, int64_t *newest_us)
 {
-    const struct known_batch *b;
-    size_t pos = 0;
+    AUTO(jdoc_free) struct jdoc *doc = NULL;
+    struct entry entry;
+    struct err why = {0};
 
-    while ((b = strmap_next(&f->batches, &pos)) != NULL) {
-        struct hash *hash;
-        uint8_t sum[SHA256_LEN];
-        struct str said = b->batch;
-
-        if (b->texts == NULL || b->seen != b->lines) {
-            verify_find(f->v, b->entry, "batch", "%lld of its %lld lines are in the log",
-                        (long long)b->seen, (long long)b->lines);
-            continue;
-        }
-        hash = hash_begin();
-        for (int64_t i = 0; i < b->lines; i++) {
-            hash_add(hash, b->texts[i].p, b->texts[i].n);
-            hash_add(hash, "\n", 1);
-        }
-        hash_end(&hash, sum);
-        (void)str_cut(&said, ':');
-        if (!str_eq_c(str_present(said) ? said : b->batch, hash_hex(sum).c))
-            verify_find(f->v, b->entry, "batch",
-                        "its lines are not the bytes that the reporter signed");
+    if (!str_present(f->v->lines[i]))
+        return; /* step 1 has said that it is missing */
+    if (entry_read(f->v->lines[i], &doc, &entry, &why) < 0) {
+        verify_find(f->v, (int64_t)i, "entry", "%s", why.text);
+        return;
     }
-}
-
-static void count_missing(struct facts *f)
-{
-    const struct known_sequence *s;
-    size_t pos = 0;
-
-    while ((s = strmap_next(&f->sequences, &pos)) != NULL)
-        f->v->receipts_missing += s->highest - s->count;
+    if (entry.at_us < *newest_us - VERIFY_OVERLAP_US)
+        verify_find(f->v, (int64_t)i, "entry",
+                    "its time %s lies before that of entries that were sealed earlier",
+                    time_format(entry.at_us).c);
+    if (entry.at_us > *newest_us)
+        *newest_us = entry.at_us;
+    if (checks[entry.kind] != NULL)
+        checks[entry.kind](f, (int64_t)i, &entry);
 }
 
 int verify_facts(struct verify *v, struct facts *f, struct err *err)
 {
-    int64_t newest_us = INT64_MIN;
+    int64_t newest_us = 0;
 
-    *f = (struct facts){.v = v};
+    *f = (struct facts){.v = v, .scratch = buf_init(SCRATCH_BYTES)};
     for (uint64_t i = 0; i < v->size && v->lines != NULL; i++) {
-        AUTO(jdoc_free) struct jdoc *doc = NULL;
-        struct entry entry;
-        struct err why = {0};
-
-        if (!str_present(v->lines[i]))
-            continue; /* step 1 has said that it is missing */
-        if (entry_read(v->lines[i], &doc, &entry, &why) < 0) {
-            verify_find(v, (int64_t)i, "entry", "%s", why.text);
-            continue;
-        }
-        if (entry.at_us < newest_us - BACKWARDS_US)
-            verify_find(v, (int64_t)i, "entry",
-                        "its time lies before that of entries sealed earlier");
-        newest_us = entry.at_us > newest_us ? entry.at_us : newest_us;
-        for (size_t c = 0; c < ARRAY_LEN(checks); c++) {
-            if (checks[c].kind == entry.kind)
-                checks[c].check(f, (int64_t)i, &entry);
-        }
+        if (v->progress != NULL && i % PROGRESS_STEP == 0)
+            v->progress(v->progress_cls, i, v->size);
+        check_entry(f, i, &newest_us);
     }
-    check_batches(f);
-    count_missing(f);
-    return arena_failed(v->arena) ? err_set(err, E_NO_MEMORY, "",
-                                            "the log is larger than this machine's memory allows")
-                                  : 0;
+    if (v->progress != NULL)
+        v->progress(v->progress_cls, v->size, v->size);
+    verify__batches_end(f);
+    if (arena_failed(v->arena))
+        return err_set(err, E_NO_MEMORY, "", "the log does not fit into memory");
+    return 0;
+}
+
+int verify_money(struct facts *f, struct err *err)
+{
+    verify__documents_end(f);
+    verify__ledger_end(f);
+    if (arena_failed(f->v->arena))
+        return err_set(err, E_NO_MEMORY, "", "the log does not fit into memory");
+    return 0;
 }
 
 void verify__facts_done(struct facts *f)
 {
+    struct strmap *const maps[] = {
+        &f->participants, &f->plans,    &f->datasets,  &f->offers,   &f->orders,
+        &f->reports,      &f->batches,  &f->receipts,  &f->events,   &f->sequences,
+        &f->accounts,     &f->journals, &f->uses,      &f->parts,    &f->agreements_of_orders,
+        &f->transfers,    &f->periods,  &f->documents, &f->billings,
+    };
     struct known_participant *p;
     struct known_sequence *s;
-    size_t pos = 0;
 
-    while ((p = strmap_next(&f->participants, &pos)) != NULL)
+    for (size_t pos = 0; (p = strmap_next(&f->participants, &pos)) != NULL;)
         key_free(&p->key);
-    for (pos = 0; (s = strmap_next(&f->sequences, &pos)) != NULL;)
-        strmap_done(&s->seen);
-
-    struct strmap *const maps[] = {
-        &f->participants, &f->plans,   &f->orders,   &f->agreements_of_orders,
-        &f->reports,      &f->batches, &f->receipts, &f->sequences};
-
+    for (size_t pos = 0; (s = strmap_next(&f->sequences, &pos)) != NULL;)
+        strmap_done(&s->beyond);
     for (size_t i = 0; i < ARRAY_LEN(maps); i++)
         strmap_done(maps[i]);
+    buf_done(&f->scratch);
 }

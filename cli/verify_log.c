@@ -1,9 +1,13 @@
 /*
  * cli/verify_log.c - step 1 of the verifier: the log as such
  *
- * 1 The newest checkpoint is signed by the log's key. 2 Every entry's leaf hash equals the one in its level-0 tile: where it does not, this entry was altered. 3 Every tile above holds the roots
- * of full tiles below. 4 The root of the leaf hashes equals the checkpoint's. 5 So does, at its size, that of every earlier checkpoint in the mirror: otherwise history was
- * rewritten since it was pulled.
+ * 1 The newest checkpoint is signed by the log's key.
+ * 2 Every entry's leaf hash equals the one in its level-0 tile: where it does not, this entry was
+ *   altered.
+ * 3 Every tile above holds the roots of full tiles below.
+ * 4 The root of the leaf hashes equals the checkpoint's.
+ * 5 So does, at its size, that of every earlier checkpoint in the mirror: otherwise history was
+ *   rewritten since it was pulled.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -13,12 +17,10 @@
 #include <unistd.h>
 
 #include "cli/verify.h"
-#include "lib/base/limits.h"
 #include "lib/tlog/tlog.h"
 
 #include "lib/base/banned.h"
 
-#define BUNDLE_MAX    MIB(17)
 #define EARLIER_MAX   4096
 #define PROGRESS_STEP 64 /* bundles */
 
@@ -232,7 +234,7 @@ static int walk_bundle(struct walk *w, uint64_t bundle, struct err *err)
     struct err why = {0};
     size_t n = 0;
 
-    if (tile_file(v, (struct tlog_path){.entries = true, .tile = tile}, BUNDLE_MAX, &content,
+    if (tile_file(v, (struct tlog_path){.entries = true, .tile = tile}, VERIFY_BUNDLE_MAX, &content,
                   &why) < 0 ||
         tlog_bundle_decode(content, entries, &n, &why) < 0)
         verify_find(v, -1, "log", "entries from %llu on cannot be read: %s",
@@ -282,7 +284,12 @@ static int read_key(struct verify *v, struct err *err)
 
     if (verify_read(v, "key", KIB(4), &text, err) < 0)
         return err_ret(err);
-    return note_verifier_parse(str_trim(text), &v->log_key, err);
+    text = str_trim(text);
+    if (str_present(v->expected_key) && !str_eq(str_trim(v->expected_key), text)) {
+        verify_find(v, -1, "checkpoint", "the mirror is of a log with another key");
+        text = str_trim(v->expected_key);
+    }
+    return note_verifier_parse(text, &v->log_key, err);
 }
 
 int verify_log(struct verify *v, struct err *err)

@@ -1,0 +1,419 @@
+/*
+ * cli/verify_usage.c - receipts: were they signed, do they fit, were they billed as both sides say
+ *
+ * 1 A batch is signed by its reporter, and the lines in the log, accepted and refused, are the bytes
+ *   that were signed.
+ * 2 A receipt comes from the party of its role; (event, role) and (agreement, role, seq) occur once.
+ *   Numbers that are missing are counted, not held against the log: their receipts have not come.
+ * 3 An event is billed once, with what lib/rating/match.h makes of both reports under the rule and
+ *   tolerance of the order's plan.
+ * 4 A close bills every event before its end of which something is billable.
+ */
+#include "cli/verify_private.h"
+#include "lib/crypto/hash.h"
+#include "lib/crypto/jws.h"
+
+#include "lib/base/banned.h"
+
+#define REACH_US (800 * US_PER_DAY) /* how far back a close looks for events */
+
+/* -- batches ------------------------------------------------------------------------------------- */
+
+static void check_signature(struct facts *f, int64_t at, const struct known_batch *b,
+                            struct str signature)
+{
+    const struct known_participant *p = strmap_find(&f->participants, b->reporter);
+    AUTO(arena_free) struct arena *arena = arena_new(KIB(256));
+    struct wire_batch said = {0};
+    struct err err = {0};
+    struct jws jws;
+
+    if (p == NULL || p->key == NULL) {
+        verify_find(f->v, at, "batch", "its reporter has never applied");
+        return;
+    }
+    if (arena == NULL)
+        return;
+    if (jws_parse(signature, arena, &jws, &err) < 0 || jws_verify(&jws, p->key, &err) < 0) {
+        verify_find(f->v, at, "batch", "the signature is not that of %.*s", STR_ARG(p->did));
+        return;
+    }
+    if (object_parse(&wire_batch_object, jws.payload, &jlimits_default, arena, &said, &err) < 0 ||
+        !str_eq(said.batch, b->batch) || !str_eq(said.reporter, p->did) || said.lines != b->lines ||
+        !str_eq(jws.typ, STR(WIRE_TYP_BATCH)))
+        verify_find(f->v, at, "batch", "%.*s has signed another batch", STR_ARG(p->did));
+}
+
+void verify__batch_accepted(struct facts *f, int64_t at, const struct entry *e)
+{
+    const struct str id = verify__keep(f, verify__text(e, "batch"));
+    const int64_t lines = verify__number(e, "lines");
+    struct known_batch *b;
+
+    if (strmap_find(&f->batches, id) != NULL) {
+        verify_find(f->v, at, "batch", "it was accepted before");
+        return;
+    }
+    if (lines < 1 || lines > LIMIT_BATCH_LINES) {
+        verify_find(f->v, at, "batch", "it has %lld lines", (long long)lines);
+        return;
+    }
+    b = verify__add(f, &f->batches, id, sizeof(*b));
+    if (b == NULL)
+        return;
+    b->batch = id;
+    b->reporter = verify__keep(f, verify__text(e, "reporter"));
+    b->lines = lines;
+    b->entry = at;
+    b->texts = ARENA_ARRAY(f->v->arena, struct str, (size_t)lines);
+    check_signature(f, at, b, verify__text(e, "signature"));
+}
+
+/* Lines count from 1. */
+static struct known_batch *line_of(struct facts *f, int64_t at, const struct entry *e,
+                                   struct str text)
+{
+    struct known_batch *b = strmap_find(&f->batches, verify__text(e, "batch"));
+    const int64_t line = verify__number(e, "line");
+
+    if (b == NULL || b->texts == NULL) {
+        verify_find(f->v, at, "receipt", "its batch is not in the log");
+        return NULL;
+    }
+    if (line < 1 || line > b->lines || str_present(b->texts[line - 1])) {
+        verify_find(f->v, at, "receipt", "line %lld of its batch is there already, or cannot be",
+                    (long long)line);
+        return NULL;
+    }
+    b->texts[line - 1] = text;
+    b->seen++;
+    return b;
+}
+
+static void batch_end(struct facts *f, const struct known_batch *b)
+{
+    struct hash *hash;
+    uint8_t sum[SHA256_LEN];
+
+    if (b->texts == NULL || b->seen != b->lines) {
+        verify_find(f->v, b->entry, "batch", "%lld of its %lld lines are in the log",
+                    (long long)b->seen, (long long)b->lines);
+        return;
+    }
+    hash = hash_begin();
+    for (int64_t i = 0; i < b->lines; i++) {
+        hash_add(hash, b->texts[i].p, b->texts[i].n);
+        hash_add(hash, "\n", 1);
+    }
+    hash_end(&hash, sum);
+    if (!str_starts(b->batch, STR("sha256:")) || !str_eq_c(str_from(b->batch, 7), hash_hex(sum).c))
+        verify_find(f->v, b->entry, "batch",
+                    "its lines are not the bytes that the reporter signed");
+}
+
+void verify__batches_end(struct facts *f)
+{
+    const struct known_batch *b;
+    const struct known_sequence *s;
+
+    for (size_t pos = 0; (b = strmap_next(&f->batches, &pos)) != NULL;)
+        batch_end(f, b);
+    for (size_t pos = 0; (s = strmap_next(&f->sequences, &pos)) != NULL;)
+        f->v->receipts_missing += s->highest - s->count;
+}
+
+/* -- receipts ------------------------------------------------------------------------------------ */
+
+/* False if the number was used before. */
+static bool take_number(struct facts *f, struct known_sequence *s, int64_t seq)
+{
+    char text[24];
+
+    if (seq < s->next)
+        return false;
+    snprintf(text, sizeof(text), "%lld", (long long)seq);
+    if (strmap_find(&s->beyond, str_c(text)) != NULL)
+        return false;
+    if (seq > s->next) {
+        const struct str key = verify__keep(f, str_c(text));
+
+        if (!str_present(key) || !strmap_add(&s->beyond, key, s))
+            verify_find(f->v, -1, "receipt", "out of memory");
+        return true;
+    }
+    do {
+        strmap_remove(&s->beyond, str_c(text));
+        snprintf(text, sizeof(text), "%lld", (long long)++s->next);
+    } while (strmap_find(&s->beyond, str_c(text)) != NULL);
+    return true;
+}
+
+static void check_number(struct facts *f, int64_t at, const struct entry *e,
+                         const struct wire_receipt *r)
+{
+    const struct str key = verify__pair(f, r->agreement, str_c(party_role_names[r->role]));
+    struct known_sequence *s = strmap_find(&f->sequences, key);
+
+    if (s == NULL) {
+        const struct str kept = verify__keep(f, key);
+
+        s = verify__add(f, &f->sequences, kept, sizeof(*s));
+        if (s == NULL)
+            return;
+        s->key = kept;
+        s->next = 1;
+    }
+    if (!take_number(f, s, r->seq)) {
+        verify_find(f->v, at, "receipt", "number %lld of its reporter is used twice",
+                    (long long)r->seq);
+        return;
+    }
+    s->count++;
+    s->logged_us = e->at_us;
+    if (r->seq > s->highest)
+        s->highest = r->seq;
+}
+
+int64_t verify__missing(struct facts *f, struct str agreement, enum party_role role, int64_t at_us,
+                        bool *ret_unsure)
+{
+    const struct known_sequence *s =
+        strmap_find(&f->sequences, verify__pair(f, agreement, str_c(party_role_names[role])));
+
+    *ret_unsure = s != NULL && s->logged_us > at_us - VERIFY_OVERLAP_US;
+    return s != NULL ? s->highest - s->count : 0;
+}
+
+static struct known_event *event_of(struct facts *f, int64_t at, const struct wire_receipt *r)
+{
+    const struct uuid_text id = uuid_format(r->event);
+    const struct str key = verify__pair(f, str_c(id.c), r->agreement);
+    struct known_event *event = strmap_find(&f->events, key);
+
+    if (event != NULL)
+        return event;
+
+    const struct str kept = verify__keep(f, key);
+
+    event = verify__add(f, &f->events, kept, sizeof(*event));
+    if (event == NULL)
+        return NULL;
+    event->key = kept;
+    event->agreement = str_from(kept, UUID_TEXT_LEN + 1);
+    event->ms = uuid_v7_ms(r->event);
+    event->entry = at;
+    event->next_open = f->open_events;
+    f->open_events = event;
+    return event;
+}
+
+/* An event is one side's once, under whatever agreement. */
+static bool seen_before(struct facts *f, const struct wire_receipt *r, struct known_event *event)
+{
+    const struct uuid_text id = uuid_format(r->event);
+    const struct str key = verify__pair(f, str_c(id.c), str_c(party_role_names[r->role]));
+
+    if (strmap_find(&f->receipts, key) != NULL)
+        return true;
+    return !strmap_add(&f->receipts, verify__keep(f, key), event);
+}
+
+static void keep_receipt(struct facts *f, int64_t at, const struct entry *e,
+                         const struct known_batch *b, const struct wire_receipt *r)
+{
+    const char *role = party_role_names[r->role];
+    const struct known_report *report =
+        strmap_find(&f->reports, verify__pair(f, r->agreement, str_c(role)));
+    struct known_event *event = event_of(f, at, r);
+
+    if (event == NULL)
+        return;
+    if (report == NULL || !str_eq(report->participant, b->reporter))
+        verify_find(f->v, at, "receipt", "its reporter is not the %s of agreement %.*s", role,
+                    STR_ARG(r->agreement));
+    if (seen_before(f, r, event)) {
+        verify_find(f->v, at, "receipt", "event %s is counted twice for its %s",
+                    uuid_format(r->event).c, role);
+        return;
+    }
+    event->reported[r->role] = true;
+    event->counts[r->role] = (struct match_counts){r->calls, r->rows, r->bytes};
+    event->logged_us[r->role] = e->at_us;
+    f->v->receipts++;
+    check_number(f, at, e, r);
+}
+
+void verify__receipt_accepted(struct facts *f, int64_t at, const struct entry *e)
+{
+    AUTO(arena_free) struct arena *arena = arena_new(KIB(256));
+    AUTO(buf_done) struct buf text = buf_init(KIB(64));
+    const struct known_batch *b;
+    struct wire_receipt r = {0};
+    struct err err = {0};
+
+    jval_canonical(&text, jval_get(e->body, "receipt"));
+    b = line_of(f, at, e, verify__keep(f, buf_str(&text)));
+    if (b == NULL || arena == NULL)
+        return;
+    if (object_decode(&wire_receipt_object, jval_get(e->body, "receipt"), arena, &r, &err) < 0 ||
+        wire_receipt_check(&r, &err) < 0) {
+        verify_find(f->v, at, "receipt", "it breaks the rules of receipts: %s", err.text);
+        return;
+    }
+    keep_receipt(f, at, e, b, &r);
+}
+
+void verify__receipt_refused(struct facts *f, int64_t at, const struct entry *e)
+{
+    (void)line_of(f, at, e, verify__keep(f, verify__text(e, "text")));
+}
+
+/* -- matching ------------------------------------------------------------------------------------ */
+
+static struct match_result match(const struct known_event *event, const struct plan *plan,
+                                 unsigned sides)
+{
+    const bool provider = event->reported[PARTY_PROVIDER] && (sides & 1u << PARTY_PROVIDER) != 0;
+    const bool consumer = event->reported[PARTY_CONSUMER] && (sides & 1u << PARTY_CONSUMER) != 0;
+
+    if (!provider && !consumer)
+        return (struct match_result){.state = MATCH_STATE__COUNT};
+    return match_event(provider ? &event->counts[PARTY_PROVIDER] : NULL,
+                       consumer ? &event->counts[PARTY_CONSUMER] : NULL, plan->match_rule,
+                       plan->tolerance_ppm);
+}
+
+static bool is_billable(const struct match_result *r)
+{
+    return r->state == MATCH_MATCHED || r->billable.calls > 0 || r->billable.rows > 0 ||
+           r->billable.bytes > 0;
+}
+
+/* The sides whose report a close at this time may have missed (bit set). */
+static unsigned unsure_sides(const struct known_event *event, int64_t at_us)
+{
+    unsigned sides = 0;
+
+    for (unsigned role = 0; role < PARTY__COUNT; role++) {
+        if (event->reported[role] && event->logged_us[role] > at_us - VERIFY_OVERLAP_US)
+            sides |= 1u << role;
+    }
+    return sides;
+}
+
+#define BOTH_SIDES ((1u << PARTY__COUNT) - 1)
+
+static void check_match(struct facts *f, int64_t at, const struct entry *e,
+                        const struct known_event *event, const struct plan *plan)
+{
+    const unsigned unsure = unsure_sides(event, e->at_us);
+    const struct match_counts billed = {verify__number(e, "calls"), verify__number(e, "rows"),
+                                        verify__number(e, "bytes")};
+    const struct match_result all = match(event, plan, BOTH_SIDES);
+
+    for (unsigned sides = 1; sides <= BOTH_SIDES; sides++) {
+        const struct match_result r = match(event, plan, sides);
+
+        if (((BOTH_SIDES & ~sides) & ~unsure) == 0 && r.state != MATCH_STATE__COUNT &&
+            is_billable(&r) && str_eq_c(verify__text(e, "match"), match_state_names[r.state]) &&
+            memcmp(&r.billable, &billed, sizeof(billed)) == 0)
+            return;
+    }
+    verify_find(
+        f->v, at, "match",
+        "event %.36s is billed as %.*s with %lld calls, %lld rows, %lld bytes; its receipts "
+        "give %s with %lld, %lld, %lld",
+        event->key.p, STR_ARG(verify__text(e, "match")), (long long)billed.calls,
+        (long long)billed.rows, (long long)billed.bytes, match_state_names[all.state],
+        (long long)all.billable.calls, (long long)all.billable.rows, (long long)all.billable.bytes);
+}
+
+static void add_use(struct facts *f, int64_t at, const struct entry *e, struct known_period *period)
+{
+    const struct str key = verify__pair(f, period->period, verify__text(e, "agreement"));
+    struct known_use *use = strmap_find(&f->uses, key);
+    struct err err = {0};
+
+    if (use == NULL) {
+        const struct str kept = verify__keep(f, key);
+
+        use = verify__add(f, &f->uses, kept, sizeof(*use));
+        if (use == NULL)
+            return;
+        use->key = kept;
+        use->period = period;
+        use->entry = at;
+    }
+    use->events++;
+    if (money_add(use->counts.calls, verify__number(e, "calls"), &use->counts.calls, &err) < 0 ||
+        money_add(use->counts.rows, verify__number(e, "rows"), &use->counts.rows, &err) < 0 ||
+        money_add(use->counts.bytes, verify__number(e, "bytes"), &use->counts.bytes, &err) < 0)
+        verify_find(f->v, at, "match", "the use of its agreement is beyond all numbers");
+}
+
+void verify__event_billed(struct facts *f, int64_t at, const struct entry *e)
+{
+    const struct str agreement = verify__text(e, "agreement");
+    struct known_event *event =
+        strmap_find(&f->events, verify__pair(f, verify__text(e, "event"), agreement));
+    const struct known_order *order = strmap_find(&f->agreements_of_orders, agreement);
+    struct known_period *period = verify__period(f, at, verify__text(e, "period"));
+
+    if (period == NULL)
+        return;
+    if (event == NULL || order == NULL || order->plan == NULL) {
+        verify_find(f->v, at, "match", "event %.*s is billed without %s",
+                    STR_ARG(verify__text(e, "event")), event == NULL ? "a receipt" : "an order");
+        return;
+    }
+    if (event->billed)
+        verify_find(f->v, at, "match", "event %.36s is billed a second time", event->key.p);
+    event->billed = true;
+    if (event->ms > period->latest_ms)
+        period->latest_ms = event->ms;
+    check_match(f, at, e, event, order->plan);
+    add_use(f, at, e, period);
+}
+
+/* -- what a close has left out ------------------------------------------------------------------- */
+
+static void check_open(struct facts *f, int64_t at, const struct entry *e,
+                       const struct known_period *period, const struct known_event *event)
+{
+    const struct known_order *o = strmap_find(&f->agreements_of_orders, event->agreement);
+    const int64_t oldest_us = period->to_us - REACH_US;
+    struct match_result r;
+    int64_t end_us;
+    bool unsure;
+
+    if (o == NULL || o->plan == NULL || o->active_us == 0 || o->active_us >= period->to_us ||
+        event->ms >= (period->to_us + 999) / 1000 || event->ms < oldest_us / 1000 ||
+        unsure_sides(event, e->at_us) != 0)
+        return;
+    end_us = verify__active_end(f, o, e->at_us, &unsure);
+    if (unsure || (end_us != 0 && end_us <= oldest_us && str_present(o->first_period)))
+        return;
+    r = match(event, o->plan, BOTH_SIDES);
+    if (is_billable(&r))
+        verify_find(f->v, event->entry, "match",
+                    "event %.36s could be billed as %s, and the close of %.*s (entry %lld) left it "
+                    "out",
+                    event->key.p, match_state_names[r.state], STR_ARG(period->name), (long long)at);
+}
+
+void verify__unbilled(struct facts *f, int64_t at, const struct entry *e,
+                      const struct known_period *period)
+{
+    struct known_event **link = &f->open_events;
+
+    while (*link != NULL) {
+        struct known_event *event = *link;
+
+        if (event->billed) {
+            *link = event->next_open;
+            continue;
+        }
+        check_open(f, at, e, period, event);
+        link = &event->next_open;
+    }
+}
