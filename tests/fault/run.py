@@ -72,8 +72,9 @@ def stubborn(call, good, what, deadline_s=PATIENCE_S):
 class Trade:
     """One purchase, from order to data, with every step repeated until it has worked."""
 
-    def __init__(self, world, dataset, plan, digest):
+    def __init__(self, world, dataset, plan, digest, seen):
         self.world, self.dataset, self.plan, self.digest = world, dataset, plan, digest
+        self.seen = seen  # negotiations of earlier trades
         self.seller, self.buyer = world.companies["seller"], world.companies["buyer"]
         self.order = str(uuid.uuid4())
 
@@ -107,20 +108,37 @@ class Trade:
         policy = dataset["odrl:hasPolicy"]
         return policy[0] if isinstance(policy, list) else policy
 
+    def unseen(self):
+        """A negotiation of ours that no answer has told us of: the program was killed between its commit and its answer."""
+        query = {"@context": CONTEXT, "@type": "QuerySpec", "sortField": "createdAt", "sortOrder": "DESC", "limit": 20}
+        found = stubborn(lambda: self.buyer.manage("POST", "/v3/contractnegotiations/request", query),
+                         lambda s, a: (s == 200 and isinstance(a, list)) and (a,), "negotiations")[0]
+        return next((n["@id"] for n in found if n["@id"] not in self.seen and n["state"] != "TERMINATED"), None)
+
+    def begin(self):
+        body = {"@context": {**CONTEXT, "odrl": "http://www.w3.org/ns/odrl/2/"}, "@type": "ContractRequest",
+                "counterPartyAddress": f"{self.seller.public_url}/dsp/2025-1", "protocol": PROTOCOL,
+                "policy": {**self.offer(), "@type": "odrl:Offer", "odrl:assigner": {"@id": self.seller.did},
+                           "odrl:target": {"@id": self.dataset["asset"]}}}
+        try:
+            status, answer = self.buyer.manage("POST", "/v3/contractnegotiations", body)
+        except (urllib.error.URLError, OSError, ValueError):
+            return None  # it may have begun all the same: unseen() tells
+        return answer["@id"] if status == 200 else None
+
     def negotiate(self):
-        end = time.monotonic() + PATIENCE_S
+        end, reason = time.monotonic() + PATIENCE_S, None
         while time.monotonic() < end:
-            body = {"@context": {**CONTEXT, "odrl": "http://www.w3.org/ns/odrl/2/"}, "@type": "ContractRequest",
-                    "counterPartyAddress": f"{self.seller.public_url}/dsp/2025-1", "protocol": PROTOCOL,
-                    "policy": {**self.offer(), "@type": "odrl:Offer", "odrl:assigner": {"@id": self.seller.did},
-                               "odrl:target": {"@id": self.dataset["asset"]}}}
-            made = stubborn(lambda b=body: self.buyer.manage("POST", "/v3/contractnegotiations", b), lambda s, a: s == 200 and a["@id"],
-                            "negotiation")
-            state = stubborn(lambda: self.buyer.manage("GET", f"/v3/contractnegotiations/{made}"),
+            made = self.unseen() or self.begin()
+            if made is None:
+                continue
+            self.seen.add(made)
+            state = stubborn(lambda m=made: self.buyer.manage("GET", f"/v3/contractnegotiations/{m}"),
                              lambda s, a: s == 200 and a["state"] in ("FINALIZED", "TERMINATED") and a, "end of the negotiation")
             if state["state"] == "FINALIZED":
                 return state["contractAgreementId"]
-        raise Trouble(f"order {self.order}: no negotiation succeeds, the last says: {state.get('errorDetail')}")
+            reason = state.get("errorDetail")
+        raise Trouble(f"order {self.order}: no negotiation succeeds, the last says: {reason}")
 
     def pull(self, agreement):
         body = {"@context": CONTEXT, "@type": "TransferRequest", "counterPartyAddress": f"{self.seller.public_url}/dsp/2025-1",
@@ -210,9 +228,9 @@ def main():
             dataset, digest = prepare(world)
             killer = Killer(world, args.kills, args.seed)
             killer.start()
-            orders, agreements = [], []
+            orders, agreements, seen = [], [], set()
             while not killer.finished.is_set():
-                trade = Trade(world, dataset, dataset["plans"][0], digest)
+                trade = Trade(world, dataset, dataset["plans"][0], digest, seen)
                 agreements.append(trade.run())
                 orders.append(trade.order)
                 print(f"  trade {len(orders)} ended, {killer.done} kills", flush=True)
