@@ -8,8 +8,26 @@
 #include "connector/exchange/exchange.h"
 #include "connector/identity/identity.h"
 #include "connector/mgmt/mgmt.h"
+#include "lib/log/log.h"
 
 #include "lib/base/banned.h"
+
+static int nothing(struct db *tx, void *arg, struct err *err)
+{
+    (void)tx;
+    (void)arg;
+    (void)err;
+    return 0;
+}
+
+/* What the writer was given before has been answered: nobody calls back into a part that goes. */
+static void drain(struct app *app)
+{
+    struct err err = {0};
+
+    if (app->writer != NULL && writer_call(app->writer, "drain", nothing, NULL, &err) < 0)
+        log_err(NULL, "the writer could not finish", &err);
+}
 
 void app_stop(struct app *app)
 {
@@ -18,14 +36,17 @@ void app_stop(struct app *app)
     http_close(&app->management_http, grace_us);
     http_close(&app->public_http, grace_us);
     dataplane_finish(app->dataplane);
-    timers_close(&app->timers);
+    timers_stop(app->timers);
+    drain(app);
     outbox_close(&app->outbox, grace_us);
+    drain(app);
     exchange_close(&app->exchange);
     mgmt_close(&app->mgmt);
     dataplane_close(&app->dataplane);
     dsp_close(&app->dsp);
     fetcher_close(&app->fetcher);
     writer_close(&app->writer);
+    timers_close(&app->timers);
     identity_close(&app->identity);
     secret_free(&app->api_key);
     key_free(&app->key);

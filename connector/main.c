@@ -134,10 +134,8 @@ static int open_listeners(struct app *app, struct arena *arena, struct err *err)
         identity_routes,
     };
     static const struct http_route *const management_routes[] = {
-        mgmt_routes,
-        dataplane_management_routes,
-        dsp_management_routes,
-        exchange_management_routes,
+        mgmt_routes,           dataplane_management_routes,
+        dsp_management_routes, exchange_management_routes,
         market_routes,
     };
     const struct settings *s = app->settings;

@@ -36,12 +36,19 @@ static void renew_membership(struct app *app, struct str id)
     exchange_membership_renew(app->exchange);
 }
 
+static void prune_messages(struct app *app, struct str id)
+{
+    (void)id;
+    dsp_messages_prune(app);
+}
+
 static const struct {
     const char *kind;
     void (*act)(struct app *app, struct str id);
 } kinds[] = {
     {"agreement",  end_agreement   },
     {"membership", renew_membership},
+    {"messages",   prune_messages  },
 };
 
 void timed_set(struct app *app, const char *kind, struct str id, int64_t due_us)

@@ -8,7 +8,7 @@
 
 #include "connector/app.h"
 
-/* Kinds: "agreement/<id>" (ends), "membership/self" (renew). */
+/* Kinds: "agreement/<id>" (ends), "membership/self" (renew), "messages/seen" (forget old ones). */
 void timed_set(struct app *app, const char *kind, struct str id, int64_t due_us);
 /* timers_open callback. */
 void timed_fire(void *app, struct str key, int64_t due_us);

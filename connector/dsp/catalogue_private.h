@@ -1,5 +1,5 @@
 /*
- * connector/dsp/catalogue_private.h - the snapshot's inside: made in catalogue.c, looked at in
+ * connector/dsp/catalogue_private.h - the snapshot's inside: made in catalogue_make.c, looked at in
  * catalogue_view.c
  */
 #pragma once
@@ -26,3 +26,9 @@ struct catalogue {
     size_t n_datasets;
     struct str service; /* our DataService as JSON */
 };
+
+#define CATALOGUE_ARENA MIB(1024)
+
+/* Reads all of it in one snapshot of the database. `version` is what it will be known by. */
+MUST_CHECK int dsp__catalogue_make(const struct app *app, struct db *db, int64_t version,
+                                   struct catalogue **ret_catalogue, struct err *err);

@@ -22,6 +22,10 @@ extern const struct http_route dsp_management_routes[];
  * commit). */
 void dsp_catalogue_changed(struct dsp *dsp);
 
+/* Forgets ids of messages so old that nobody repeats them, a piece at a time, and sets when to go
+ * on; any thread. */
+void dsp_messages_prune(struct app *app);
+
 /* http_cfg.render_error of the public listener: typed errors of the protocol below /dsp, RFC 9457
  * elsewhere. */
 void dsp_render_error(struct rq *rq, const struct err *err);

@@ -99,17 +99,29 @@ int timers_open(const struct env *env, void *app,
     return 0;
 }
 
+void timers_stop(struct timers *timers)
+{
+    struct timers *t = timers;
+    bool stopped;
+
+    if (t == NULL)
+        return;
+    CHECK(pthread_mutex_lock(&t->lock) == 0);
+    stopped = t->closing;
+    t->closing = true;
+    CHECK(pthread_cond_signal(&t->wake) == 0);
+    CHECK(pthread_mutex_unlock(&t->lock) == 0);
+    if (!stopped)
+        CHECK(pthread_join(t->thread, NULL) == 0);
+}
+
 void timers_close(struct timers **timers)
 {
     struct timers *t = *timers;
 
     if (t == NULL)
         return;
-    CHECK(pthread_mutex_lock(&t->lock) == 0);
-    t->closing = true;
-    CHECK(pthread_cond_signal(&t->wake) == 0);
-    CHECK(pthread_mutex_unlock(&t->lock) == 0);
-    CHECK(pthread_join(t->thread, NULL) == 0);
+    timers_stop(t);
     timers_free(t);
     *timers = NULL;
 }

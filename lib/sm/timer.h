@@ -18,6 +18,8 @@ struct timers;
 MUST_CHECK int timers_open(const struct env *env, void *app,
                            void (*fire)(void *app, struct str key, int64_t due_us),
                            struct timers **ret_timers, struct err *err);
+/* Nothing fires any more; timers_set is still allowed. From one thread; timers may be NULL. */
+void timers_stop(struct timers *timers);
 void timers_close(struct timers **timers);
 /* Wall-clock µs; copies key; any thread. */
 void timers_set(struct timers *timers, struct str key, int64_t due_us);

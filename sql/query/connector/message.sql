@@ -14,10 +14,14 @@ VALUES ($1, $2, $3, $4)
     ON CONFLICT (peer_id, message_id) DO NOTHING;
 
 -- name: dsp_message_prune
--- in:   before_us:i64
+-- in:   before_us:i64 most:i64
 -- out:
 DELETE FROM message_seen
- WHERE seen_us < $1;
+ WHERE (peer_id, message_id) IN (SELECT peer_id, message_id
+                                   FROM message_seen
+                                  WHERE seen_us < $1
+                                  ORDER BY seen_us, peer_id, message_id
+                                  LIMIT $2);
 
 -- name: dsp_outbox_forget
 -- in:   stream:text
