@@ -15,6 +15,7 @@
 #define PAGE        4096
 #define PAGE_ARENA  MIB(16)
 #define REACH_US    (2 * USAGE_AGE_US)
+#define TOTAL_MAX   INT64_C(1000000000000) /* of an order: sums over all orders then fit */
 #define MS_CEIL(us) (((us) + 999) / 1000)
 
 /* clang-format off */
@@ -87,6 +88,15 @@ static int read_plans(struct close *close, struct err *err)
     return 0;
 }
 
+static bool is_left_out(const struct close *close, struct uuid order_id)
+{
+    for (size_t i = 0; i < close->n_unbilled; i++) {
+        if (uuid_eq(close->unbilled[i].order_id, order_id))
+            return true;
+    }
+    return false;
+}
+
 static int load_orders(struct close *close, struct db *tx, struct err *err)
 {
     const struct period *p = &close->period;
@@ -99,7 +109,10 @@ static int load_orders(struct close *close, struct db *tx, struct err *err)
     if (list.n >= ORDERS_MAX)
         return err_set(err, E_LIMIT, "", "more than %d orders in one period", ORDERS_MAX);
     close->orders = list.items;
-    close->n = list.n;
+    for (size_t i = 0; i < list.n; i++) {
+        if (!is_left_out(close, close->orders[i].order_id))
+            close->orders[close->n++] = close->orders[i];
+    }
     close->by_agreement = ARENA_ARRAY(close->arena, struct billing *, close->n);
     if (close->by_agreement == NULL)
         return err_set(err, E_NO_MEMORY, "", "orders");
@@ -135,12 +148,29 @@ static bool is_billed(const struct match_result *r)
            r->billable.rows > 0;
 }
 
-static int add_counts(struct billing *b, const struct match_counts *counts, struct err *err)
+/* Leaves an order out: what was done so far is undone and done again without it. */
+static int leave_out(struct close *close, const struct billing *b, struct err *err)
+{
+    struct unbilled *u = &close->unbilled[close->n_unbilled];
+
+    if (err->code != E_RANGE && err->code != E_LIMIT)
+        return err_prefix(err, "order '%s'", uuid_format(b->order_id).c);
+    if (close->n_unbilled == UNBILLED_MAX)
+        return err_set(err, E_LIMIT, "", "more than %d orders cannot be billed", UNBILLED_MAX);
+    u->order_id = b->order_id;
+    snprintf(u->reason, sizeof(u->reason), "%s", err->text);
+    close->n_unbilled++;
+    close->again = true;
+    return err_ret(err);
+}
+
+static int add_counts(struct close *close, struct billing *b, const struct match_counts *counts,
+                      struct err *err)
 {
     if (money_add(b->used.calls, counts->calls, &b->used.calls, err) < 0 ||
         money_add(b->used.bytes, counts->bytes, &b->used.bytes, err) < 0 ||
         money_add(b->used.rows, counts->rows, &b->used.rows, err) < 0)
-        return err_prefix(err, "use of order '%s'", uuid_format(b->order_id).c);
+        return leave_out(close, b, err);
     b->events++;
     return 0;
 }
@@ -186,7 +216,7 @@ static int bill_event(struct close *close, const struct usage_event *e, struct p
     page->rows[page->n] = r.billable.rows;
     if (!str_present(page->bodies[page->n++]))
         return err_set(err, E_NO_MEMORY, "", "billed events");
-    return add_counts(b, &r.billable, err);
+    return add_counts(close, b, &r.billable, err);
 }
 
 static int store_page(struct close *close, struct db *tx, const struct page *page, struct err *err)
@@ -285,13 +315,6 @@ static int count_missing(struct close *close, struct db *tx, struct err *err)
     return 0;
 }
 
-int close__usage(struct close *close, struct db *tx, struct err *err)
-{
-    if (load_orders(close, tx, err) < 0 || bill_events(close, tx, err) < 0)
-        return err_ret(err);
-    return count_missing(close, tx, err);
-}
-
 /* -- rating -------------------------------------------------------------------------------------- */
 
 static bool takes_part(const struct close *close, const struct billing *b)
@@ -300,7 +323,7 @@ static bool takes_part(const struct close *close, const struct billing *b)
            b->active_end_us > close->period.from_us;
 }
 
-static int rate(const struct close *close, struct billing *b, struct err *err)
+static int rate(struct close *close, struct billing *b, struct err *err)
 {
     const struct rating_usage usage = {
         .calls = b->used.calls,
@@ -317,11 +340,15 @@ static int rate(const struct close *close, struct billing *b, struct err *err)
     };
 
     if (rating_rate(b->plan, &usage, close->arena, &b->rating, err) < 0)
-        return err_prefix(err, "order '%s'", uuid_format(b->order_id).c);
-    return 0;
+        return leave_out(close, b, err);
+    if (b->rating->total_minor <= TOTAL_MAX)
+        return 0;
+    IGNORE(err_set(err, E_RANGE, "", "the total is over %lld minor units", (long long)TOTAL_MAX),
+           "handed on by leave_out");
+    return leave_out(close, b, err);
 }
 
-int close__rate(struct close *close, struct err *err)
+static int rate_all(struct close *close, struct err *err)
 {
     size_t n = 0;
 
@@ -337,5 +364,38 @@ int close__rate(struct close *close, struct err *err)
     }
     close->n = n;
     close->by_agreement = NULL;
+    return 0;
+}
+
+static int bill_once(struct db *tx, void *arg, struct err *err)
+{
+    struct close *close = arg;
+
+    close->n = 0;
+    if (load_orders(close, tx, err) < 0 || bill_events(close, tx, err) < 0 ||
+        count_missing(close, tx, err) < 0)
+        return err_ret(err);
+    return rate_all(close, err);
+}
+
+int close__bill(struct close *close, struct db *tx, struct err *err)
+{
+    for (;;) {
+        close->again = false;
+        if (db_tx(tx, "close_bill", bill_once, close, err) == 0)
+            break;
+        if (!close->again)
+            return err_ret(err);
+        err_clear(err);
+    }
+    for (size_t i = 0; i < close->n_unbilled; i++) {
+        const struct unbilled *u = &close->unbilled[i];
+
+        if (db_exec(tx, &q_unbilled_order_insert,
+                    DB_ARGS(DB_UUID(u->order_id), DB_UUID(close->period.period_id),
+                            DB_TEXT(str_c(u->reason))),
+                    NULL, err) < 0)
+            return err_ret(err);
+    }
     return 0;
 }

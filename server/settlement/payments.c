@@ -214,8 +214,8 @@ int period_payments(struct rq *rq, struct err *err)
 
     if (arena == NULL)
         return err_set(err, E_NO_MEMORY, "", "payments");
-    switch (db_one(worker->db, &q_period_find, DB_ARGS(DB_TEXT(rq_param(rq, "name"))),
-                   &period_row, arena, &f.period, err)) {
+    switch (db_one(worker->db, &q_period_find, DB_ARGS(DB_TEXT(rq_param(rq, "name"))), &period_row,
+                   arena, &f.period, err)) {
     case DB_ROW: break;
     case DB_NONE: return err_tell(err, E_NOT_FOUND, "", "no such closed period");
     case DB_FAIL: return err_ret(err);

@@ -15,6 +15,11 @@
 #define CLOSE_ARENA MIB(512)
 #define NAME_MAX_N  32
 
+struct listed_unbilled {
+    struct uuid order_id;
+    struct str reason;
+};
+
 struct range {
     struct str name;
     int64_t from_us, to_us;
@@ -28,6 +33,11 @@ static const struct field period_fields[] = {
     FIELD(struct period, closed_us, "closed_at", F_REQUIRED | F_TIME),
 };
 OBJECT(period_row, struct period, period_fields, CLOSED);
+static const struct field unbilled_fields[] = {
+    FIELD(struct listed_unbilled, order_id, "order_id", F_REQUIRED),
+    FIELD(struct listed_unbilled, reason,   "reason",   F_REQUIRED),
+};
+static OBJECT(unbilled_row, struct listed_unbilled, unbilled_fields, CLOSED);
 static const struct field range_fields[] = {
     FIELD(struct range, name,    "name", F_NONEMPTY),
     FIELD(struct range, from_us, "from", F_REQUIRED | F_TIME),
@@ -161,13 +171,13 @@ static int close_tx(struct db *tx, void *arg, struct err *err)
 {
     struct closing *c = arg;
     struct close *close = &c->close;
-    struct arena *arena = close->arena;
     int before;
 
-    arena_reset(arena);
+    arena_reset(close->arena);
     *close = (struct close){
         .app = c->rq->app,
-        .arena = arena,
+        .arena = close->arena,
+        .unbilled = close->unbilled,
         .now_us = env_wall_us(c->rq->env),
         .period = c->period,
     };
@@ -184,8 +194,8 @@ static int close_tx(struct db *tx, void *arg, struct err *err)
                         DB_TIME(close->period.from_us), DB_TIME(close->period.to_us),
                         DB_TIME(close->now_us)),
                 NULL, err) < 0 ||
-        close__usage(close, tx, err) < 0 || close__rate(close, err) < 0 ||
-        close__documents(close, tx, err) < 0 || close__post(close, tx, err) < 0)
+        close__bill(close, tx, err) < 0 || close__documents(close, tx, err) < 0 ||
+        close__post(close, tx, err) < 0)
         return err_ret(err);
     return log_closed(close, tx, err);
 }
@@ -201,25 +211,53 @@ static void write_period(const struct period *p, struct jw *w)
     jw_kc(w, "closed_at", time_format(p->closed_us).c);
 }
 
+static int write_unbilled(struct rq *rq, struct str period, struct jw *w, struct err *err)
+{
+    const struct worker *worker = rq->thread;
+    struct list list = {0};
+
+    if (db_list(worker->db, &q_unbilled_order_list, DB_ARGS(DB_TEXT(period)), &unbilled_row,
+                rq->arena, UNBILLED_MAX, &list, err) < 0)
+        return err_ret(err);
+    jw_key(w, "not_billed");
+    jw_array(w);
+    for (size_t i = 0; i < list.n; i++) {
+        const struct listed_unbilled *u = &LIST_ITEMS(struct listed_unbilled, list)[i];
+
+        jw_object(w);
+        jw_kc(w, "order", uuid_format(u->order_id).c);
+        jw_kstr(w, "reason", u->reason);
+        jw_object_end(w);
+    }
+    jw_array_end(w);
+    return 0;
+}
+
 int period_close(struct rq *rq, struct err *err)
 {
     const struct worker *worker = rq->thread;
     AUTO(arena_free) struct arena *arena = arena_new(CLOSE_ARENA);
     AUTO(buf_done) struct buf out = buf_init(MIB(64));
-    struct closing c = {.rq = rq, .close.arena = arena};
+    struct closing c = {
+        .rq = rq,
+        .close.arena = arena,
+        .close.unbilled = ARENA_ARRAY(rq->arena, struct unbilled, UNBILLED_MAX),
+    };
     struct jw w = jw_init(&out);
 
-    if (arena == NULL)
+    if (arena == NULL || c.close.unbilled == NULL)
         return err_set(err, E_NO_MEMORY, "", "close");
     if (read_period(rq, &c.period, err) < 0 ||
         db_tx(worker->db, "period_close", close_tx, &c, err) < 0)
         return err_ret(err);
     if (!c.close.was_closed)
         log_info(&rq->log, "period closed", L_STR("period", c.close.period.name),
-                 L_I64("orders", (int64_t)c.close.n));
+                 L_I64("orders", (int64_t)c.close.n),
+                 L_I64("not_billed", (int64_t)c.close.n_unbilled));
     jw_object(&w);
     write_period(&c.close.period, &w);
-    if (documents__write(worker->db, c.close.period.name, &w, err) < 0)
+    if (documents__write(worker->db, c.close.period.name, &w, err) < 0 ||
+        write_unbilled(rq, c.close.period.name, &w, err) < 0)
         return err_ret(err);
     jw_object_end(&w);
     rq_reply_buf(rq, 200, "application/json", &out);

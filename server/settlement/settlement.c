@@ -19,7 +19,9 @@
  *     is billed once, and late use in the next period.
  *  4. Rating. usage is the sum of the billable quantities of rule 3; first_period: the order was never
  *     billed before. Result by lib/rating/rating.h. An order that was billed before and has no
- *     line now is left out.
+ *     line now is left out. An order whose amounts cannot be worked out (a sum or product does not fit,
+ *     more lines than a rating may have), or whose total is over 10^12 minor units, is not billed at all:
+ *     it stands in the answer under not_billed, its events stay open and do not hold up the others.
  *  5. Documents. Per consumer and currency an invoice, per provider and currency a statement, with the
  *     sections of its orders in ascending order id; a section that would bring the sum of sections
  *     over 48 KiB begins the next part. id = derive(kind, period id, "<participant>/<currency>/<part>"),

@@ -39,6 +39,14 @@ struct billing {
     struct uuid invoice_id, statement_id;
 };
 
+#define UNBILLED_MAX 1000
+
+/* An order that a close leaves out (rule 4). */
+struct unbilled {
+    struct uuid order_id;
+    char reason[sizeof(((struct err *)0)->text)];
+};
+
 /* One close: memory lives as long as its transaction. */
 struct close {
     struct app *app;
@@ -49,17 +57,19 @@ struct close {
     struct billing *orders;        /* ascending by order_id */
     struct billing **by_agreement; /* until the orders are rated */
     size_t n;
+    struct unbilled *unbilled; /* room for UNBILLED_MAX; outlives the arena's contents */
+    size_t n_unbilled;
+    bool
+        again; /* an order was found to be unbillable: the events must be gone through without it */
 };
 
 /*
  * The steps of a close, in this order, inside its transaction (rules: settlement.c).
- * usage     rules 2 and 3: loads the orders, matches and records their events
- * rate      rule 4: rates them and drops those that do not take part
+ * bill      rules 2, 3 and 4: loads the orders, matches and records their events, rates them
  * documents rules 5, 6 and 8: invoices, statements, payouts
  * post      rule 7: the ledger
  */
-MUST_CHECK int close__usage(struct close *close, struct db *tx, struct err *err);
-MUST_CHECK int close__rate(struct close *close, struct err *err);
+MUST_CHECK int close__bill(struct close *close, struct db *tx, struct err *err);
 MUST_CHECK int close__documents(struct close *close, struct db *tx, struct err *err);
 MUST_CHECK int close__post(struct close *close, struct db *tx, struct err *err);
 

@@ -22,6 +22,7 @@ METERED = {"currency": "KRW", "kind": "metered", "vat_ppm": 100000, "fee_ppm": 3
                           {"type": "per_unit", "meter": "calls", "price": "1250000"}]}
 COSTLY = {"currency": "KRW", "kind": "metered", "vat_ppm": 100000, "fee_ppm": 0,
           "components": [{"type": "per_unit", "meter": "calls", "price": "400000000000"}]}
+ABSURD = {"currency": "KRW", "kind": "metered", "components": [{"type": "per_unit", "meter": "calls", "price": "9000000000000000000"}]}
 FREE = {"currency": "KRW", "kind": "free", "components": [{"type": "free"}]}
 
 
@@ -85,6 +86,8 @@ class World:
         self.rows = Order(market, self.plant, self.parts, METERED, begin)
         self.costly = Order(market, self.mill, self.parts, COSTLY, begin)
         self.free = Order(market, self.parts, self.mill, FREE, begin, hold=1000)
+        self.absurd = Order(market, self.mill, self.parts, ABSURD, begin)
+        self.vast = Order(market, self.mill, self.parts, {**METERED, "fee_ppm": 1}, begin)
         self.pending = Order(market, self.mill, self.parts, ONE_OFF, after(self.second[2], hours=1))  # not active yet
         self.send_use()
 
@@ -101,7 +104,8 @@ class World:
         self.late = late[1]
         pairs.append(self.rows.use(after(self.second[1], days=1), rows=7))  # of the next month
         both(pairs, self.plant, self.parts)
-        both([self.costly.use(after(begin, days=5), calls=3)], self.mill, self.parts)
+        both([self.costly.use(after(begin, days=5), calls=3), self.absurd.use(after(begin, days=7), calls=5),
+              *(self.vast.use(after(begin, days=8 + i), rows=2**62) for i in range(2))], self.mill, self.parts)
         both([self.free.use(after(begin, days=6), calls=1, bytes=1000)], self.parts, self.mill)
 
     def close(self, name, body=None):
@@ -224,6 +228,8 @@ def first_month(world):
                                                                               ("statement", (world.mill, world.plant, world.parts)))
                for who in parties}, "their ids follow from period and party")
     check_orders(world, documents, sums, "first month")
+    tap.equal({u["order"] for u in answer.json["not_billed"]}, {world.absurd.id, world.vast.id},
+              "orders whose amounts don't fit are named, and don't hold up the others")
     again = world.close(world.first[0])
     tap.equal((again.status, again.body), (200, answer.body), "a second close answers the same")
     tap.status(world.close("other", {"from": world.first[1], "to": world.first[2]}), 409, "a range that was closed under another name")
@@ -283,6 +289,8 @@ def second_month(world):
     tap.ok(residue != 0, "something was left by rounding")
     tap.equal(market.balance(ZERO, "rounding", "KRW/6"), residue, "and is posted in millionths")
     used = world.plant.client().get(f"/v1/usage?agreement={world.rows.agreement}").json
+    open_ = world.mill.client().get(f"/v1/usage?agreement={world.vast.agreement}").json["events"]
+    tap.equal([(e["state"], "billed_in" in e) for e in open_], [("matched", False)] * 2, "events of an order that cannot be billed stay open")
     tap.equal([sum(e.get("billed_in") == name for e in used["events"]) for name in (world.first[0], world.second[0])], [22, 2],
               "usage names the period that billed each event")
 

@@ -90,6 +90,21 @@ INSERT INTO bil.billed_order (order_id, period_id, invoice_id, statement_id)
 SELECT u.order_id, $1, u.invoice_id, u.statement_id
   FROM unnest($2::uuid[], $3::uuid[], $4::uuid[]) AS u (order_id, invoice_id, statement_id);
 
+-- name: unbilled_order_insert
+-- in:   order_id:uuid period_id:uuid reason:text
+-- out:
+INSERT INTO bil.unbilled_order (order_id, period_id, reason)
+VALUES ($1, $2, $3);
+
+-- name: unbilled_order_list
+-- in:   period:text
+-- out:  order_id:uuid reason:text
+SELECT u.order_id, u.reason
+  FROM bil.unbilled_order u
+  JOIN bil.period p USING (period_id)
+ WHERE p.name = $1
+ ORDER BY u.order_id;
+
 -- name: document_insert
 -- in:   document_id:uuid kind:text number:text period_id:uuid participant_id:uuid currency:text net_minor:i64 vat_minor:i64
 --       fee_minor:i64 total_minor:i64 body:text parties:text issued_at:time

@@ -35,6 +35,13 @@ CREATE TABLE bil.billed_order (
     PRIMARY KEY (order_id, period_id)
 );
 COMMENT ON TABLE bil.billed_order IS 'which documents hold an order; an order without a row has not had its first period';
+CREATE TABLE bil.unbilled_order (
+    order_id uuid NOT NULL REFERENCES ord.purchase,
+    period_id uuid NOT NULL REFERENCES bil.period,
+    reason text NOT NULL,
+    PRIMARY KEY (order_id, period_id)
+);
+COMMENT ON TABLE bil.unbilled_order IS 'orders whose amounts a close could not work out: their events stay open, the operator decides';
 CREATE TABLE bil.billed_event (
     event_id uuid NOT NULL,
     agreement_id text NOT NULL,
@@ -59,7 +66,8 @@ COMMENT ON TABLE bil.payout IS 'payment instructions to providers (ISO 20022 pai
 SELECT sys.make_append_only('bil.period');
 SELECT sys.make_append_only('bil.document');
 SELECT sys.make_append_only('bil.billed_order');
+SELECT sys.make_append_only('bil.unbilled_order');
 SELECT sys.make_append_only('bil.billed_event');
 SELECT sys.make_append_only('bil.payout');
-GRANT SELECT, INSERT ON bil.period, bil.document, bil.billed_order, bil.billed_event, bil.payout TO naru_app;
-GRANT SELECT ON bil.period, bil.document, bil.billed_order, bil.billed_event, bil.payout TO naru_auditor;
+GRANT SELECT, INSERT ON bil.period, bil.document, bil.billed_order, bil.unbilled_order, bil.billed_event, bil.payout TO naru_app;
+GRANT SELECT ON bil.period, bil.document, bil.billed_order, bil.unbilled_order, bil.billed_event, bil.payout TO naru_auditor;
