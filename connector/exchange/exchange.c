@@ -38,19 +38,6 @@ bool exchange_enabled(const struct app *app)
     return app->settings->broker_url.n > 0 && app->settings->broker_did.n > 0;
 }
 
-int exchange_open(struct app *app, struct exchange **ret_exchange, struct err *err)
-{
-    struct exchange *exchange = calloc(1, sizeof(*exchange));
-
-    if (exchange == NULL)
-        return err_set(err, E_NO_MEMORY, "", "exchange");
-    CHECK(pthread_mutex_init(&exchange->lock, NULL) == 0);
-    exchange->app = app;
-    exchange->membership_wait_us = MEMBERSHIP_MIN_US;
-    *ret_exchange = exchange;
-    return 0;
-}
-
 void exchange_close(struct exchange **exchange)
 {
     if (*exchange != NULL)
@@ -427,9 +414,10 @@ static const struct field count_fields[] = {FIELD(struct count, n, "n", F_REQUIR
 /* clang-format on */
 static OBJECT(count_row, struct count, count_fields, OPEN);
 
-/* A batch that was in flight before a restart is still in the outbox. */
-static int load_state(struct app *app, struct err *err)
+/* A batch that was in flight before a restart is still in the outbox; read before that starts to send. */
+static int load_state(struct exchange *exchange, struct err *err)
 {
+    const struct app *app = exchange->app;
     struct db_cfg cfg = app->db;
     AUTO(db_close) struct db *db = NULL;
     AUTO(arena_free) struct arena *arena = arena_new(KIB(64));
@@ -443,7 +431,7 @@ static int load_state(struct app *app, struct err *err)
         db_one(db, &q_outbox_count_kind, DB_ARGS(DB_TEXT(STR("broker.usage"))), &count_row, arena,
                &count, err) == DB_FAIL)
         return err_ret(err);
-    app->exchange->batch_in_flight = count.n > 0;
+    exchange->batch_in_flight = count.n > 0;
     switch (db_one(db, &q_membership_get, DB_ARGS(DB_TEXT(app->settings->participant_did)),
                    &membership_row, arena, &row, err)) {
     case DB_ROW: identity_set_membership(app->identity, row.credential, row.expires_us); return 0;
@@ -453,12 +441,28 @@ static int load_state(struct app *app, struct err *err)
     CHECK_UNREACHABLE();
 }
 
+int exchange_open(struct app *app, struct exchange **ret_exchange, struct err *err)
+{
+    struct exchange *exchange = calloc(1, sizeof(*exchange));
+
+    if (exchange == NULL)
+        return err_set(err, E_NO_MEMORY, "", "exchange");
+    CHECK(pthread_mutex_init(&exchange->lock, NULL) == 0);
+    exchange->app = app;
+    exchange->membership_wait_us = MEMBERSHIP_MIN_US;
+    if (exchange_enabled(app) && load_state(exchange, err) < 0) {
+        exchange_close(&exchange);
+        return err_ret(err);
+    }
+    *ret_exchange = exchange;
+    return 0;
+}
+
 int exchange_start(struct app *app, struct err *err)
 {
+    (void)err;
     if (!exchange_enabled(app))
         return 0;
-    if (load_state(app, err) < 0)
-        return err_ret(err);
     exchange_membership_renew(app->exchange);
     exchange_receipts_wake(app->exchange);
     return 0;

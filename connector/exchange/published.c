@@ -38,7 +38,7 @@ int exchange__published(struct db *tx, const struct outbox_msg *msg, bool accept
     if (accepted)
         IGNORE(object_parse(&listed_object, reply, &jlimits_default, arena, &listed, &ignored),
                "the id is for display only");
-    return db_exec(tx, &q_publication_state,
+    return db_exec(tx, &q_publication_answered,
                    DB_ARGS(DB_TEXT(buf_str(&asset)),
                            DB_TEXT(accepted ? STR("listed") : STR("refused")),
                            DB_TEXT(listed.dataset)),

@@ -121,6 +121,22 @@ static int collect(struct db *tx, void *arg, struct err *err)
     return outbox_put(app->outbox, tx, &batch->msg, err);
 }
 
+static void start_batch(struct exchange *exchange); /* it and collected() call each other */
+
+/* A receipt that was stored after we had looked, but woke us before now, must not wait for the next one. */
+static void nothing_sent(struct exchange *exchange, bool look_again)
+{
+    bool again;
+
+    pthread_mutex_lock(&exchange->lock);
+    again = exchange->batch_again && look_again;
+    exchange->batch_again = false;
+    exchange->batch_in_flight = again;
+    pthread_mutex_unlock(&exchange->lock);
+    if (again)
+        start_batch(exchange);
+}
+
 static void collected(void *arg, const struct err *err)
 {
     struct batch *batch = arg;
@@ -131,9 +147,7 @@ static void collected(void *arg, const struct err *err)
     if (err->code == E_OK && batch->msg.id != 0) {
         outbox_wake(exchange->app->outbox, &batch->msg);
     } else {
-        pthread_mutex_lock(&exchange->lock);
-        exchange->batch_in_flight = false;
-        pthread_mutex_unlock(&exchange->lock);
+        nothing_sent(exchange, err->code == E_OK);
     }
     buf_done(&batch->body);
     arena_free(&batch->arena);
@@ -168,7 +182,7 @@ void exchange_receipts_wake(struct exchange *exchange)
         return;
     pthread_mutex_lock(&exchange->lock);
     start = !exchange->batch_in_flight;
-    exchange->batch_again = !start;
+    exchange->batch_again = exchange->batch_again || !start;
     exchange->batch_in_flight = true;
     pthread_mutex_unlock(&exchange->lock);
     if (start)

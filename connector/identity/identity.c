@@ -103,12 +103,7 @@ static int authenticate(struct rq *rq, http_handler *again, struct str expected,
     case IDENTITY_REFUSED: return err_ret(err);
     case IDENTITY_FETCH:
         rq_suspend(rq, again);
-        if (did_fetch(app->identity->dids, did, resume, rq, err) < 0) {
-            err_clear(err);
-            rq_resume(
-                rq); /* busy or without memory: the handler runs again, at most until its deadline */
-        }
-        return 1;
+        return did_fetch(app->identity->dids, did, resume, rq, err) < 0 ? err_ret(err) : 1;
     }
     CHECK_UNREACHABLE();
 }
@@ -154,7 +149,7 @@ int identity_verify_document(struct identity *identity, struct str compact, cons
     const struct key *key;
     struct jws jws;
 
-    if (jws_parse(compact, arena, &jws, err) < 0)
+    if (jws_parse_document(compact, arena, &jws, err) < 0)
         return err_ret(err);
     if (!str_eq_c(jws.typ, typ))
         return err_set(err, E_TOKEN, "typ", "'%.*s' instead of '%s'", STR_ARG(jws.typ), typ);

@@ -259,9 +259,8 @@ static int check_claims(struct identity *identity, const struct jws *jws,
         return err_set(err, E_TOKEN, "/aud", "'%.*s' is not us", STR_ARG(claims->aud));
     if (claims->jti.n == 0)
         return err_set(err, E_TOKEN, "/jti", "'jti' is missing");
-    if (str_present(jws->kid) &&
-        !(jws->kid.n > claims->iss.n && str_starts(jws->kid, claims->iss) &&
-          jws->kid.p[claims->iss.n] == '#'))
+    if (jws->kid.n <= claims->iss.n || !str_starts(jws->kid, claims->iss) ||
+        jws->kid.p[claims->iss.n] != '#')
         return err_set(err, E_TOKEN, "kid", "'%.*s' is no key of 'iss'", STR_ARG(jws->kid));
     return 0;
 }

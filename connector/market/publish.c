@@ -2,7 +2,7 @@
  * connector/market/publish.c - POST /naru/v1/datasets: one call publishes a file, an HTTP origin or a query
  *
  * In one operation of the writer: asset, access policy, contract policy, contract definition, publication, and the signed catalogue entry in the outbox (docs/exchange.md
- * §2). The contract policy always names the plans (`order isAnyOf urn:naru:plan:<hash>`), free ones too: the order is where the buyer declares its purpose. Publishing the same asset
+ * §2). A contract policy made here names the plans (`order isAnyOf urn:naru:plan:<hash>`), free ones too: the order is where the buyer declares its purpose. Without a data bank there are no orders, and only free plans. A policy given as ODRL is kept as given. Publishing the same asset
  * again makes the next version. GET lists what is published; DELETE withdraws: the offer goes at once, agreements that exist keep running.
  */
 #include <sys/stat.h>
@@ -179,11 +179,17 @@ static void write_access(const struct publish *in, struct jw *w)
 static void write_contract(const struct work *work, struct jw *w)
 {
     const struct terms *t = work->in.terms;
+    const bool ordered = exchange_enabled(work->rq->app);
 
     begin_set(w);
+    if (!ordered && t == NULL) {
+        end_set(w);
+        return;
+    }
     jw_key(w, "constraint");
     jw_array(w);
-    constraint(w, OPERAND_NARU "order", "isAnyOf", work->plan_iris, work->n_plans, true);
+    if (ordered)
+        constraint(w, OPERAND_NARU "order", "isAnyOf", work->plan_iris, work->n_plans, true);
     if (t != NULL && t->purposes.n > 0)
         constraint(w, OPERAND_ODRL "purpose", "isAnyOf", t->purposes.items, t->purposes.n, true);
     if (t != NULL && t->countries.n > 0)
@@ -255,6 +261,10 @@ static int read_plans(struct work *work, struct err *err)
         if (plan_decode(jval_at(work->in.plans, i), arena, &plan, err) < 0) {
             snprintf(at, sizeof(at), "/plans/%zu", i);
             return err_at_prefix(err, at);
+        }
+        if (plan->kind != PLAN_FREE && !exchange_enabled(work->rq->app)) {
+            snprintf(at, sizeof(at), "/plans/%zu", i);
+            return err_tell(err, E_INVALID, at, "a price needs a data bank that settles it");
         }
         sha256(plan_canonical(plan).p, plan_canonical(plan).n, hash);
         work->plan_hashes[i] = arena_str(arena, str_c(hash_hex(hash).c));
@@ -707,9 +717,7 @@ static int store_withdrawal(struct db *tx, void *arg, struct err *err)
     const struct withdrawal *w = arg;
 
     if (db_exec(tx, &q_unpublish_definition, DB_ARGS(DB_TEXT(w->definition_id)), NULL, err) < 0 ||
-        db_exec(tx, &q_publication_state,
-                DB_ARGS(DB_TEXT(w->asset_id), DB_TEXT(STR("withdrawn")), DB_NULL(DBT_TEXT)), NULL,
-                err) < 0)
+        db_exec(tx, &q_publication_withdraw, DB_ARGS(DB_TEXT(w->asset_id)), NULL, err) < 0)
         return err_ret(err);
     return w->msg.id != 0 ? outbox_put(w->app->outbox, tx, &w->msg, err) : 0;
 }

@@ -18,6 +18,7 @@
 #define LIMIT_HEADERS          64      /* header fields of one request */
 #define LIMIT_ID               2048    /* opaque identifier of a peer (pid, IRI, DID) */
 #define LIMIT_TOKEN            KIB(16) /* Authorization header */
+#define LIMIT_DOCUMENT         MIB(1)  /* a signed document in a body, compact form */
 #define LIMIT_DID_DOCUMENT     KIB(64)
 #define LIMIT_BATCH_LINES      10000   /* receipts in one batch */
 #define LIMIT_BATCH_BYTES      MIB(8)  /* one batch, after decompression */

@@ -67,13 +67,13 @@ int jws_sign(const struct key *key, struct str kid, struct str typ, struct str p
 
 /* Cuts the text into its three parts (RFC 7515 §7.1) and checks what can be seen without decoding.
  */
-static int cut_parts(struct str compact, struct str ret_parts[static 3], struct err *err)
+static int cut_parts(struct str compact, size_t max, struct str ret_parts[static 3],
+                     struct err *err)
 {
     struct str rest = compact;
 
-    if (compact.n > LIMIT_TOKEN)
-        return err_set(err, E_TOKEN, "", "jws: %zu bytes, at most %zu are read", compact.n,
-                       LIMIT_TOKEN);
+    if (compact.n > max)
+        return err_set(err, E_TOKEN, "", "jws: %zu bytes, at most %zu are read", compact.n, max);
     ret_parts[0] = str_cut(&rest, '.');
     ret_parts[1] = str_cut(&rest, '.');
     if (!str_present(rest))
@@ -148,15 +148,16 @@ static int read_header(const struct jval *header, struct arena *arena, struct jw
     return 0;
 }
 
-int jws_parse(struct str compact, struct arena *arena, struct jws *ret_jws, struct err *err)
+static int parse(struct str compact, size_t max, struct arena *arena, struct jws *ret_jws,
+                 struct err *err)
 {
-    AUTO(buf_done) struct buf scratch = buf_init(LIMIT_TOKEN);
+    AUTO(buf_done) struct buf scratch = buf_init(max);
     AUTO(jdoc_free) struct jdoc *doc = NULL;
     struct err cause = {0};
     struct jws jws = {0};
     struct str parts[3];
 
-    if (cut_parts(compact, parts, err) < 0)
+    if (cut_parts(compact, max, parts, err) < 0)
         return err_ret(err);
     if (!decode_base64url(&scratch, parts[0]))
         return err_set(err, E_TOKEN, "", "jws: header is not base64url (RFC 7515 §2)");
@@ -169,6 +170,17 @@ int jws_parse(struct str compact, struct arena *arena, struct jws *ret_jws, stru
     jws.signing_input = (struct str){compact.p, parts[0].n + 1 + parts[1].n};
     *ret_jws = jws;
     return 0;
+}
+
+int jws_parse(struct str compact, struct arena *arena, struct jws *ret_jws, struct err *err)
+{
+    return parse(compact, LIMIT_TOKEN, arena, ret_jws, err);
+}
+
+int jws_parse_document(struct str compact, struct arena *arena, struct jws *ret_jws,
+                       struct err *err)
+{
+    return parse(compact, LIMIT_DOCUMENT, arena, ret_jws, err);
 }
 
 int jws_verify(const struct jws *jws, const struct key *key, struct err *err)

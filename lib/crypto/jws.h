@@ -30,6 +30,9 @@ MUST_CHECK int jws_sign(const struct key *key, struct str kid, struct str typ, s
 /* Errors: E_TOKEN. Texts live in the arena or borrow from `compact`. */
 MUST_CHECK int jws_parse(struct str compact, struct arena *arena, struct jws *ret_jws,
                          struct err *err);
+/* As jws_parse, for documents that come in a body: up to LIMIT_DOCUMENT instead of LIMIT_TOKEN. */
+MUST_CHECK int jws_parse_document(struct str compact, struct arena *arena, struct jws *ret_jws,
+                                  struct err *err);
 /* Errors: E_TOKEN. */
 MUST_CHECK int jws_verify(const struct jws *jws, const struct key *key, struct err *err);
 

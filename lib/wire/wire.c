@@ -203,6 +203,10 @@ int wire_dataset_check(const struct wire_dataset *d, struct err *err)
         if (sizes[i].is > sizes[i].max)
             return err_tell(err, E_LIMIT, sizes[i].at, "at most %zu", sizes[i].max);
     }
+    if ((d->visibility == VISIBLE_GROUP || d->visibility == VISIBLE_BILATERAL) &&
+        d->visible_to.n == 0)
+        return err_tell(err, E_INVALID, "/visible_to", "expected who may see a '%s' dataset",
+                        visibility_names[d->visibility]);
     if (d->digest.n > 0 && !digest_ok(d->digest))
         return err_tell(err, E_INVALID, "/digest",
                         "expected 'sha256:' and 64 lower-case hex digits");

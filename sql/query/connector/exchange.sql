@@ -64,12 +64,20 @@ VALUES ($1, $2, $3, $4, $5, $6)
     ON CONFLICT (asset_id) DO UPDATE SET version = excluded.version, entry = excluded.entry, state = excluded.state,
                                          published_us = excluded.published_us;
 
--- name: publication_state
+-- The broker's answer to an entry. What was withdrawn while the entry waited stays so: the withdrawal follows it.
+-- name: publication_answered
 -- in:   asset_id:text state:text dataset_id:text
 -- out:
 UPDATE publication
-   SET state = $2,
+   SET state = CASE WHEN state = 'withdrawn' THEN state ELSE $2 END,
        dataset_id = coalesce($3, dataset_id)
+ WHERE asset_id = $1;
+
+-- name: publication_withdraw
+-- in:   asset_id:text
+-- out:
+UPDATE publication
+   SET state = 'withdrawn'
  WHERE asset_id = $1;
 
 -- name: publish_asset
