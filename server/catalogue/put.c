@@ -108,6 +108,8 @@ static int make_tokens(struct put *put, struct err *err)
         buf_add_char(&all, ' ');
     }
     add_text(&all, e->description);
+    if (buf_failed(&title) || buf_failed(&all))
+        return err_tell(err, E_LIMIT, "/keywords", "more text than can be searched");
     if (search_tokens(buf_str(&title), SEARCH_INDEX, put->rq->arena, &put->title_tokens, err) < 0)
         return err_ret(err);
     return search_tokens(buf_str(&all), SEARCH_INDEX, put->rq->arena, &put->tokens, err);

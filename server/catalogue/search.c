@@ -8,6 +8,7 @@
 #include "lib/base/limits.h"
 #include "lib/base/timefmt.h"
 #include "server/catalogue/catalogue_private.h"
+#include "server/registry/registry.h"
 #include "sql_broker.h"
 
 #include "lib/base/banned.h"
@@ -112,6 +113,22 @@ static int read_cursor(struct str text, struct cursor *cursor, struct err *err)
     return 0;
 }
 
+/* By participant id, or by DID as in the facets. */
+static int find_provider(struct rq *rq, struct str text, struct uuid *ret_id, struct err *err)
+{
+    const struct worker *worker = rq->thread;
+    struct participant provider = {0};
+
+    if (uuid_parse(text, ret_id))
+        return 0;
+    if (participant_by_did(worker->db, text, rq->arena, &provider, err) < 0)
+        return err->code == E_NOT_FOUND
+                   ? err_tell(err, E_INVALID, "?provider", "expected a participant's id or DID")
+                   : err_ret(err);
+    *ret_id = provider.participant_id;
+    return 0;
+}
+
 static int read_query(struct rq *rq, struct search *s, struct err *err)
 {
     const struct str q = rq_query(rq, "q");
@@ -123,8 +140,8 @@ static int read_query(struct rq *rq, struct search *s, struct err *err)
     if (rq_query_i64(rq, "limit", 20, 1, PAGE_MAX, &s->most, err) < 0 ||
         read_cursor(rq_query(rq, "after"), &s->after, err) < 0)
         return err_ret(err);
-    if (str_present(provider) && !uuid_parse(provider, &s->provider))
-        return err_tell(err, E_INVALID, "?provider", "expected a participant id");
+    if (str_present(provider) && find_provider(rq, provider, &s->provider, err) < 0)
+        return err_ret(err);
     if (q.n > 1000)
         return err_tell(err, E_LIMIT, "?q", "at most 1000 bytes");
     if (search_tokens(q, SEARCH_QUERY, rq->arena, &s->tokens, err) < 0)

@@ -89,15 +89,23 @@ static int store_report(struct db *tx, const struct reporting *r, struct err *er
     return log_report(tx, r, err);
 }
 
-static int check_order(const struct reporting *r, struct err *err)
+static int check_order(struct db *tx, const struct reporting *r, struct err *err)
 {
     const struct purchase *p = &r->purchase;
     const struct wire_agreement *a = &r->report;
-    const struct uuid party = a->role == PARTY_PROVIDER ? p->provider_id : p->consumer_id;
+    const bool by_provider = a->role == PARTY_PROVIDER;
+    const struct uuid party = by_provider ? p->provider_id : p->consumer_id;
+    struct participant peer = {0};
 
     if (!uuid_eq(party, rq_principal(r->rq)->participant))
         return err_tell(err, E_INVALID, "/report/role", "you are not the %s of this order",
                         party_role_names[a->role]);
+    if (participant_get(tx, by_provider ? p->consumer_id : p->provider_id, r->rq->arena, &peer,
+                        err) < 0)
+        return err_ret(err);
+    if (!str_eq(by_provider ? a->consumer : a->provider, peer.did))
+        return err_tell(err, E_INVALID, by_provider ? "/report/consumer" : "/report/provider",
+                        "the order is with another company");
     if (!str_eq(p->asset_id, a->asset))
         return err_tell(err, E_INVALID, "/report/asset", "the order is about another dataset");
     if (str_present(p->agreement_id) && !str_eq(p->agreement_id, a->agreement))
@@ -149,7 +157,7 @@ static int report(struct db *tx, void *arg, struct err *err)
             return 0;
         return err_tell(err, E_CONFLICT, "/report/agreement", "it was reported with other content");
     }
-    if (!uuid_is_zero(r->order) && check_order(r, err) < 0)
+    if (!uuid_is_zero(r->order) && check_order(tx, r, err) < 0)
         return err_ret(err);
     if (store_report(tx, r, err) < 0)
         return err_ret(err);

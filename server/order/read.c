@@ -13,7 +13,7 @@ int order__write(const struct purchase *p, struct arena *arena, struct jw *w, st
 {
     struct jws jws;
 
-    if (jws_parse(p->document, arena, &jws, err) < 0)
+    if (jws_parse_document(p->document, arena, &jws, err) < 0)
         return err_set(err, E_CORRUPT, "ord.purchase.document", "stored order cannot be read");
     jw_object(w);
     jw_kraw(w, "order", jws.payload);

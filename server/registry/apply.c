@@ -15,7 +15,7 @@
 #include "lib/base/banned.h"
 
 #define NAME_MAX_BYTES     256
-#define UNDECIDED_PER_HOUR 200
+#define UNDECIDED_PER_HOUR 20 /* from one network address */
 #define PROOF_LIFE_US      (6 * US_PER_MIN)
 
 struct name {
@@ -190,7 +190,8 @@ static int refuse_clash(struct db *tx, struct rq *rq, const struct participant *
     struct clash clash = {0};
     struct count count = {0};
 
-    if (db_one(tx, &q_application_count, DB_ARGS(DB_TIME(p->applied_us - US_PER_H)), &count_row,
+    if (db_one(tx, &q_application_count,
+               DB_ARGS(DB_TIME(p->applied_us - US_PER_H), DB_TEXT(rq->remote)), &count_row,
                rq->arena, &count, err) != DB_ROW)
         return err->code == E_OK ? err_set(err, E_INTERNAL, "", "application count") : err_ret(err);
     if (count.n >= UNDECIDED_PER_HOUR)
@@ -242,7 +243,7 @@ static int store_application(struct db *tx, void *arg, struct err *err)
                         DB_TEXT(p->name_ko), DB_TEXT(p->name_en), DB_TEXT(p->country),
                         DB_TEXT(p->number_kind), DB_TEXT(p->number), DB_TEXT(p->connector_url),
                         DB_TEXT(p->protocol_url), DB_TEXT(p->public_jwk), DB_BOOL(p->hosted_did),
-                        DB_TIME(p->applied_us)),
+                        DB_TIME(p->applied_us), DB_TEXT(rq->remote)),
                 NULL, err) < 0)
         return err->code == E_DB_CONSTRAINT
                    ? err_tell(err, E_CONFLICT, "",

@@ -17,6 +17,7 @@
 #include "lib/base/banned.h"
 
 #define JWT_SKEW_US US_PER_MIN
+#define PURGE_EVERY 1024 /* uses of signed tokens between two purges of those that have expired */
 #define JWT_LIFE_US (5 * US_PER_MIN + JWT_SKEW_US)
 
 static const struct {
@@ -63,15 +64,10 @@ static unsigned roles_in_state(unsigned roles, struct str state)
 
 static int opaque_token(struct rq *rq, struct str token, struct principal *who, struct err *err)
 {
-    const struct app *app = rq->app;
     const struct worker *worker = rq->thread;
     struct token_row row = {0};
     uint8_t hash[SHA256_LEN];
 
-    if (secret_eq(app->registry->operator_token, token)) {
-        *who = (struct principal){.roles = W_OPERATOR, .label = STR("operator")};
-        return 0;
-    }
     sha256(token.p, token.n, hash);
     switch (db_one(worker->db, &q_access_token_find,
                    DB_ARGS(DB_BYTES(str_n(hash, sizeof(hash))), DB_TIME(env_wall_us(rq->env))),
@@ -110,9 +106,15 @@ static int check_claims(const struct app *app, const struct jws *jws,
 
 static int use_once(struct rq *rq, const struct jwt_claims *claims, struct err *err)
 {
+    struct app *app = rq->app;
     const struct worker *worker = rq->thread;
     int64_t changed = 0;
 
+    if (atomic_fetch_add_explicit(&app->registry->uses, 1, memory_order_relaxed) % PURGE_EVERY ==
+            0 &&
+        db_exec(worker->db, &q_token_used_purge, DB_ARGS(DB_TIME(env_wall_us(rq->env))), NULL,
+                err) < 0)
+        return err_ret(err);
     if (db_exec(worker->db, &q_token_use,
                 DB_ARGS(DB_TEXT(claims->iss), DB_TEXT(claims->jti),
                         DB_TIME(claims->exp_us + JWT_SKEW_US)),
@@ -155,11 +157,23 @@ static int signed_token(struct rq *rq, struct str token, struct principal *who, 
     return 0;
 }
 
+/* Who a token speaks for. The operator's token comes first: its form is the operator's choice. */
+static int identify(struct rq *rq, struct str token, struct principal *who, struct err *err)
+{
+    const struct app *app = rq->app;
+
+    if (secret_eq(app->registry->operator_token, token)) {
+        *who = (struct principal){.roles = W_OPERATOR, .label = STR("operator")};
+        return 0;
+    }
+    return memchr(token.p, '.', token.n) != NULL ? signed_token(rq, token, who, err)
+                                                 : opaque_token(rq, token, who, err);
+}
+
 int auth_check(struct rq *rq, unsigned who, struct err *err)
 {
     struct str token = rq_header(rq, "Authorization");
     struct principal *principal = ARENA_NEW(rq->arena, struct principal);
-    int bad;
 
     if (who == W_PUBLIC)
         return 0;
@@ -167,10 +181,7 @@ int auth_check(struct rq *rq, unsigned who, struct err *err)
         return err_set(err, E_NO_MEMORY, "", "principal");
     if (token.n <= 7 || token.n > LIMIT_TOKEN || !str_eq_nocase(str_n(token.p, 7), STR("Bearer ")))
         return err_tell(err, E_UNAUTHENTICATED, "Authorization", "expected 'Bearer' and a token");
-    token = str_trim(str_from(token, 7));
-    bad = memchr(token.p, '.', token.n) != NULL ? signed_token(rq, token, principal, err)
-                                                : opaque_token(rq, token, principal, err);
-    if (bad < 0)
+    if (identify(rq, str_trim(str_from(token, 7)), principal, err) < 0)
         return err_ret(err);
     if ((principal->roles & who) == 0)
         return err_tell(err, E_FORBIDDEN, "", "%s",

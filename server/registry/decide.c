@@ -12,6 +12,7 @@
 #include "lib/base/banned.h"
 
 #define LOOK_UP_US (5 * US_PER_S)
+#define REASON_MAX 500
 
 struct decision {
     struct rq *rq;
@@ -51,17 +52,24 @@ static int store_decision(struct db *tx, void *arg, struct err *err)
     struct str allowed = str_c(d->from);
     bool ok = false;
 
-    if (participant_get(tx, d->id, d->rq->arena, &d->participant, err) < 0)
-        return err_ret(err);
+    switch (db_one(tx, &q_participant_lock, DB_ARGS(DB_UUID(d->id)), &participant_row, d->rq->arena,
+                   &d->participant, err)) {
+    case DB_ROW: break;
+    case DB_NONE: return err_tell(err, E_NOT_FOUND, "", "no such participant");
+    case DB_FAIL: return err_ret(err);
+    }
     while (str_present(allowed))
         ok = str_eq(str_cut(&allowed, ' '), d->participant.state) || ok;
     if (!ok)
         return err_tell(err, E_CONFLICT, "", "the participant is '%.*s'",
                         STR_ARG(d->participant.state));
-    if (db_exec(tx, &q_participant_decide,
-                DB_ARGS(DB_UUID(d->id), DB_TEXT(str_c(d->state)), DB_TIME(now_us)), NULL, err) < 0)
+    if (db_exec(
+            tx, &q_participant_decide,
+            DB_ARGS(DB_UUID(d->id), DB_TEXT(str_c(d->state)), DB_TIME(now_us), DB_TEXT(d->reason)),
+            NULL, err) < 0)
         return err_ret(err);
     d->participant.state = str_c(d->state);
+    d->participant.reason = d->reason;
     d->participant.decided_us = now_us;
     return log_decision(tx, d, err);
 }
@@ -78,6 +86,9 @@ static int decide(struct rq *rq, const char *state, const char *from, struct err
         return err_tell(err, E_NOT_FOUND, "", "no such participant");
     if (rq->body.n > 0 && rq_decode(rq, &reason_object, &reason, err) < 0)
         return err_ret(err);
+    if (reason.reason.n > REASON_MAX)
+        return err_tell(err, E_LIMIT, "/reason", "at most %d bytes", REASON_MAX);
+    d.reason = reason.reason;
     if (db_tx(worker->db, "participant_decide", store_decision, &d, err) < 0)
         return err_ret(err);
     log_info(&rq->log, "participant decided", L_UUID("subject", d.id), L_C("state", state),

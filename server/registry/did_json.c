@@ -12,9 +12,10 @@ static const char *const relationships[] = {"authentication", "assertionMethod",
 struct method {
     struct str url; /* "<did>#<fragment>" */
     struct str jwk;
+    bool speaks; /* listed under every relationship */
 };
 
-/* One document with the given keys, all of them under every relationship, and at most one service. */
+/* One document with the given keys and at most one service. */
 static int reply_document(struct rq *rq, struct str did, const struct method *methods, size_t n,
                           struct str service, struct err *err)
 {
@@ -41,8 +42,10 @@ static int reply_document(struct rq *rq, struct str did, const struct method *me
     for (size_t r = 0; r < ARRAY_LEN(relationships); r++) {
         jw_key(&w, relationships[r]);
         jw_array(&w);
-        for (size_t i = 0; i < n; i++)
-            jw_str(&w, methods[i].url);
+        for (size_t i = 0; i < n; i++) {
+            if (methods[i].speaks)
+                jw_str(&w, methods[i].url);
+        }
         jw_array_end(&w);
     }
     if (service.n > 0) {
@@ -73,9 +76,11 @@ int registry_did_broker(struct rq *rq, struct err *err)
     key_write_jwk(app->key, &jwk);
     key_write_jwk(app->log_key, &log_jwk);
 
+    /* the key of the log signs checkpoints, nothing else: no relationship lets it speak for us */
     const struct method methods[] = {
-        {arena_printf(rq->arena, "%.*s#%.*s", STR_ARG(s->did),      STR_ARG(s->key_id)),         buf_str(&jwk)},
-        {arena_printf(rq->arena,                      "%.*s#log",            STR_ARG(s->did)), buf_str(&log_jwk)},
+        {arena_printf(rq->arena, "%.*s#%.*s", STR_ARG(s->did),      STR_ARG(s->key_id)),         buf_str(&jwk),
+         true},
+        {arena_printf(rq->arena,                      "%.*s#log",            STR_ARG(s->did)), buf_str(&log_jwk), false},
     };
 
     return reply_document(rq, s->did, methods, ARRAY_LEN(methods), STR_NONE, err);
@@ -96,7 +101,7 @@ int registry_did_hosted(struct rq *rq, struct err *err)
         return err_tell(err, E_NOT_FOUND, "", "no such participant");
 
     const struct method method = {arena_printf(rq->arena, "%.*s#key-1", STR_ARG(p.did)),
-                                  p.public_jwk};
+                                  p.public_jwk, true};
 
     return reply_document(rq, p.did, &method, 1, p.connector_url, err);
 }

@@ -72,8 +72,8 @@ int registry_get(struct rq *rq, struct err *err)
 int registry_list(struct rq *rq, struct err *err)
 {
     const struct worker *worker = rq->thread;
-    const bool operator=(rq_principal(rq)->roles &W_OPERATOR) != 0;
-    const struct str state = operator? rq_query(rq, "state") : STR("active");
+    const bool by_operator = (rq_principal(rq)->roles & W_OPERATOR) != 0;
+    const struct str state = by_operator ? rq_query(rq, "state") : STR("active");
     const struct str after = rq_query(rq, "after");
     AUTO(buf_done) struct buf out = buf_init(MIB(8));
     struct list list = {0};
@@ -94,7 +94,7 @@ int registry_list(struct rq *rq, struct err *err)
     jw_key(&w, "items");
     jw_array(&w);
     for (size_t i = 0; i < list.n; i++) {
-        registry__write(&LIST_ITEMS(struct participant, list)[i], operator, & w);
+        registry__write(&LIST_ITEMS(struct participant, list)[i], by_operator, &w);
         jw_object_end(&w);
     }
     jw_array_end(&w);

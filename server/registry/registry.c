@@ -28,6 +28,7 @@ static const struct field participant_fields[] = {
     FIELD(struct participant, public_jwk,     "public_jwk",     F_REQUIRED),
     FIELD(struct participant, hosted_did,     "hosted_did",     F_REQUIRED),
     FIELD(struct participant, state,          "state",          F_REQUIRED),
+    FIELD(struct participant, reason,         "reason",         0),
     FIELD(struct participant, applied_us,     "applied_at",     F_REQUIRED | F_TIME),
     FIELD(struct participant, decided_us,     "decided_at",     F_TIME),
 };
@@ -129,7 +130,7 @@ int participant_verify(const struct participant *who, struct str compact, const 
     AUTO(key_free) struct key *key = NULL;
     struct jws jws;
 
-    if (jws_parse(compact, arena, &jws, err) < 0)
+    if (jws_parse_document(compact, arena, &jws, err) < 0)
         return err_ret(err);
     if (!str_eq_c(jws.typ, typ))
         return err_tell(err, E_TOKEN, "typ", "expected '%s'", typ);
@@ -235,6 +236,8 @@ void registry__write(const struct participant *p, bool own, struct jw *w)
         jw_kstr(w, "value", p->number);
         jw_object_end(w);
         jw_kraw(w, "jwk", p->public_jwk);
+        if (str_present(p->reason))
+            jw_kstr(w, "reason", p->reason);
         write_time(w, "applied_at", p->applied_us);
         write_time(w, "decided_at", p->decided_us);
     }

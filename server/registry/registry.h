@@ -21,6 +21,7 @@ struct participant {
     struct str public_jwk;
     bool hosted_did;
     struct str state;
+    struct str reason; /* of the newest decision; STR_NONE if none was given */
     int64_t applied_us, decided_us;
 };
 extern const struct object participant_row; /* columns of reg.participant */

@@ -3,6 +3,8 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "lib/base/check.h"
 #include "lib/crypto/secret.h"
 #include "lib/did/did.h"
@@ -13,6 +15,7 @@ struct registry {
     struct app *app;
     struct secret *operator_token;
     struct did_cache *dids; /* documents of companies that host their own */
+    _Atomic unsigned uses;  /* of signed tokens; now and then the expired ones are purged */
 };
 
 /* W_ bits of a role name, 0 if unknown. */
@@ -28,7 +31,7 @@ MUST_CHECK int registry__step(struct rq *rq, struct db *tx, struct uuid particip
 MUST_CHECK int registry__new_token(struct rq *rq, struct db *tx, struct uuid participant,
                                    struct str role, struct str label, int64_t expires_us,
                                    struct token_text *ret_token, struct err *err);
-/* Writes the public record of a participant; `own` adds number and application state. */
+/* Writes the public record of a participant; `own` adds number, key and what was decided. */
 void registry__write(const struct participant *participant, bool own, struct jw *w);
 
 int registry_apply(struct rq *rq, struct err *err);

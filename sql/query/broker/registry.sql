@@ -1,32 +1,45 @@
 -- name: participant_by_id
 -- in:   participant_id:uuid
--- out:  participant_id:uuid did:text slug:text name_ko:text name_en:text country:text number_kind:text number:text connector_url:text protocol_url:text public_jwk:text hosted_did:bool state:text applied_at:time decided_at:time
+-- out:  participant_id:uuid did:text slug:text name_ko:text name_en:text country:text number_kind:text number:text connector_url:text protocol_url:text public_jwk:text hosted_did:bool state:text reason:text applied_at:time decided_at:time
 SELECT participant_id, did, slug, name_ko, name_en, country, number_kind, number, connector_url, protocol_url, public_jwk,
-       hosted_did, state, applied_at, decided_at
+       hosted_did, state, reason, applied_at, decided_at
   FROM reg.participant
  WHERE participant_id = $1;
 
+-- name: participant_lock
+-- in:   participant_id:uuid
+-- out:  participant_id:uuid did:text slug:text name_ko:text name_en:text country:text number_kind:text number:text connector_url:text protocol_url:text public_jwk:text hosted_did:bool state:text reason:text applied_at:time decided_at:time
+SELECT participant_id, did, slug, name_ko, name_en, country, number_kind, number, connector_url, protocol_url, public_jwk,
+       hosted_did, state, reason, applied_at, decided_at
+  FROM reg.participant
+ WHERE participant_id = $1
+   FOR UPDATE;
+
+-- A refused application keeps its row; the DID, slug and number are free for another one.
 -- name: participant_by_did
 -- in:   did:text
--- out:  participant_id:uuid did:text slug:text name_ko:text name_en:text country:text number_kind:text number:text connector_url:text protocol_url:text public_jwk:text hosted_did:bool state:text applied_at:time decided_at:time
+-- out:  participant_id:uuid did:text slug:text name_ko:text name_en:text country:text number_kind:text number:text connector_url:text protocol_url:text public_jwk:text hosted_did:bool state:text reason:text applied_at:time decided_at:time
 SELECT participant_id, did, slug, name_ko, name_en, country, number_kind, number, connector_url, protocol_url, public_jwk,
-       hosted_did, state, applied_at, decided_at
+       hosted_did, state, reason, applied_at, decided_at
   FROM reg.participant
- WHERE did = $1;
+ WHERE did = $1
+ ORDER BY (state = 'refused'), participant_id DESC
+ LIMIT 1;
 
 -- name: participant_by_slug
 -- in:   slug:text
--- out:  participant_id:uuid did:text slug:text name_ko:text name_en:text country:text number_kind:text number:text connector_url:text protocol_url:text public_jwk:text hosted_did:bool state:text applied_at:time decided_at:time
+-- out:  participant_id:uuid did:text slug:text name_ko:text name_en:text country:text number_kind:text number:text connector_url:text protocol_url:text public_jwk:text hosted_did:bool state:text reason:text applied_at:time decided_at:time
 SELECT participant_id, did, slug, name_ko, name_en, country, number_kind, number, connector_url, protocol_url, public_jwk,
-       hosted_did, state, applied_at, decided_at
+       hosted_did, state, reason, applied_at, decided_at
   FROM reg.participant
- WHERE slug = $1;
+ WHERE slug = $1
+   AND state <> 'refused';
 
 -- name: participant_list
 -- in:   state:text after:uuid most:i64
--- out:  participant_id:uuid did:text slug:text name_ko:text name_en:text country:text number_kind:text number:text connector_url:text protocol_url:text public_jwk:text hosted_did:bool state:text applied_at:time decided_at:time
+-- out:  participant_id:uuid did:text slug:text name_ko:text name_en:text country:text number_kind:text number:text connector_url:text protocol_url:text public_jwk:text hosted_did:bool state:text reason:text applied_at:time decided_at:time
 SELECT participant_id, did, slug, name_ko, name_en, country, number_kind, number, connector_url, protocol_url, public_jwk,
-       hosted_did, state, applied_at, decided_at
+       hosted_did, state, reason, applied_at, decided_at
   FROM reg.participant
  WHERE ($1::text IS NULL OR state = $1)
    AND ($2::uuid IS NULL OR participant_id > $2)
@@ -38,34 +51,36 @@ SELECT participant_id, did, slug, name_ko, name_en, country, number_kind, number
 -- out:  field:text
 SELECT CASE WHEN did = $1 THEN '/did' WHEN slug = $2 THEN '/slug' ELSE '/number' END AS field
   FROM reg.participant
- WHERE did = $1
-    OR slug = $2
-    OR (number_kind = $3 AND number = $4)
+ WHERE state <> 'refused'
+   AND (did = $1 OR slug = $2 OR (number_kind = $3 AND number = $4))
  ORDER BY 1
  LIMIT 1;
 
 -- name: participant_insert
--- in:   participant_id:uuid did:text slug:text name_ko:text name_en:text country:text number_kind:text number:text connector_url:text protocol_url:text public_jwk:text hosted_did:bool applied_at:time
+-- in:   participant_id:uuid did:text slug:text name_ko:text name_en:text country:text number_kind:text number:text connector_url:text protocol_url:text public_jwk:text hosted_did:bool applied_at:time applied_from:text
 -- out:
 INSERT INTO reg.participant (participant_id, did, slug, name_ko, name_en, country, number_kind, number, connector_url, protocol_url,
-                             public_jwk, hosted_did, state, applied_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'applied', $13);
+                             public_jwk, hosted_did, state, applied_at, applied_from)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'applied', $13, $14);
 
 -- name: participant_decide
--- in:   participant_id:uuid state:text decided_at:time
+-- in:   participant_id:uuid state:text decided_at:time reason:text
 -- out:
 UPDATE reg.participant
    SET state = $2,
-       decided_at = $3
+       decided_at = $3,
+       reason = $4,
+       applied_from = NULL
  WHERE participant_id = $1;
 
 -- name: application_count
--- in:   since:time
+-- in:   since:time applied_from:text
 -- out:  n:i64
 SELECT count(*) AS n
   FROM reg.participant
  WHERE state = 'applied'
-   AND applied_at > $1;
+   AND applied_at > $1
+   AND applied_from = $2;
 
 -- name: check_step_put
 -- in:   participant_id:uuid step:text result:text detail:text done_at:time
@@ -113,6 +128,18 @@ SELECT t.role, t.label, t.participant_id, p.did, p.state
 -- out:
 INSERT INTO reg.access_token (token_hash, participant_id, role, label, made_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6);
+
+-- name: access_token_label
+-- in:   participant_id:uuid label:text now:time
+-- out:  label:text
+SELECT label
+  FROM reg.access_token
+ WHERE participant_id IS NOT DISTINCT FROM $1
+   AND label = $2
+   AND revoked_at IS NULL
+   AND (expires_at IS NULL OR expires_at > $3)
+ ORDER BY token_hash
+ LIMIT 1;
 
 -- name: access_token_revoke
 -- in:   participant_id:uuid label:text now:time

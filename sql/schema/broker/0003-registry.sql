@@ -1,9 +1,8 @@
 -- Participants (DESIGN §6). State decides everything: only ACTIVE participants act.
 CREATE TABLE reg.participant (
     participant_id uuid PRIMARY KEY,
-    did text NOT NULL CONSTRAINT participant_did_unique UNIQUE,
-    slug text NOT NULL CONSTRAINT participant_slug_unique UNIQUE
-        CONSTRAINT participant_slug_form CHECK (slug ~ '^[a-z0-9](-?[a-z0-9]){1,39}$'),
+    did text NOT NULL,
+    slug text NOT NULL CONSTRAINT participant_slug_form CHECK (slug ~ '^[a-z0-9](-?[a-z0-9]){1,39}$'),
     name_ko text NOT NULL,
     name_en text NOT NULL,
     country text NOT NULL CONSTRAINT participant_country_form CHECK (country ~ '^[A-Z]{2}$'),
@@ -14,11 +13,19 @@ CREATE TABLE reg.participant (
     public_jwk text NOT NULL,
     hosted_did boolean NOT NULL,
     state text NOT NULL CONSTRAINT participant_state_known CHECK (state IN ('applied', 'active', 'refused', 'suspended', 'expelled')),
+    reason text,
     applied_at timestamptz NOT NULL,
-    decided_at timestamptz,
-    CONSTRAINT participant_number_unique UNIQUE (number_kind, number)
+    applied_from text,
+    decided_at timestamptz
 );
+-- What was refused blocks nothing: anybody can apply with the number of another company.
+CREATE UNIQUE INDEX participant_did_unique ON reg.participant (did) WHERE state <> 'refused';
+CREATE UNIQUE INDEX participant_slug_unique ON reg.participant (slug) WHERE state <> 'refused';
+CREATE UNIQUE INDEX participant_number_unique ON reg.participant (number_kind, number) WHERE state <> 'refused';
+CREATE INDEX participant_applied ON reg.participant (applied_from, applied_at) WHERE state = 'applied';
 COMMENT ON TABLE reg.participant IS 'companies: applications and members';
+COMMENT ON COLUMN reg.participant.applied_from IS 'network address of an application that waits, to limit them; forgotten with the decision';
+COMMENT ON COLUMN reg.participant.reason IS 'why the operator decided so, shown to the participant';
 CREATE TABLE reg.check_step (
     participant_id uuid NOT NULL REFERENCES reg.participant,
     step text NOT NULL,
