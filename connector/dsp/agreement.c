@@ -126,42 +126,59 @@ int64_t dsp__ends_us(const struct policy *policy, struct str asset_id, struct st
     return decision.valid_until_us;
 }
 
-struct open_order {
-    struct str order_id, plan_hash;
-};
 /* clang-format off */
 static const struct field open_order_fields[] = {
     FIELD(struct open_order, order_id, "order_id", F_REQUIRED),
     FIELD(struct open_order, plan_hash, "plan_hash", F_REQUIRED),
+    FIELD(struct open_order, purpose, "purpose", F_REQUIRED),
 };
 static OBJECT(open_order_row, struct open_order, open_order_fields, OPEN);
 
 /* clang-format on */
 
-int dsp__find_order(struct db *db, const struct process *process, struct str rules, int64_t now_us,
-                    struct arena *arena, struct str *ret_order_id, struct err *err)
+static bool mentions(struct str rules, struct str text)
 {
-    static const struct str operand = STR_INIT("order\"");
-    struct list orders = {0};
+    return text.n > 0 && memmem(rules.p, rules.n, text.p, text.n) != NULL;
+}
 
-    *ret_order_id = STR_NONE;
-    if (memmem(rules.p, rules.n, operand.p, operand.n) == NULL)
+/*
+ * A plan is named by the hash of its content: where that stands in the rules, the plan is meant. Both
+ * sides must bind the same order: the one with a purpose that the rules name first, else the oldest
+ * (ids ascend with time).
+ */
+int dsp__find_orders(struct db *db, const struct process *process, struct str rules, int64_t now_us,
+                     struct arena *arena, struct list *ret_orders, struct err *err)
+{
+    struct list found = {0}, orders = {0};
+    struct open_order *items;
+
+    *ret_orders = orders;
+    if (!mentions(rules, STR("order\"")))
         return 0;
     if (db_list(db, &q_dsp_purchase_open,
                 DB_ARGS(DB_TEXT(process->role), DB_TEXT(process->peer_id),
                         DB_TEXT(process->asset_id), DB_I64(now_us)),
-                &open_order_row, arena, 0, &orders, err) < 0)
+                &open_order_row, arena, 0, &found, err) < 0)
         return err_ret(err);
-    for (size_t i = 0; i < orders.n; i++) {
-        const struct open_order *order = &LIST_ITEMS(struct open_order, orders)[i];
+    items = ARENA_ARRAY(arena, struct open_order, found.n);
+    if (items == NULL)
+        return err_set(err, E_NO_MEMORY, "", "orders");
+    for (int named = 1; named >= 0; named--) {
+        for (size_t i = 0; i < found.n; i++) {
+            const struct open_order *order = &LIST_ITEMS(struct open_order, found)[i];
 
-        /* a plan is named by the hash of its content: where the text stands, the plan is meant */
-        if (memmem(rules.p, rules.n, order->plan_hash.p, order->plan_hash.n) != NULL) {
-            *ret_order_id = order->order_id;
-            return 0;
+            if (mentions(rules, order->plan_hash) && mentions(rules, order->purpose) == named)
+                items[orders.n++] = *order;
         }
     }
+    orders.items = items;
+    *ret_orders = orders;
     return 0;
+}
+
+struct str dsp__first_order(const struct list *orders)
+{
+    return orders->n > 0 ? LIST_ITEMS(struct open_order, *orders)[0].order_id : STR_NONE;
 }
 
 int dsp__read_agreement(struct db *db, struct str agreement_id, struct arena *arena,

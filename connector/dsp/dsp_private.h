@@ -198,10 +198,18 @@ int64_t dsp__ends_us(const struct policy *policy, struct str asset_id, struct st
 MUST_CHECK int dsp__make_agreement(struct app *app, struct effect *effect,
                                    const struct process *process, const struct agreeing *agreeing,
                                    struct arena *arena, struct str *ret_text, struct err *err);
-/* The open order that such a policy asks for; STR_NONE if it asks for none. */
-MUST_CHECK int dsp__find_order(struct db *db, const struct process *process, struct str rules,
-                               int64_t now_us, struct arena *arena, struct str *ret_order_id,
-                               struct err *err);
+
+/* Open orders that fit such rules, in the order in which both sides prefer them; none if they ask
+ * for none. */
+struct open_order {
+    struct str order_id, plan_hash, purpose;
+};
+
+MUST_CHECK int dsp__find_orders(struct db *db, const struct process *process, struct str rules,
+                                int64_t now_us, struct arena *arena, struct list *ret_orders,
+                                struct err *err);
+/* The first of them, or STR_NONE. */
+struct str dsp__first_order(const struct list *orders);
 /* The agreement of a process, with its policy text. Errors: E_CORRUPT if there is none. */
 MUST_CHECK int dsp__read_agreement(struct db *db, struct str agreement_id, struct arena *arena,
                                    struct agreement *ret_agreement, struct err *err);

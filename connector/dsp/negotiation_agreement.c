@@ -47,6 +47,7 @@ int dsp__act_agreement(struct inbound *in, struct err *err)
     AUTO(policy_unref) struct policy *got = NULL;
     struct agreeing agreeing = {.id = jval_str(jval_get(in->msg.agreement, "@id"))};
     struct message_text text = {.form = MF_VERIFICATION};
+    struct list orders;
     struct str unsent;
 
     if (policy_compile(in->msg.agreement, &got, err) < 0 || check(in, got, err) < 0) {
@@ -61,9 +62,11 @@ int dsp__act_agreement(struct inbound *in, struct err *err)
     agreeing.ends_us = dsp__ends_us(got, in->process.asset_id, in->app->settings->participant_did,
                                     agreeing.agreed_us);
     in->follow = NM_VERIFICATION;
-    if (dsp__find_order(worker->db, &in->process, agreeing.rules, in->now_us, arena,
-                        &agreeing.order_id, err) < 0 ||
-        dsp__make_agreement(in->app, &in->effect, &in->process, &agreeing, arena, &unsent, err) < 0)
+    if (dsp__find_orders(worker->db, &in->process, agreeing.rules, in->now_us, arena, &orders,
+                         err) < 0)
+        return err_ret(err);
+    agreeing.order_id = dsp__first_order(&orders);
+    if (dsp__make_agreement(in->app, &in->effect, &in->process, &agreeing, arena, &unsent, err) < 0)
         return err_ret(err);
     return dsp__send(in->app, &in->effect, &negotiation_kind, &in->process,
                      "dsp.negotiation.verification", "agreement/verification", &text, arena, err);

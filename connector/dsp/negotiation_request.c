@@ -73,45 +73,88 @@ static int refuse(struct inbound *in, const struct policy_decision *decision, st
                           arena_str(in->rq->arena, buf_str(&reason)), in->rq->arena, err);
 }
 
+/* What was judged, and on which facts. */
+struct judgement {
+    struct policy_facts *facts;
+    struct policy_decision decision;
+    struct str order_id; /* that the agreement will use up; STR_NONE: none is asked for */
+};
+
 static int agree(struct inbound *in, const struct policy *policy, struct str rules,
-                 const struct policy_facts *facts, struct err *err)
+                 const struct judgement *judgement, struct err *err)
 {
-    const struct worker *worker = in->rq->thread;
     struct arena *arena = in->rq->arena;
     struct message_text text = {.form = MF_AGREEMENT};
     struct agreeing agreeing = {
         .rules = rules,
+        .order_id = judgement->order_id,
         .agreed_us = in->now_us - in->now_us % US_PER_S,
     };
 
-    agreeing.ends_us = ends_us(in, policy, agreeing.agreed_us, facts);
+    agreeing.ends_us = ends_us(in, policy, agreeing.agreed_us, judgement->facts);
     in->follow = NM_AGREEMENT;
-    if (dsp__find_order(worker->db, &in->process, agreeing.rules, in->now_us, arena,
-                        &agreeing.order_id, err) < 0 ||
-        dsp__make_agreement(in->app, &in->effect, &in->process, &agreeing, arena, &text.agreement,
+    if (dsp__make_agreement(in->app, &in->effect, &in->process, &agreeing, arena, &text.agreement,
                             err) < 0)
         return err_ret(err);
     return dsp__send(in->app, &in->effect, &negotiation_kind, &in->process,
                      "dsp.negotiation.agreement", "agreement", &text, arena, err);
 }
 
+/* Decides as if the agreement used this order (STR_NONE: whatever orders there are). */
+static int judge_with(struct inbound *in, const struct policy *policy, struct str order_id,
+                      struct judgement *judgement, struct err *err)
+{
+    const struct worker *worker = in->rq->thread;
+    const struct agreement bound = {.order_id = order_id};
+    const struct facts_about about = {
+        .peer = &in->peer,
+        .asset_id = in->process.asset_id,
+        .agreement = str_present(order_id) ? &bound : NULL,
+    };
+
+    *judgement->facts = (struct policy_facts){0};
+    judgement->order_id = order_id;
+    if (facts_gather(worker->db, policy, &about, in->now_us, in->rq->arena, judgement->facts, err) <
+        0)
+        return err_ret(err);
+    decide(in, policy, POLICY_NO_TIME, judgement->facts, &judgement->decision);
+    return 0;
+}
+
+/* The first order under which the policy permits; without orders, or if none fits, why not. */
+static int judge(struct inbound *in, const struct policy *policy, struct str rules,
+                 struct judgement *judgement, struct err *err)
+{
+    const struct worker *worker = in->rq->thread;
+    struct list orders;
+
+    judgement->facts = ARENA_NEW(in->rq->arena, struct policy_facts);
+    if (judgement->facts == NULL)
+        return err_set(err, E_NO_MEMORY, "", "facts");
+    if (dsp__find_orders(worker->db, &in->process, rules, in->now_us, in->rq->arena, &orders, err) <
+        0)
+        return err_ret(err);
+    for (size_t i = 0; i < orders.n; i++) {
+        if (judge_with(in, policy, LIST_ITEMS(struct open_order, orders)[i].order_id, judgement,
+                       err) < 0)
+            return err_ret(err);
+        if (judgement->decision.verdict == POLICY_PERMIT)
+            return 0;
+    }
+    return judge_with(in, policy, dsp__first_order(&orders), judgement, err);
+}
+
 /* Answers an offer of ours that the peer wants. */
 static int answer(struct inbound *in, const struct policy *policy, struct str rules,
                   struct err *err)
 {
-    const struct worker *worker = in->rq->thread;
-    const struct facts_about about = {.peer = &in->peer, .asset_id = in->process.asset_id};
-    struct policy_facts *facts = ARENA_NEW(in->rq->arena, struct policy_facts);
-    struct policy_decision decision;
+    struct judgement judgement = {0};
 
-    if (facts == NULL)
-        return err_set(err, E_NO_MEMORY, "", "facts");
-    if (facts_gather(worker->db, policy, &about, in->now_us, in->rq->arena, facts, err) < 0)
+    if (judge(in, policy, rules, &judgement, err) < 0)
         return err_ret(err);
-    decide(in, policy, POLICY_NO_TIME, facts, &decision);
-    if (decision.verdict == POLICY_DENY)
-        return refuse(in, &decision, err);
-    return in->app->settings->auto_agree ? agree(in, policy, rules, facts, err) : 0;
+    if (judgement.decision.verdict == POLICY_DENY)
+        return refuse(in, &judgement.decision, err);
+    return in->app->settings->auto_agree ? agree(in, policy, rules, &judgement, err) : 0;
 }
 
 int dsp__act_request(struct inbound *in, struct err *err)

@@ -27,11 +27,14 @@ static int run_agree(struct db *tx, struct command *command, struct err *err)
         policy_compile(jdoc_root(doc), &policy, err) < 0)
         return err_prefix(err, "offer of '%.*s'", STR_ARG(process->id));
     agreeing.rules = message_rules_of(jdoc_root(doc), arena);
+    struct list orders;
+
     agreeing.ends_us =
         dsp__ends_us(policy, process->asset_id, process->peer_id, agreeing.agreed_us);
-    if (dsp__find_order(tx, process, agreeing.rules, command->now_us, arena, &agreeing.order_id,
-                        err) < 0 ||
-        dsp__make_agreement(command->app, &command->effect, process, &agreeing, arena,
+    if (dsp__find_orders(tx, process, agreeing.rules, command->now_us, arena, &orders, err) < 0)
+        return err_ret(err);
+    agreeing.order_id = dsp__first_order(&orders);
+    if (dsp__make_agreement(command->app, &command->effect, process, &agreeing, arena,
                             &text.agreement, err) < 0)
         return err_ret(err);
     return dsp__send(command->app, &command->effect, &negotiation_kind, process,

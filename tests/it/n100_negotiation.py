@@ -39,6 +39,42 @@ def happy_path(provider, consumer):
     tap.equal(provider.state(theirs), FINALIZED, "it stays FINALIZED")
 
 
+def order_row(connector, order, role, peer, purpose, plan, state="open", asset="paid"):
+    """A signed order as the data bank delivers it, put where the connector keeps it."""
+    connector.sql("INSERT INTO purchase VALUES (?,?,?,?,?,?,?,1,'{}','',NULL,?,?)", order, role, peer, asset, plan, purpose, state,
+                  int((time.time() + 3600) * 1e6), int(time.time() * 1e6))
+
+
+def paid(provider, consumer, plan):
+    """An offer that asks for a paid order: only with one, each order once, the one whose purpose fits."""
+    offer = catalogue_offer(provider, "consumer", "paid")
+
+    def both(order, purpose, **more):
+        order_row(provider, order, "provider", "consumer", purpose, plan, **more)
+        order_row(consumer, order, "consumer", "provider", purpose, plan, **more)
+
+    def refused(what):
+        pid = consumer.negotiate(provider.dsp, "provider", offer, "paid")
+        consumer.wait_state(pid, TERMINATED)
+        tap.contains(consumer.error(pid), "refused by policy", what)
+
+    refused("no order, no agreement")
+    both("00000000-0000-7000-8000-000000000001", "urn:purpose:advertising")
+    refused("nor with an order for another purpose")
+    both("00000000-0000-7000-8000-000000000002", "urn:purpose:research", state="cancelled")
+    refused("nor with a cancelled one")
+    both("00000000-0000-7000-8000-000000000003", "urn:purpose:research")
+    both("00000000-0000-7000-8000-000000000004", "urn:purpose:research", asset="data-1")
+    pid = consumer.negotiate(provider.dsp, "provider", offer, "paid")
+    consumer.wait_state(pid, FINALIZED)
+    for c, negotiation in ((consumer, pid), (provider, ours(provider, pid))):
+        row = c.sql("SELECT agreement_id, order_id FROM agreement WHERE negotiation_id = ?", negotiation)[0]
+        tap.equal(row[1], "00000000-0000-7000-8000-000000000003", f"{c.name}: the order that fits is bound")
+        tap.equal(c.sql("SELECT order_id, state FROM purchase WHERE agreement_id = ?", row[0]), [(row[1], "contracted")],
+                  f"{c.name}: and used up")
+    refused("an order is good for one agreement")
+
+
 def terminations(manual, consumer):
     """manual: a provider that waits for an operator."""
     offer = catalogue_offer(manual, "consumer")
@@ -445,7 +481,13 @@ def scenario():
     provider.offer("late", policy={"@type": "Offer", **past})
     provider.offer("hidden", access={"@type": "Set", **past})
 
+    plan = "ab" * 32
+    provider.offer("paid", policy={"@type": "Offer", "permission": [{"action": "use", "constraint": [
+        {"leftOperand": "urn:naru:policy:order", "operator": "isAnyOf", "rightOperand": [f"urn:naru:plan:{plan}"]},
+        {"leftOperand": "purpose", "operator": "isAnyOf", "rightOperand": ["urn:purpose:research"]}]}]})
+
     happy_path(provider, consumer)
+    paid(provider, consumer, plan)
     refused_by_policy(provider, consumer)
     terminations(manual, consumer)
     by_an_operator(manual, consumer, peer)

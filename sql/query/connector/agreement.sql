@@ -45,8 +45,8 @@ UPDATE agreement
 
 -- name: dsp_purchase_open
 -- in:   role:text peer_id:text asset_id:text now_us:i64
--- out:  order_id:text plan_hash:text
-SELECT order_id, plan_hash
+-- out:  order_id:text plan_hash:text purpose:text
+SELECT order_id, plan_hash, purpose
   FROM purchase
  WHERE role = $1
    AND peer_id = $2
@@ -54,7 +54,7 @@ SELECT order_id, plan_hash
    AND state = 'open'
    AND agreement_id IS NULL
    AND valid_until_us > $4
- ORDER BY received_us, order_id
+ ORDER BY order_id
  LIMIT 16;
 
 -- name: dsp_purchase_bind
