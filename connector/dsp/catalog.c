@@ -60,7 +60,7 @@ static int read_filter(const struct jval *filter, struct db *db, struct arena *a
     if (jval_len(filter) == 0)
         return 0;
     if (!is_spec)
-        return criteria_select(db, filter, arena, &query->filter, err) < 0
+        return criteria_filter(db, filter, arena, &query->filter, err) < 0
                    ? err_at_prefix(err, "/filter")
                    : 0;
     if (member(spec, "sortField") != NULL && jtype_of(member(spec, "sortField")) != J_NULL)
@@ -70,7 +70,7 @@ static int read_filter(const struct jval *filter, struct db *db, struct arena *a
         return err_ret(err);
     if (query->limit == 0)
         query->limit = PAGE_MAX;
-    return criteria_select(db, member(spec, "filterExpression"), arena, &query->filter, err) < 0
+    return criteria_filter(db, member(spec, "filterExpression"), arena, &query->filter, err) < 0
                ? err_at_prefix(err, "/filter/0/filterExpression")
                : 0;
 }

@@ -1,8 +1,11 @@
 /*
  * connector/dsp/criteria.c - criteria become sets of asset ids, by the index on properties
+ *
+ * Equality and `in` look up each value; other operators search (connector/store/condition.h).
  */
 #include "connector/dsp/criteria.h"
 
+#include "connector/store/condition.h"
 #include "sql_connector.h"
 
 #include "lib/base/banned.h"
@@ -65,6 +68,23 @@ bool id_set_has(const struct id_set *set, struct str id)
     return set->all || (set->n > 0 && bsearch(&id, set->ids, set->n, sizeof(id), by_bytes) != NULL);
 }
 
+/* A scalar as asset_property holds it; STR_NONE for anything else. */
+static struct str scalar(const struct jval *v, struct arena *arena)
+{
+    AUTO(buf_done) struct buf text = buf_init(64);
+
+    switch (jtype_of(v)) {
+    case J_STR: return arena_str(arena, jval_str(v));
+    case J_INT:
+    case J_REAL:
+    case J_BOOL: jval_write(&text, v); return arena_str(arena, buf_str(&text));
+    case J_NULL:
+    case J_ARRAY:
+    case J_OBJECT: return STR_NONE;
+    }
+    return STR_NONE;
+}
+
 /* The values on the right, at most VALUES_MAX texts. */
 static int read_values(const struct jval *right, bool several, struct arena *arena,
                        struct str_list *ret_values, struct err *err)
@@ -79,11 +99,9 @@ static int read_values(const struct jval *right, bool several, struct arena *are
     if (ret_values->items == NULL)
         return err_set(err, E_NO_MEMORY, "", "criteria");
     for (size_t i = 0; i < n; i++) {
-        const struct jval *v = plain(several ? jval_at(right, i) : right);
-
-        if (jtype_of(v) != J_STR)
+        ret_values->items[i] = scalar(plain(several ? jval_at(right, i) : right), arena);
+        if (!str_present(ret_values->items[i]) && !arena_failed(arena))
             return err_tell(err, E_INVALID, "/operandRight", "expected text");
-        ret_values->items[i] = arena_str(arena, jval_str(v));
     }
     return arena_failed(arena) ? err_set(err, E_NO_MEMORY, "", "criteria") : 0;
 }
@@ -121,29 +139,56 @@ static int by_property(struct db *db, struct str name, const struct str_list *va
     return 0;
 }
 
-static int one(struct db *db, const struct jval *criterion, struct arena *arena,
+/* A field that a peer may not ask about looks as one that nobody has. */
+static int find_field(struct str left, bool ours, struct arena *arena, struct str *ret_field,
+                      struct err *err)
+{
+    if (condition_field(ENTITY_ASSET, left, arena, ret_field, err) < 0)
+        return err_at_prefix(err, "/operandLeft");
+    return ours || !str_starts(*ret_field, STR("private:"))
+               ? 0
+               : err_tell(err, E_INVALID, "/operandLeft", "expected the name of a property");
+}
+
+static int by_search(struct db *db, struct str left, struct str op, const struct str_list *values,
+                     struct arena *arena, struct id_set *ret_set, struct err *err)
+{
+    struct search search = {.limit = ASSETS_MAX, .n = 1};
+    struct list rows = {0};
+
+    if (condition_make(ENTITY_ASSET, left, op, values, arena, &search.conditions[0], err) < 0 ||
+        condition_search(db, ENTITY_ASSET, &search, arena, &rows, err) < 0)
+        return err_ret(err);
+    ret_set->ids = rows.items;
+    ret_set->n = rows.n;
+    return 0;
+}
+
+static int one(struct db *db, const struct jval *criterion, bool ours, struct arena *arena,
                struct id_set *ret_set, struct err *err)
 {
-    struct str left = jval_str(plain(member(criterion, "operandLeft")));
+    const struct str left = jval_str(plain(member(criterion, "operandLeft")));
     const struct str op = jval_str(plain(member(criterion, "operator")));
     const struct jval *right = member(criterion, "operandRight");
-    const bool several = str_eq(op, STR("in"));
     struct id_set set = {0};
     struct str_list values = {0};
+    enum criterion_op kind;
+    struct str field;
 
     if (left.n == 0)
         return err_tell(err, E_INVALID, "/operandLeft", "expected the name of a property");
-    if (!several && !str_eq(op, STR("=")))
-        return err_tell(err, E_INVALID, "/operator", "expected '=' or 'in'");
-    if (read_values(right, several, arena, &values, err) < 0)
+    if (condition_operator(op, &kind, err) < 0)
+        return err_at_prefix(err, "/operator");
+    if (read_values(right, kind == OP_IN || kind == OP_NOT_IN, arena, &values, err) < 0)
         return err_ret(err);
-    if (is_id(left)) {
+    if ((kind == OP_EQ || kind == OP_IN) && is_id(left)) {
         set.ids = values.items;
         set.n = values.n;
     } else {
-        if (memchr(left.p, ':', left.n) == NULL) /* a bare name is one of EDC's */
-            left = arena_printf(arena, EDC_NS "%.*s", STR_ARG(left));
-        if (by_property(db, left, &values, arena, &set, err) < 0)
+        if (find_field(left, ours, arena, &field, err) < 0 ||
+            (kind == OP_EQ || kind == OP_IN
+                 ? by_property(db, field, &values, arena, &set, err)
+                 : by_search(db, left, op, &values, arena, &set, err)) < 0)
             return err_ret(err);
     }
     tidy(&set);
@@ -166,13 +211,13 @@ static void intersect(struct id_set *set, const struct id_set *other)
     set->n = n;
 }
 
-int criteria_select(struct db *db, const struct jval *criteria, struct arena *arena,
-                    struct id_set *ret_set, struct err *err)
+static int select_all(struct db *db, const struct jval *criteria, bool ours, struct arena *arena,
+                      struct id_set *ret_set, struct err *err)
 {
     struct id_set set = {.all = true};
 
     if (criteria == NULL || jtype_of(criteria) == J_OBJECT) {
-        if (criteria != NULL && one(db, criteria, arena, &set, err) < 0)
+        if (criteria != NULL && one(db, criteria, ours, arena, &set, err) < 0)
             return err_ret(err);
         *ret_set = set;
         return 0;
@@ -184,7 +229,7 @@ int criteria_select(struct db *db, const struct jval *criteria, struct arena *ar
         struct id_set next;
         char at[24];
 
-        if (one(db, jval_at(criteria, i), arena, &next, err) < 0) {
+        if (one(db, jval_at(criteria, i), ours, arena, &next, err) < 0) {
             (void)snprintf(at, sizeof(at), "/%zu", i);
             return err_at_prefix(err, at);
         }
@@ -192,4 +237,16 @@ int criteria_select(struct db *db, const struct jval *criteria, struct arena *ar
     }
     *ret_set = set;
     return 0;
+}
+
+int criteria_select(struct db *db, const struct jval *criteria, struct arena *arena,
+                    struct id_set *ret_set, struct err *err)
+{
+    return select_all(db, criteria, true, arena, ret_set, err);
+}
+
+int criteria_filter(struct db *db, const struct jval *criteria, struct arena *arena,
+                    struct id_set *ret_set, struct err *err)
+{
+    return select_all(db, criteria, false, arena, ret_set, err);
 }

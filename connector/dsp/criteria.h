@@ -2,8 +2,8 @@
  * connector/dsp/criteria.h - which assets a list of criteria means
  *
  * Selectors of contract definitions and filters of catalogue requests: {"operandLeft","operator",
- * "operandRight"}, all of which must hold. The id and scalar properties of an asset, operators "="
- * and "in".
+ * "operandRight"}, all of which must hold. The id and scalar properties of an asset, all
+ * operators of EDC. Only selectors, which are ours, may name private properties.
  */
 #pragma once
 
@@ -20,5 +20,8 @@ struct id_set {
 
 /* Errors: E_INVALID (not understood, at = pointer into `criteria`), E_DB. */
 MUST_CHECK int criteria_select(struct db *db, const struct jval *criteria, struct arena *arena,
+                               struct id_set *ret_set, struct err *err);
+/* The same for what a peer sent. */
+MUST_CHECK int criteria_filter(struct db *db, const struct jval *criteria, struct arena *arena,
                                struct id_set *ret_set, struct err *err);
 bool id_set_has(const struct id_set *set, struct str id);

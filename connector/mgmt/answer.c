@@ -4,8 +4,6 @@
  * Members of EDC are written by name; properties, policies and whatever else came as JSON-LD are compacted
  * in the context that the answer names. Each element of a list carries its own context, as in EDC.
  */
-#include <assert.h>
-
 #include "connector/mgmt/mgmt_private.h"
 #include "lib/log/log.h"
 #include "policy/policy.h"
@@ -191,80 +189,6 @@ int mgmt__read(struct rq *rq, enum entity_kind kind, struct str id, mgmt__write_
     return 0;
 }
 
-struct found {
-    struct str id;
-};
-/* clang-format off */
-static const struct field found_fields[] = {FIELD(struct found, id, "id", F_REQUIRED)};
-static OBJECT(found_row, struct found, found_fields, OPEN);
-
-static const struct query *const pages[] = {
-    [ENTITY_ASSET] = &q_mgmt_asset_page,
-    [ENTITY_POLICY] = &q_mgmt_policy_page,
-    [ENTITY_DEFINITION] = &q_mgmt_definition_page,
-    [ENTITY_NEGOTIATION] = &q_mgmt_negotiation_page,
-    [ENTITY_AGREEMENT] = &q_mgmt_agreement_page,
-    [ENTITY_TRANSFER] = &q_mgmt_transfer_page,
-    [ENTITY_EDR] = &q_mgmt_edr_page,
-};
-static_assert(ARRAY_LEN(pages) == ENTITY__COUNT, "one query per entity");
-
-/* clang-format on */
-
-/* LIKE patterns in the form of the engine. */
-static struct str pattern(struct db *db, const struct condition *c, struct arena *arena)
-{
-    AUTO(buf_done) struct buf glob = buf_init(KIB(512));
-
-    if (db_kind(db) != DB_SQLITE || (c->op != OP_LIKE && c->op != OP_ILIKE))
-        return c->value;
-    criteria_glob(&glob, c->value);
-    return arena_str(arena, buf_str(&glob));
-}
-
-static int find(struct db *db, enum entity_kind kind, const struct query_spec *spec,
-                struct arena *arena, struct list *ret, struct err *err)
-{
-    enum { BEFORE = 3, SLOT = 3, AFTER = 4 };
-    struct db_arg args[BEFORE + SLOT * CRITERIA_MAX + AFTER];
-    const struct query *query = &q_mgmt_find;
-    size_t driver = spec->n;
-    size_t n = 0;
-
-    for (size_t i = 0; i < spec->n && driver == spec->n; i++)
-        driver = spec->conditions[i].op == OP_EQ ? i : driver;
-    args[n++] = DB_TEXT(str_c(entity_name(kind)));
-    if (driver < spec->n) {
-        query = &q_mgmt_find_equal;
-        args[n++] = DB_TEXT(spec->conditions[driver].field);
-        args[n++] = DB_TEXT(spec->conditions[driver].value);
-    } else {
-        args[n++] = DB_TEXT(entity_id_field(kind));
-    }
-    for (size_t i = 0; i < CRITERIA_MAX; i++) {
-        const struct condition *c = &spec->conditions[i];
-        const bool used = i < spec->n && i != driver;
-
-        args[n++] = used ? DB_TEXT(c->field) : DB_NULL(DBT_TEXT);
-        args[n++] = DB_I64(used ? (int64_t)c->op : 0);
-        args[n++] = used ? DB_TEXT(pattern(db, c, arena)) : DB_NULL(DBT_TEXT);
-    }
-    args[n++] = DB_TEXT(str_present(spec->sort) ? spec->sort : entity_sort_field(kind));
-    args[n++] = DB_I64(spec->descending ? 1 : 0);
-    args[n++] = DB_I64(spec->offset);
-    args[n++] = DB_I64(spec->limit);
-    return db_list(db, query, args, n, &found_row, arena, CRITERIA_ROWS_MAX, ret, err);
-}
-
-static int find_or_page(struct db *db, enum entity_kind kind, const struct query_spec *spec,
-                        struct arena *arena, struct list *ret, struct err *err)
-{
-    if (spec->n > 0 || str_present(spec->sort) || spec->descending)
-        return find(db, kind, spec, arena, ret, err);
-    return db_list(db, pages[kind], DB_ARGS(DB_I64(spec->limit), DB_I64(spec->offset)), &found_row,
-                   arena, CRITERIA_ROWS_MAX, ret, err);
-}
-
 static int write_all(struct rq *rq, const struct list *ids, mgmt__write_fn *write, struct jw *w,
                      struct err *err)
 {
@@ -274,7 +198,7 @@ static int write_all(struct rq *rq, const struct list *ids, mgmt__write_fn *writ
         return err_set(err, E_NO_MEMORY, "", "answer");
     jw_array(w);
     for (size_t i = 0; i < ids->n; i++) {
-        const struct str id = LIST_ITEMS(struct found, *ids)[i].id;
+        const struct str id = LIST_ITEMS(struct str, *ids)[i];
         bool found = false; /* or deleted meanwhile */
 
         if (write(rq, id, scratch, w, &found, err) < 0)
@@ -298,7 +222,7 @@ int mgmt__query(struct rq *rq, enum entity_kind kind, mgmt__write_fn *write, str
 
     if (mgmt__expand(rq, true, &doc, &node, err) < 0 ||
         query_spec_read(node, kind, rq->arena, &spec, err) < 0 ||
-        find_or_page(worker->db, kind, &spec, rq->arena, &ids, err) < 0 ||
+        condition_search(worker->db, kind, &spec.search, rq->arena, &ids, err) < 0 ||
         write_all(rq, &ids, write, &w, err) < 0)
         return err_ret(err);
     mgmt__reply(rq, &body);

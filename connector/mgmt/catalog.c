@@ -91,8 +91,9 @@ static void write_page(struct jw *w, const struct jval *catalogue, const struct 
             continue;
         }
         jw_array(w);
-        for (size_t i = (size_t)spec->offset;
-             i < jval_len(list) && i - (size_t)spec->offset < (size_t)spec->limit; i++)
+        for (size_t i = (size_t)spec->search.offset;
+             i < jval_len(list) && i - (size_t)spec->search.offset < (size_t)spec->search.limit;
+             i++)
             jw_val(w, jval_at(list, i));
         jw_array_end(w);
     }

@@ -139,6 +139,7 @@ def scenario():
     tap.status(consumer.edc.post(f"/v3/transferprocesses/{pid}/resume"), 409, "what is terminated does not resume")
 
     refused(provider, consumer)
+    selectors(provider, consumer)
     trouble(provider, consumer, agreement)
 
 
@@ -153,6 +154,30 @@ def refused(provider, consumer):
                                                             "protocol": PROTOCOL})
     tap.status(one, 200, "POST /v3/catalog/dataset/request")
     tap.equal(one.json["@id"], "asset-1", "one dataset")
+
+
+def selectors(provider, consumer):
+    """Contract definitions and catalogue filters with every operator; peers cannot ask for private properties."""
+    dct = "http://purl.org/dc/terms/"
+    for i in range(4):
+        provider.edc.post("/v3/assets", {"@context": {**CTX, "dct": dct}, "@id": f"s-{i}", "properties": {
+            "size": i, "dct:type": {"@id": f"urn:type:{i % 2}"}}, "privateProperties": {"shelf": f"shelf-{i}"},
+            "dataAddress": {"type": "HttpData", "baseUrl": "https://data.example"}})
+    provider.edc.post("/v3/contractdefinitions", {
+        "@context": CTX, "@id": "s-offer", "accessPolicyId": "asset-1-policy", "contractPolicyId": "asset-1-policy",
+        "assetsSelector": [{"operandLeft": f"{EDC}id", "operator": "like", "operandRight": "s-%"},
+                           {"operandLeft": "privateProperties.shelf", "operator": "!=", "operandRight": "shelf-3"}]})
+
+    def seen(*criteria):
+        answer = ask(provider, consumer, querySpec=query(*criteria))
+        return sorted(d["@id"] for d in as_list(answer.json.get("dcat:dataset", []))) if answer.status == 200 else answer.status
+
+    tap.equal(seen(("id", "like", "s-%")), ["s-0", "s-1", "s-2"], "like and != select, also by a private property")
+    tap.equal(seen((f"'{dct}type'.'@id'", "=", "urn:type:0")), ["s-0", "s-2"], "a filter by the id of a type")
+    tap.equal(seen((f"{EDC}size", "=", 1)), ["s-1"], "a filter by a number")
+    tap.equal(seen(("id", "in", ["s-1", "s-2", "s-3"]), ("size", ">=", "2")), ["s-2"], "two filters")
+    tap.equal(seen(("privateProperties.shelf", "=", "shelf-1")), 502, "private properties are nobody's business")
+    tap.equal(seen(("id", "~", "x")), 400, "an operator that nobody knows")
 
 
 def trouble(provider, consumer, agreement):

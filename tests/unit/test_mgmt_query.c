@@ -69,7 +69,7 @@ START_TEST(test_left)
 {
     struct str field = STR_NONE;
     struct err err = {0};
-    const int result = criteria_field(lefts[_i].kind, str_c(lefts[_i].left), arena, &field, &err);
+    const int result = condition_field(lefts[_i].kind, str_c(lefts[_i].left), arena, &field, &err);
 
     if (lefts[_i].field == NULL) {
         ck_assert_msg(result < 0, "'%s' was accepted", lefts[_i].left);
@@ -104,11 +104,11 @@ START_TEST(test_defaults)
     struct err err = {0};
 
     ck_assert_int_eq(query_spec_read(NULL, ENTITY_ASSET, arena, &spec, &err), 0);
-    ck_assert_int_eq(spec.offset, 0);
-    ck_assert_int_eq(spec.limit, 50);
-    ck_assert(!spec.descending && !spec.limited);
-    ck_assert_uint_eq(spec.n, 0);
-    ck_assert(!str_present(spec.sort));
+    ck_assert_int_eq(spec.search.offset, 0);
+    ck_assert_int_eq(spec.search.limit, 50);
+    ck_assert(!spec.search.descending && !spec.limited);
+    ck_assert_uint_eq(spec.search.n, 0);
+    ck_assert(!str_present(spec.search.sort));
 }
 
 END_TEST
@@ -123,10 +123,10 @@ START_TEST(test_members)
                                "\"sortField\":\"stateTimestamp\",\"filterExpression\":[]}",
                                &spec, &err),
                      0);
-    ck_assert_int_eq(spec.offset, 7);
-    ck_assert_int_eq(spec.limit, CRITERIA_ROWS_MAX);
-    ck_assert(spec.descending && spec.limited);
-    ck_assert(str_eq_c(spec.sort, "stateTimestamp"));
+    ck_assert_int_eq(spec.search.offset, 7);
+    ck_assert_int_eq(spec.search.limit, CRITERIA_ROWS_MAX);
+    ck_assert(spec.search.descending && spec.limited);
+    ck_assert(str_eq_c(spec.search.sort, "stateTimestamp"));
 }
 
 END_TEST
@@ -180,10 +180,10 @@ START_TEST(test_criterion)
         return;
     }
     ck_assert_msg(result == 0, "%s: %s", json.p, err.text);
-    ck_assert_uint_eq(spec.n, 1);
-    ck_assert_int_eq((int)spec.conditions[0].op, (int)criteria[_i].is);
-    ck_assert_msg(str_eq_c(spec.conditions[0].value, criteria[_i].value), "%s gave '%.*s'", json.p,
-                  STR_ARG(spec.conditions[0].value));
+    ck_assert_uint_eq(spec.search.n, 1);
+    ck_assert_int_eq((int)spec.search.conditions[0].op, (int)criteria[_i].is);
+    ck_assert_msg(str_eq_c(spec.search.conditions[0].value, criteria[_i].value), "%s gave '%.*s'",
+                  json.p, STR_ARG(spec.search.conditions[0].value));
 }
 
 END_TEST
@@ -191,7 +191,7 @@ END_TEST
 /* At the limit, and one above. */
 START_TEST(test_limit)
 {
-    for (int n = CRITERIA_MAX; n <= CRITERIA_MAX + 1; n++) {
+    for (int n = CONDITIONS_MAX; n <= CONDITIONS_MAX + 1; n++) {
         AUTO(buf_done) struct buf json = buf_init(KIB(4));
         struct query_spec spec = {0};
         struct err err = {0};
@@ -202,7 +202,7 @@ START_TEST(test_limit)
                        i > 0 ? "," : "", i);
         buf_printf(&json, "]}%c", '\0');
         ck_assert_int_eq(read_spec(ENTITY_ASSET, json.p, &spec, &err),
-                         n > CRITERIA_MAX ? -(int)E_LIMIT : 0);
+                         n > CONDITIONS_MAX ? -(int)E_LIMIT : 0);
     }
 }
 
@@ -220,7 +220,7 @@ START_TEST(test_glob)
 {
     AUTO(buf_done) struct buf out = buf_init(KIB(1));
 
-    criteria_glob(&out, str_c(globs[_i].like));
+    condition_glob(&out, str_c(globs[_i].like));
     ck_assert_msg(str_eq_c(buf_str(&out), globs[_i].glob), "'%s' gave '%.*s'", globs[_i].like,
                   STR_ARG(buf_str(&out)));
 }

@@ -1,5 +1,5 @@
 -- Ids that satisfy up to four criteria; the first form enumerates an entity, the second starts from an equality, through its index.
--- Operators: enum criterion_op of connector/mgmt/criteria.h.
+-- Operators: enum criterion_op of connector/store/condition.h.
 -- name: mgmt_find [sqlite]
 -- in:   entity:text name:text
 --       name1:text op1:i64 value1:text

@@ -1,5 +1,5 @@
 -- What the management API may filter and sort by: one row per entity and field, as text. Whole numbers have 10^18 added, so that
--- their texts have one length and sort as the numbers do (connector/mgmt/criteria.c). Equality on an indexed column uses its index.
+-- their texts have one length and sort as the numbers do (connector/store/condition.c). Equality on an indexed column uses its index.
 CREATE VIEW mgmt_field AS
 SELECT 'asset' AS entity, asset_id AS id, name, value FROM asset_property
 UNION ALL SELECT 'asset', asset_id, CAST('https://w3id.org/edc/v0.0.1/ns/id' AS text), asset_id FROM asset
