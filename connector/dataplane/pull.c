@@ -16,8 +16,8 @@
 
 #include "lib/base/banned.h"
 
-#define DEADLINE_US     US_PER_DAY
-#define MIN_RATE        1
+#define DEADLINE_US US_PER_DAY
+#define MIN_RATE    1
 
 static const char *const asked[] = {"Accept",
                                     "Accept-Language",
