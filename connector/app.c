@@ -32,19 +32,22 @@ static void drain(struct app *app)
 void app_stop(struct app *app)
 {
     const int64_t grace_us = app->settings->grace_us;
+    /* answers that come while it closes still find it in *app, until the fetcher has ended */
+    struct outbox *outbox = app->outbox;
 
     http_close(&app->management_http, grace_us);
     http_close(&app->public_http, grace_us);
     dataplane_finish(app->dataplane);
     timers_stop(app->timers);
     drain(app);
-    outbox_close(&app->outbox, grace_us);
+    outbox_close(&outbox, grace_us);
     drain(app);
     exchange_close(&app->exchange);
     mgmt_close(&app->mgmt);
     dataplane_close(&app->dataplane);
     dsp_close(&app->dsp);
     fetcher_close(&app->fetcher);
+    app->outbox = NULL;
     writer_close(&app->writer);
     timers_close(&app->timers);
     identity_close(&app->identity);

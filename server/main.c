@@ -202,14 +202,17 @@ static int open_parts(struct app *app, struct arena *arena, struct err *err)
 static void close_parts(struct app *app)
 {
     const int64_t grace_us = app->settings->grace_us;
+    /* answers that come while it closes still find it in *app, until the fetcher has ended */
+    struct outbox *outbox = app->outbox;
 
     http_close(&app->operator_http, grace_us);
     http_close(&app->http, grace_us);
     timers_close(&app->timers);
-    outbox_close(&app->outbox, grace_us);
+    outbox_close(&outbox, grace_us);
     sealer_close(&app->sealer);
     registry_close(&app->registry);
     fetcher_close(&app->fetcher);
+    app->outbox = NULL;
     writer_close(&app->writer);
     key_free(&app->log_key);
     key_free(&app->key);

@@ -152,8 +152,8 @@ void dataplane__reply_fd(struct access *a, int status, struct str media_type, in
                          uint64_t length)
 {
     a->replied = true;
-    a->sends_file = true;
     rq_reply_fd(a->rq, status, type_text(a, media_type), fd, from, length);
+    atomic_store(&a->sends_file, true);
 }
 
 void dataplane__reply_empty(struct access *a, int status, struct str media_type)

@@ -99,7 +99,8 @@ static void check_open(struct dataplane *dp, struct db *db, int64_t began_before
     free(list);
 }
 
-static void look(struct dataplane *dp, struct db **db, int64_t began_before_us)
+/* What has been open for a while is noted; what may have lost its right is checked, at once if something has ended. */
+static void look(struct dataplane *dp, struct db **db, int64_t now_us, bool at_once)
 {
     struct db_cfg cfg = dp->app->db;
     struct err err = {0};
@@ -108,9 +109,9 @@ static void look(struct dataplane *dp, struct db **db, int64_t began_before_us)
     dataplane__settle_again(dp);
     if (*db == NULL && db_open(&cfg, db, &err) < 0)
         log_err(NULL, "open deliveries cannot be checked", &err);
-    dataplane__meter_note(dp, began_before_us);
+    dataplane__meter_note(dp, now_us - RECHECK_US);
     if (*db != NULL)
-        check_open(dp, *db, began_before_us);
+        check_open(dp, *db, at_once ? now_us : now_us - RECHECK_US);
 }
 
 static void *keep_watch(void *cls)
@@ -137,7 +138,7 @@ static void *keep_watch(void *cls)
         }
         next_us = now_us + RECHECK_US;
         pthread_mutex_unlock(&dp->lock);
-        look(dp, &db, at_once ? now_us : now_us - RECHECK_US);
+        look(dp, &db, now_us, at_once);
         pthread_mutex_lock(&dp->lock);
     }
     pthread_mutex_unlock(&dp->lock);

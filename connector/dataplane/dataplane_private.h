@@ -138,7 +138,7 @@ struct access {
     int64_t began_mono_us;
     struct path path;
     struct row_counter rows, rows_before; /* with and without the newest piece */
-    bool sends_file;                      /* by rq_reply_fd: lib/http knows what has left */
+    atomic_bool sends_file;               /* by rq_reply_fd: lib/http knows what has left */
     bool unknown;                         /* the answer's length is */
     int64_t limit; /* bytes that the policy leaves to an answer of unknown length; INT64_MAX: all */
     int64_t handed;

@@ -117,7 +117,7 @@ static void noted(void *arg, const struct err *err)
 static void collect(struct dataplane *dp, int64_t began_before_us, struct notes *list)
 {
     for (struct access *a = dp->open; a != NULL; a = a->next) {
-        if (a->sends_file && a->began_mono_us <= began_before_us)
+        if (atomic_load(&a->sends_file) && a->began_mono_us <= began_before_us)
             atomic_store(&a->meter.seen_bytes, (long long)rq_sent(a->rq));
     }
     for (struct meter *m = dp->running; m != NULL && list->n < NOTES_MAX; m = m->after) {
