@@ -7,6 +7,7 @@ are empty; the audit log verifies. The seed is printed and can be given again.
 
 import argparse
 import hashlib
+import http.client
 import random
 import sqlite3
 import sys
@@ -57,7 +58,7 @@ def stubborn(call, good, what, deadline_s=PATIENCE_S):
     def once():
         try:
             status, answer = call()
-        except (urllib.error.URLError, OSError, ValueError) as e:
+        except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as e:
             seen[0] = str(e)
             return None
         seen[0] = (status, answer)
@@ -122,7 +123,7 @@ class Trade:
                            "odrl:target": {"@id": self.dataset["asset"]}}}
         try:
             status, answer = self.buyer.manage("POST", "/v3/contractnegotiations", body)
-        except (urllib.error.URLError, OSError, ValueError):
+        except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError):
             return None  # it may have begun all the same: unseen() tells
         return answer["@id"] if status == 200 else None
 

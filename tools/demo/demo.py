@@ -21,9 +21,9 @@ COMPANIES = [
     ("carparts", ("동방자동차부품", "Dongbang Car Parts"), "120-81-47521", True),
 ]
 FILES = {  # dataset -> name of the real file, name of the generated one
-    "energy": "steel-energy-gwangyang-2018.csv",
-    "milling": "milling-process-ai4i2020.csv",
-    "twins": "catena-x-traceability-testdata.json",
+    "energy": ("steel-energy-gwangyang-2018.csv", "steel-energy.csv"),
+    "milling": ("milling-process-ai4i2020.csv", "milling-process.csv"),
+    "twins": ("catena-x-traceability-testdata.json", "traceability-twins.json"),
 }
 
 
@@ -88,10 +88,10 @@ class Demo:
                 raise Trouble(f"DEMO_DATA={own} holds {len(files)} files; three are needed")
             chosen, what = files[:3], f"your own files from {own}"
         elif real.is_dir():
-            chosen, what = [real / name for name in FILES.values()], "real data sets (../shared/data)"
+            chosen, what = [real / name for name, _ in FILES.values()], "real data sets (../shared/data)"
         else:
             subprocess.run([sys.executable, ROOT / "tools" / "demo" / "gendata.py", folder], check=True, capture_output=True)
-            chosen, what = [folder / name for name in FILES.values()], "generated data of the same form"
+            chosen, what = [folder / name for _, name in FILES.values()], "generated data of the same form"
         for key, source in zip(FILES, chosen):
             target = folder / source.name
             if target != source:
