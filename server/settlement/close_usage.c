@@ -138,7 +138,7 @@ static struct billing *find(const struct close *close, struct str agreement_id)
 struct page {
     size_t n;
     struct uuid *events;
-    struct str *agreements, *states, *bodies;
+    struct str *agreements, *states, *entries;
     int64_t *calls, *bytes, *rows;
 };
 
@@ -175,22 +175,28 @@ static int add_counts(struct close *close, struct billing *b, const struct match
     return 0;
 }
 
-static struct str event_body(const struct usage_event *e, const struct match_result *r,
-                             struct uuid period, struct arena *arena)
+/* The whole entry event.billed, members in canonical order: there are as many as events. */
+static struct str event_entry(const struct close *close, const struct usage_event *e,
+                              const struct match_result *r, struct arena *arena)
 {
-    AUTO(buf_done) struct buf body = buf_init(KIB(16));
-    struct jw w = jw_init(&body);
+    AUTO(buf_done) struct buf text = buf_init(KIB(16));
+    struct jw w = jw_init(&text);
 
     jw_object(&w);
-    jw_kc(&w, "event", uuid_format(e->event_id).c);
-    jw_kc(&w, "period", uuid_format(period).c);
+    jw_kc(&w, "at", time_format(close->now_us).c);
+    jw_key(&w, "body");
+    jw_object(&w);
     jw_kstr(&w, "agreement", e->agreement_id);
-    jw_ki64(&w, "calls", r->billable.calls);
     jw_ki64(&w, "bytes", r->billable.bytes);
-    jw_ki64(&w, "rows", r->billable.rows);
+    jw_ki64(&w, "calls", r->billable.calls);
+    jw_kc(&w, "event", uuid_format(e->event_id).c);
     jw_kc(&w, "match", match_state_names[r->state]);
+    jw_kc(&w, "period", uuid_format(close->period.period_id).c);
+    jw_ki64(&w, "rows", r->billable.rows);
     jw_object_end(&w);
-    return buf_failed(&body) ? STR_NONE : arena_str(arena, buf_str(&body));
+    jw_kc(&w, "kind", entry_kind_name(ENTRY_EVENT_BILLED));
+    jw_object_end(&w);
+    return buf_failed(&text) ? STR_NONE : arena_str(arena, buf_str(&text));
 }
 
 static int bill_event(struct close *close, const struct usage_event *e, struct page *page,
@@ -210,11 +216,11 @@ static int bill_event(struct close *close, const struct usage_event *e, struct p
     page->events[page->n] = e->event_id;
     page->agreements[page->n] = e->agreement_id;
     page->states[page->n] = str_c(match_state_names[r.state]);
-    page->bodies[page->n] = event_body(e, &r, close->period.period_id, arena);
+    page->entries[page->n] = event_entry(close, e, &r, arena);
     page->calls[page->n] = r.billable.calls;
     page->bytes[page->n] = r.billable.bytes;
     page->rows[page->n] = r.billable.rows;
-    if (!str_present(page->bodies[page->n++]))
+    if (!str_present(page->entries[page->n++]))
         return err_set(err, E_NO_MEMORY, "", "billed events");
     return add_counts(close, b, &r.billable, err);
 }
@@ -233,7 +239,7 @@ static int store_page(struct close *close, struct db *tx, const struct page *pag
                         DB_ARRAY(DBT_TEXT_ARRAY, page->states, page->n)),
                 NULL, err) < 0)
         return err_ret(err);
-    return audit_append_many(tx, ENTRY_EVENT_BILLED, close->now_us, page->bodies, page->n, err);
+    return audit_append_canonical(tx, page->entries, page->n, err);
 }
 
 static int bill_page(struct close *close, struct db *tx, const struct list *events,
@@ -243,7 +249,7 @@ static int bill_page(struct close *close, struct db *tx, const struct list *even
         .events = ARENA_ARRAY(arena, struct uuid, events->n),
         .agreements = ARENA_ARRAY(arena, struct str, events->n),
         .states = ARENA_ARRAY(arena, struct str, events->n),
-        .bodies = ARENA_ARRAY(arena, struct str, events->n),
+        .entries = ARENA_ARRAY(arena, struct str, events->n),
         .calls = ARENA_ARRAY(arena, int64_t, events->n),
         .bytes = ARENA_ARRAY(arena, int64_t, events->n),
         .rows = ARENA_ARRAY(arena, int64_t, events->n),
