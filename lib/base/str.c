@@ -87,14 +87,27 @@ static size_t utf8_sequence(const unsigned char *s, size_t n)
     return len;
 }
 
+/* Eight bytes that are ASCII without NUL: most text is nothing else. */
+static bool is_plain(const unsigned char p[static 8])
+{
+    const uint64_t high = UINT64_C(0x8080808080808080), low = UINT64_C(0x0101010101010101);
+    uint64_t w;
+
+    memcpy(&w, p, sizeof(w));
+    return (w & high) == 0 && ((w - low) & high) == 0;
+}
+
 bool str_is_utf8(struct str s)
 {
     const unsigned char *p = (const unsigned char *)s.p;
     size_t len;
 
-    for (size_t i = 0; i < s.n; i += len)
-        if ((len = utf8_sequence(p + i, s.n - i)) == 0)
+    for (size_t i = 0; i < s.n; i += len) {
+        if (s.n - i >= 8 && is_plain(p + i))
+            len = 8;
+        else if ((len = utf8_sequence(p + i, s.n - i)) == 0)
             return false;
+    }
     return true;
 }
 

@@ -95,6 +95,32 @@ START_TEST(test_utf8)
 
 END_TEST
 
+/* A byte that is wrong or begins a longer sequence is found wherever it stands among plain text. */
+START_TEST(test_utf8_anywhere)
+{
+    char text[40];
+
+    for (size_t n = 1; n <= sizeof(text); n++) {
+        for (size_t at = 0; at < n; at++) {
+            memset(text, 'a', n);
+            ck_assert(str_is_utf8(str_n(text, n)));
+            text[at] = '\0';
+            ck_assert(!str_is_utf8(str_n(text, n)));
+            text[at] = '\x01';
+            ck_assert(str_is_utf8(str_n(text, n)));
+            text[at] = '\xff';
+            ck_assert(!str_is_utf8(str_n(text, n)));
+            text[at] = '\xc3';
+            ck_assert(!str_is_utf8(str_n(text, n)));
+            if (at + 1 < n)
+                text[at + 1] = '\xa9';
+            ck_assert_int_eq(str_is_utf8(str_n(text, n)), at + 1 < n);
+        }
+    }
+}
+
+END_TEST
+
 START_TEST(test_to_i64)
 {
     int64_t value = 77;
@@ -295,6 +321,7 @@ static Suite *suite(void)
     tcase_add_test(tc, test_compare);
     tcase_add_test(tc, test_cut_and_trim);
     tcase_add_loop_test(tc, test_utf8, 0, (int)ARRAY_LEN(utf8_cases));
+    tcase_add_test(tc, test_utf8_anywhere);
     tcase_add_loop_test(tc, test_to_i64, 0, (int)ARRAY_LEN(i64_cases));
     tcase_add_test(tc, test_buf_grows_to_its_maximum);
     tcase_add_test(tc, test_buf_failure_is_sticky);

@@ -4,6 +4,7 @@ CREATE TABLE aud.pending (
     pending_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     entry text NOT NULL CONSTRAINT pending_entry_size CHECK (octet_length(entry) BETWEEN 2 AND 65535)
 );
+ALTER TABLE aud.pending ALTER COLUMN entry SET STORAGE EXTERNAL; -- read once within a second: not worth compressing
 COMMENT ON TABLE aud.pending IS 'canonical entries that wait for the sealer, one or several of a fact in one row: one a line';
 CREATE TABLE aud.entry (
     log_index bigint PRIMARY KEY CONSTRAINT entry_index_natural CHECK (log_index >= 0),
