@@ -19,6 +19,7 @@
 
 #define ZONE_MIN   540 /* accounting zone: Korea */
 #define TEXT_BYTES MIB(4)
+#define TOTAL_MAX  INT64_C(1000000000000) /* an order above it is not billed */
 
 /* -- periods ------------------------------------------------------------------------------------- */
 
@@ -504,7 +505,10 @@ void verify__payout_ordered(struct facts *f, int64_t at, const struct entry *e)
 
 /* -- the close ----------------------------------------------------------------------------------- */
 
-/* Rules 2 and 4 of a close: must this order stand in the period's documents? */
+/*
+ * Rules 2 to 4 of a close: must this order stand in the period's documents? One whose amounts cannot
+ * be worked out, or are absurd, is left out, with all its events.
+ */
 static bool takes_part(struct facts *f, const struct entry *e, const struct known_period *p,
                        const struct known_order *o)
 {
@@ -514,6 +518,9 @@ static bool takes_part(struct facts *f, const struct entry *e, const struct know
     bool unsure;
     const int64_t end_us = verify__active_end(f, o, e->at_us, &unsure);
     const struct rating_usage u = {
+        .calls = o->open.calls,
+        .rows = o->open.rows,
+        .bytes = o->open.bytes,
         .period_from_us = p->from_us,
         .period_to_us = p->to_us,
         .active_from_us = o->active_us,
@@ -527,10 +534,12 @@ static bool takes_part(struct facts *f, const struct entry *e, const struct know
     if (unsure || o->plan == NULL || o->agreement.n == 0 || o->active_us == 0 ||
         o->active_us >= p->to_us)
         return false;
-    if (before && end_us != 0 && end_us <= p->from_us)
+    if (before && o->open_events == 0 && end_us != 0 && end_us <= p->from_us)
         return false;
-    return !before ||
-           (rating_rate(o->plan, &u, f->v->arena, &rating, &err) == 0 && rating->n_lines > 0);
+    if (o->open_too_many || rating_rate(o->plan, &u, f->v->arena, &rating, &err) < 0 ||
+        rating->total_minor > TOTAL_MAX)
+        return false;
+    return !before || rating->n_lines > 0;
 }
 
 static void check_complete(struct facts *f, int64_t at, const struct entry *e,
@@ -541,9 +550,15 @@ static void check_complete(struct facts *f, int64_t at, const struct entry *e,
     const struct known_document *d;
 
     for (size_t pos = 0; (o = strmap_next(&f->orders, &pos)) != NULL;) {
-        if ((o->billing == NULL || o->billing->period != p) && takes_part(f, e, p, o))
+        if (o->billing != NULL && o->billing->period == p) {
+            if (o->open_events > 0)
+                verify_find(f->v, at, "match",
+                            "order %.*s: %lld events are left open that period %.*s should bill",
+                            STR_ARG(o->order), (long long)o->open_events, STR_ARG(p->name));
+        } else if (takes_part(f, e, p, o)) {
             verify_find(f->v, at, "period", "order %.*s is left out of period %.*s",
                         STR_ARG(o->order), STR_ARG(p->name));
+        }
     }
     for (size_t pos = 0; (use = strmap_next(&f->uses, &pos)) != NULL;) {
         if (use->period == p && !use->documented)
@@ -571,8 +586,8 @@ void verify__period_closed(struct facts *f, int64_t at, const struct entry *e)
     if (p->latest_ms >= (p->to_us + 999) / 1000)
         verify_find(f->v, at, "period", "period %.*s bills an event after its end",
                     STR_ARG(p->name));
+    verify__open_events(f, e, p);
     check_complete(f, at, e, p);
-    verify__unbilled(f, at, e, p);
     verify__postings(f, p);
     p->closed = true;
     f->last_period = p;

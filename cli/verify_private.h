@@ -42,6 +42,9 @@ struct known_order {
     struct str first_period;       /* the period that billed it first; STR_NONE: none yet */
     struct known_transfer *hold;   /* NULL: none seen */
     struct known_billing *billing; /* newest */
+    int64_t open_events;           /* what the close that is looked at left open, and could bill */
+    struct match_counts open;
+    bool open_too_many;
 };
 
 struct known_report {
@@ -180,9 +183,9 @@ void verify__documents_end(struct facts *facts);
 
 /* The period with this id, made if it is new. NULL without memory. */
 struct known_period *verify__period(struct facts *facts, int64_t at, struct str id);
-/* Events that the close of this period should have billed and has not. */
-void verify__unbilled(struct facts *facts, int64_t at, const struct entry *entry,
-                      const struct known_period *period);
+/* Sums up, per order, the events that the close of this period could have billed and has not. */
+void verify__open_events(struct facts *facts, const struct entry *entry,
+                         const struct known_period *period);
 /* The postings of everything that this period bills (rule 7 of the close). */
 void verify__postings(struct facts *facts, const struct known_period *period);
 /* Numbers of this sequence that had not come. */

@@ -7,7 +7,7 @@
  *   Numbers that are missing are counted, not held against the log: their receipts have not come.
  * 3 An event is billed once, with what lib/rating/match.h makes of both reports under the rule and
  *   tolerance of the order's plan.
- * 4 A close bills every event before its end of which something is billable.
+ * What a close may have left open is summed up here and judged in verify_documents.c.
  */
 #include "cli/verify_private.h"
 #include "lib/crypto/hash.h"
@@ -375,45 +375,61 @@ void verify__event_billed(struct facts *f, int64_t at, const struct entry *e)
     add_use(f, at, e, period);
 }
 
-/* -- what a close has left out ------------------------------------------------------------------- */
+/* -- what a close has left open ------------------------------------------------------------------ */
 
-static void check_open(struct facts *f, int64_t at, const struct entry *e,
-                       const struct known_period *period, const struct known_event *event)
+/* The order that could have been billed for this event; NULL if it could not, or if that is unsure. */
+static struct known_order *billable_order(struct facts *f, const struct entry *e,
+                                          const struct known_period *period,
+                                          const struct known_event *event)
 {
-    const struct known_order *o = strmap_find(&f->agreements_of_orders, event->agreement);
+    struct known_order *o = strmap_find(&f->agreements_of_orders, event->agreement);
     const int64_t oldest_us = period->to_us - REACH_US;
-    struct match_result r;
     int64_t end_us;
     bool unsure;
 
     if (o == NULL || o->plan == NULL || o->active_us == 0 || o->active_us >= period->to_us ||
         event->ms >= (period->to_us + 999) / 1000 || event->ms < oldest_us / 1000 ||
         unsure_sides(event, e->at_us) != 0)
-        return;
+        return NULL;
     end_us = verify__active_end(f, o, e->at_us, &unsure);
     if (unsure || (end_us != 0 && end_us <= oldest_us && str_present(o->first_period)))
-        return;
-    r = match(event, o->plan, BOTH_SIDES);
-    if (is_billable(&r))
-        verify_find(f->v, event->entry, "match",
-                    "event %.36s could be billed as %s, and the close of %.*s (entry %lld) left it "
-                    "out",
-                    event->key.p, match_state_names[r.state], STR_ARG(period->name), (long long)at);
+        return NULL;
+    return o;
 }
 
-void verify__unbilled(struct facts *f, int64_t at, const struct entry *e,
-                      const struct known_period *period)
+static void add_open(struct known_order *o, const struct match_counts *counts)
+{
+    o->open_events++;
+    if (__builtin_add_overflow(o->open.calls, counts->calls, &o->open.calls) ||
+        __builtin_add_overflow(o->open.rows, counts->rows, &o->open.rows) ||
+        __builtin_add_overflow(o->open.bytes, counts->bytes, &o->open.bytes))
+        o->open_too_many = true;
+}
+
+void verify__open_events(struct facts *f, const struct entry *e, const struct known_period *period)
 {
     struct known_event **link = &f->open_events;
+    struct known_order *o;
 
+    for (size_t pos = 0; (o = strmap_next(&f->orders, &pos)) != NULL;) {
+        o->open_events = 0;
+        o->open = (struct match_counts){0};
+        o->open_too_many = false;
+    }
     while (*link != NULL) {
         struct known_event *event = *link;
+        struct match_result r;
 
         if (event->billed) {
             *link = event->next_open;
             continue;
         }
-        check_open(f, at, e, period, event);
         link = &event->next_open;
+        o = billable_order(f, e, period, event);
+        if (o == NULL)
+            continue;
+        r = match(event, o->plan, BOTH_SIDES);
+        if (is_billable(&r))
+            add_open(o, &r.billable);
     }
 }

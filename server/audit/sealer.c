@@ -1,9 +1,13 @@
 /*
  * server/audit/sealer.c - one thread that turns pending entries into log, tiles and checkpoints
  *
- * Order: rows of aud.pending are visible only when their fact has committed; one sealer (advisory lock) takes them by DELETE … RETURNING and
- * gives them their index, all in one transaction with tiles and checkpoint. So the index order is the order of sealing, and a kill at any point leaves either
- * all of a batch or nothing. Before it seals anything it checks that the tiles give the root of the last checkpoint.
+ * Rows of aud.pending are visible only when their fact has committed. One sealer (advisory lock) takes
+ * those of one snapshot, BATCH by BATCH, in the order in which they were appended, and gives them their
+ * index; all of that, tiles and checkpoint are one transaction. So
+ *   - a checkpoint covers whole transactions: nothing is half done in the log at its end;
+ *   - what depends on another fact stands after it, because that was committed and appended before;
+ *   - a kill at any point leaves either everything of a snapshot or nothing.
+ * Before it seals anything it checks that the tiles give the root of the last checkpoint.
  */
 #include <poll.h>
 #include <pthread.h>
@@ -25,6 +29,7 @@
 #define LOOK_AGAIN_MS   1000 /* a notification may be lost with its connection */
 #define ARENA_BYTES     MIB(384)
 #define NOTE_TEXT_BYTES KIB(4)
+#define SNAPSHOT_BYTES  MIB(1) /* a snapshot names the transactions that run */
 
 struct sealer {
     struct app *app;
@@ -53,6 +58,10 @@ struct stored_tile {
     struct bytes data;
 };
 
+struct snapshot {
+    struct str snapshot;
+};
+
 struct locked {
     bool locked;
 };
@@ -69,6 +78,8 @@ static const struct field tile_fields[] = {
     FIELD(struct stored_tile, data,  "data",  F_REQUIRED),
 };
 static OBJECT(tile_row, struct stored_tile, tile_fields, OPEN);
+static const struct field snapshot_fields[] = {FIELD(struct snapshot, snapshot, "snapshot", F_REQUIRED)};
+static OBJECT(snapshot_row, struct snapshot, snapshot_fields, OPEN);
 static const struct field locked_fields[] = {FIELD(struct locked, locked, "locked", F_REQUIRED)};
 static OBJECT(locked_row, struct locked, locked_fields, OPEN);
 
@@ -178,10 +189,11 @@ static int store_checkpoint(struct sealer *sealer, struct db *db, const struct t
                    NULL, err);
 }
 
+/* One transaction of the sealer. */
 struct seal {
     struct sealer *sealer;
-    struct tlog_edge edge; /* after this batch; taken over when it has committed */
-    size_t n;
+    struct tlog_edge edge; /* after what was taken; taken over when it has committed */
+    struct buf snapshot;
 };
 
 static int grow_and_store(struct seal *seal, struct db *db, const struct str *entries, size_t n,
@@ -227,43 +239,68 @@ static int split_rows(struct arena *arena, const struct list *rows, struct str *
     return 0;
 }
 
-/* db_tx_fn: seals one batch. */
-static int seal_batch(struct db *db, void *arg, struct err *err)
+/* Seals one batch of rows; *ret_more is false if there were no more. */
+static int seal_batch(struct seal *seal, struct db *db, bool *ret_more, struct err *err)
 {
-    struct seal *seal = arg;
-    struct sealer *sealer = seal->sealer;
+    struct arena *arena = seal->sealer->arena;
     struct list taken = {0};
     struct str *entries;
     size_t n = 0;
 
-    seal->edge = sealer->edge;
-    if (db_list(db, &q_sealer_take, DB_ARGS(DB_I64(BATCH)), &pending_row, sealer->arena, BATCH,
-                &taken, err) < 0)
+    arena_reset(arena);
+    if (db_list(db, &q_sealer_take, DB_ARGS(DB_TEXT(buf_str(&seal->snapshot)), DB_I64(BATCH)),
+                &pending_row, arena, BATCH, &taken, err) < 0)
         return err_ret(err);
-    seal->n = taken.n;
+    *ret_more = taken.n == BATCH;
     if (taken.n == 0)
         return 0;
-    if (split_rows(sealer->arena, &taken, &entries, &n, err) < 0 ||
+    if (split_rows(arena, &taken, &entries, &n, err) < 0 ||
         db_exec(db, &q_sealer_entries,
-                DB_ARGS(DB_I64((int64_t)sealer->edge.size), DB_ARRAY(DBT_TEXT_ARRAY, entries, n)),
-                NULL, err) < 0 ||
-        grow_and_store(seal, db, entries, n, err) < 0)
+                DB_ARGS(DB_I64((int64_t)seal->edge.size), DB_ARRAY(DBT_TEXT_ARRAY, entries, n)),
+                NULL, err) < 0)
         return err_ret(err);
+    return grow_and_store(seal, db, entries, n, err);
+}
+
+/* db_tx_fn: seals everything that was committed when it began. */
+static int seal_snapshot(struct db *db, void *arg, struct err *err)
+{
+    struct seal *seal = arg;
+    struct sealer *sealer = seal->sealer;
+    struct snapshot row = {0};
+    bool more = true;
+
+    arena_reset(sealer->arena);
+    buf_reset(&seal->snapshot);
+    seal->edge = sealer->edge;
+    if (db_one(db, &q_sealer_snapshot, DB_NO_ARGS, &snapshot_row, sealer->arena, &row, err) !=
+        DB_ROW)
+        return err->code == E_OK ? err_set(err, E_DB, "", "snapshot") : err_ret(err);
+    buf_add_str(&seal->snapshot, row.snapshot);
+    if (buf_failed(&seal->snapshot))
+        return err_set(err, E_LIMIT, "", "snapshot");
+    while (more) {
+        if (seal_batch(seal, db, &more, err) < 0)
+            return err_ret(err);
+    }
+    if (seal->edge.size == sealer->edge.size)
+        return 0;
     return store_checkpoint(sealer, db, &seal->edge, err);
 }
 
 static int seal_all(struct sealer *sealer, struct err *err)
 {
-    struct seal seal = {.sealer = sealer};
+    struct seal seal = {.sealer = sealer, .snapshot = buf_init(SNAPSHOT_BYTES)};
+    uint64_t before;
 
     do {
-        arena_reset(sealer->arena);
-        if (db_tx(sealer->db, "seal", seal_batch, &seal, err) < 0)
-            return err_ret(err);
-        if (seal.n > 0)
-            sealer->edge = seal.edge;
-    } while (seal.n == BATCH && !atomic_load(&sealer->stop));
-    return 0;
+        before = sealer->edge.size;
+        if (db_tx(sealer->db, "seal", seal_snapshot, &seal, err) < 0)
+            break;
+        sealer->edge = seal.edge;
+    } while (sealer->edge.size > before && !atomic_load(&sealer->stop));
+    buf_done(&seal.snapshot);
+    return err_ret(err);
 }
 
 /* -- the thread ---------------------------------------------------------------------------------- */
@@ -310,8 +347,11 @@ static void wait_for_work(struct sealer *sealer)
         {.fd = sealer->db != NULL ? db_fd(sealer->db) : -1, .events = POLLIN},
     };
     struct err err = {0};
-    bool woken;
+    bool woken = false;
 
+    /* a notification may have come with the answer of a statement: poll(2) would not see it */
+    if (sealer->db != NULL && db_wait(sealer->db, 0, &woken, &err) == 0 && woken)
+        return;
     (void)poll(fds, ARRAY_LEN(fds), LOOK_AGAIN_MS);
     if (fds[1].revents != 0)
         IGNORE(db_wait(sealer->db, 0, &woken, &err), "the next statement shows a lost connection");

@@ -22,12 +22,21 @@ SELECT tree_size, root
  ORDER BY tree_size DESC
  LIMIT 1;
 
+-- name: sealer_snapshot
+-- in:
+-- out:  snapshot:text
+SELECT pg_current_snapshot()::text AS snapshot;
+
 -- name: sealer_take
--- in:   most:i64
+-- in:   snapshot:text most:i64
 -- out:  entry:text
 WITH taken AS (
     DELETE FROM aud.pending
-     WHERE pending_id IN (SELECT pending_id FROM aud.pending ORDER BY pending_id LIMIT $1)
+     WHERE pending_id IN (SELECT pending_id
+                            FROM aud.pending
+                           WHERE pg_visible_in_snapshot(made_in, $1::pg_snapshot)
+                           ORDER BY pending_id
+                           LIMIT $2)
     RETURNING pending_id, entry
 )
 SELECT entry

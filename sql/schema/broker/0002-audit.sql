@@ -1,7 +1,8 @@
--- The log (DESIGN §10). Facts append to aud.pending in their own transaction; the sealer takes them in order of commit visibility (DELETE … RETURNING by
--- a single sealer), gives them their index, and writes bundles, tiles and the signed checkpoint.
+-- The log (DESIGN §10). Facts append to aud.pending in their own transaction; a single sealer takes what one snapshot shows, so that a checkpoint
+-- covers whole transactions, gives each entry its index, and writes tiles and the signed checkpoint.
 CREATE TABLE aud.pending (
     pending_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    made_in xid8 NOT NULL DEFAULT pg_current_xact_id(),
     entry text NOT NULL CONSTRAINT pending_entry_size CHECK (octet_length(entry) BETWEEN 2 AND 65535)
 );
 ALTER TABLE aud.pending ALTER COLUMN entry SET STORAGE EXTERNAL; -- read once within a second: not worth compressing
