@@ -24,8 +24,6 @@
 
 #include "lib/base/banned.h"
 
-extern char **environ;
-
 static const struct outbox_queries outbox_sql = {
     .insert = &q_outbox_insert,
     .delete = &q_outbox_delete,
@@ -99,12 +97,6 @@ static int open_fetcher(struct app *app, struct arena *arena, struct err *err)
     return fetcher_open(&cfg, &app->fetcher, err);
 }
 
-static bool is_loopback(struct str address)
-{
-    return str_starts(address, STR("127.")) || str_starts(address, STR("[::1]")) ||
-           str_starts(address, STR("localhost:"));
-}
-
 static int open_listener(struct app *app, const struct http_cfg *form, struct str certificate,
                          struct str key, struct arena *arena, struct http **ret_http,
                          struct err *err)
@@ -118,7 +110,7 @@ static int open_listener(struct app *app, const struct http_cfg *form, struct st
     cfg.key_file = path_or_null(arena, key);
     cfg.thread_new = worker_new;
     cfg.thread_free = worker_free;
-    if (cfg.cert_file == NULL && !is_loopback(cfg.address))
+    if (cfg.cert_file == NULL && !http_is_loopback(cfg.address))
         return err_set(err, E_CONFIG, cfg.name,
                        "'%s.certificate' is needed: '%.*s' is not loopback", cfg.name,
                        STR_ARG(cfg.address));
@@ -227,8 +219,9 @@ static void reload(struct app *app)
         log_info(NULL, "certificates reloaded");
 }
 
-static int serve(const struct settings *settings, struct arena *arena)
+static int serve(const void *settings_read, struct arena *arena)
 {
+    const struct settings *settings = settings_read;
     struct app app = {.env = &env_system, .settings = settings};
     struct err err = {0};
 
@@ -252,23 +245,7 @@ static int serve(const struct settings *settings, struct arena *arena)
 
 int main(int argc, char **argv)
 {
-    AUTO(arena_free) struct arena *arena = arena_new(MIB(4));
     struct settings settings = {0};
-    enum conf_action action = CONF_RUN;
-    struct err err = {0};
 
-    if (arena == NULL ||
-        conf_load(&connector_settings, argc, argv, environ, arena, &settings, &action, &err) < 0) {
-        fprintf(stderr, "naru-connector: %s%s%s\n", err.at, err.at[0] != '\0' ? ": " : "",
-                err.text);
-        return 2;
-    }
-    switch (action) {
-    case CONF_HELP: conf_help(&connector_settings, stdout); return 0;
-    case CONF_VERSION: puts("naru-connector " NARU_VERSION); return 0;
-    case CONF_PRINT: conf_print(&connector_settings, &settings, stdout); return 0;
-    case CONF_CHECK: puts("configuration is valid"); return 0;
-    case CONF_RUN: return serve(&settings, arena);
-    }
-    CHECK_UNREACHABLE();
+    return run_main(&connector_settings, &settings, argc, argv, serve);
 }

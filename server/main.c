@@ -24,8 +24,6 @@
 
 #include "lib/base/banned.h"
 
-extern char **environ;
-
 static const struct outbox_queries outbox_sql = {
     .insert = &q_outbox_insert,
     .delete = &q_outbox_delete,
@@ -86,12 +84,6 @@ static const char *path_or_null(struct arena *arena, struct str path)
     return path.n > 0 ? arena_cstr(arena, path) : NULL;
 }
 
-static bool is_loopback(struct str address)
-{
-    return str_starts(address, STR("127.")) || str_starts(address, STR("[::1]")) ||
-           str_starts(address, STR("localhost:"));
-}
-
 static int open_listener(struct app *app, const struct http_cfg *form, struct arena *arena,
                          struct http **ret_http, struct err *err)
 {
@@ -104,7 +96,7 @@ static int open_listener(struct app *app, const struct http_cfg *form, struct ar
     cfg.thread_new = worker_new;
     cfg.thread_free = worker_free;
     cfg.authorise = auth_check;
-    if (cfg.cert_file == NULL && !is_loopback(cfg.address))
+    if (cfg.cert_file == NULL && !http_is_loopback(cfg.address))
         return err_set(err, E_CONFIG, "tls.certificate", "needed: '%.*s' is not loopback",
                        STR_ARG(cfg.address));
     return http_open(&cfg, ret_http, err);
@@ -228,8 +220,9 @@ static void reload(struct app *app)
         log_info(NULL, "certificates reloaded");
 }
 
-static int serve(const struct settings *settings, struct arena *arena)
+static int serve(const void *settings_read, struct arena *arena)
 {
+    const struct settings *settings = settings_read;
     struct app app = {.env = &env_system, .settings = settings};
     struct err err = {0};
 
@@ -253,22 +246,7 @@ static int serve(const struct settings *settings, struct arena *arena)
 
 int main(int argc, char **argv)
 {
-    AUTO(arena_free) struct arena *arena = arena_new(MIB(4));
     struct settings settings = {0};
-    enum conf_action action = CONF_RUN;
-    struct err err = {0};
 
-    if (arena == NULL ||
-        conf_load(&broker_settings, argc, argv, environ, arena, &settings, &action, &err) < 0) {
-        fprintf(stderr, "naru-broker: %s%s%s\n", err.at, err.at[0] != '\0' ? ": " : "", err.text);
-        return 2;
-    }
-    switch (action) {
-    case CONF_HELP: conf_help(&broker_settings, stdout); return 0;
-    case CONF_VERSION: puts("naru-broker " NARU_VERSION); return 0;
-    case CONF_PRINT: conf_print(&broker_settings, &settings, stdout); return 0;
-    case CONF_CHECK: puts("configuration is valid"); return 0;
-    case CONF_RUN: return serve(&settings, arena);
-    }
-    CHECK_UNREACHABLE();
+    return run_main(&broker_settings, &settings, argc, argv, serve);
 }

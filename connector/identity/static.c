@@ -10,12 +10,6 @@
 
 #define FILE_MAX KIB(64)
 
-static bool is_loopback(struct str address)
-{
-    return str_starts(address, STR("127.")) || str_starts(address, STR("[::1]")) ||
-           str_starts(address, STR("localhost:"));
-}
-
 static int add_line(struct identity *identity, struct str line, struct err *err)
 {
     struct known_token *grown;
@@ -43,7 +37,7 @@ int identity__static_load(struct identity *identity, struct err *err)
     char path[4096];
     struct str rest;
 
-    if (!is_loopback(s->public_listen) || !is_loopback(s->management_listen))
+    if (!http_is_loopback(s->public_listen) || !http_is_loopback(s->management_listen))
         return err_set(err, E_CONFIG, "identity.mode", "'static' is for loopback listeners only");
     if (s->static_token.n == 0 || s->static_token.n >= sizeof(path))
         return err_set(err, E_CONFIG, "identity.static_tokens", "a file is needed");

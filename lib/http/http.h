@@ -102,6 +102,8 @@ struct http;
 /* Starts listening. Errors: E_CONFIG (address in use, unreadable certificate: says which and what
  * to do). */
 MUST_CHECK int http_open(const struct http_cfg *cfg, struct http **ret_http, struct err *err);
+/* True if a listening address ("127.0.0.1:8443", "[::1]:0", "localhost:80") is on loopback. */
+bool http_is_loopback(struct str address);
 /* The port in use (for port 0). */
 uint16_t http_port(const struct http *http);
 /* Reads certificate, key and client CA again; keeps the old ones on error. */

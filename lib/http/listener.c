@@ -337,3 +337,9 @@ void http_close(struct http **http, int64_t grace_us)
     mine->closed = true;
     http__unlock_or_free(mine);
 }
+
+bool http_is_loopback(struct str address)
+{
+    return str_starts(address, STR("127.")) || str_starts(address, STR("[::1]")) ||
+           str_starts(address, STR("localhost:"));
+}

@@ -11,9 +11,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "lib/base/arena.h"
 #include "lib/base/check.h"
+#include "lib/base/limits.h"
 
 #include "lib/base/banned.h"
+
+extern char **environ;
 
 static void served_signals(sigset_t *ret_set)
 {
@@ -76,4 +80,27 @@ void run_ready(void)
             close(fd);
         }
     }
+}
+
+int run_main(const struct conf_table *table, void *settings, int argc, char **argv,
+             int (*serve)(const void *settings, struct arena *arena))
+{
+    AUTO(arena_free) struct arena *arena = arena_new(MIB(4));
+    enum conf_action action = CONF_RUN;
+    struct err err = {0};
+
+    if (arena == NULL ||
+        conf_load(table, argc, argv, environ, arena, settings, &action, &err) < 0) {
+        fprintf(stderr, "%s: %s%s%s\n", table->program, err.at, err.at[0] != '\0' ? ": " : "",
+                err.text);
+        return 2;
+    }
+    switch (action) {
+    case CONF_HELP: conf_help(table, stdout); return 0;
+    case CONF_VERSION: printf("%s %s\n", table->program, NARU_VERSION); return 0;
+    case CONF_PRINT: conf_print(table, settings, stdout); return 0;
+    case CONF_CHECK: puts("configuration is valid"); return 0;
+    case CONF_RUN: return serve(settings, arena);
+    }
+    CHECK_UNREACHABLE();
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "lib/base/err.h"
+#include "lib/conf/conf.h"
 
 enum run_event { RUN_STOP, RUN_RELOAD };
 
@@ -18,3 +19,11 @@ enum run_event run_wait(void);
 /* Tells the service manager (NOTIFY_SOCKET) and writes "ready" to the file named by READY_FILE,
  * each if set in the environment. */
 void run_ready(void);
+
+/*
+ * main() of a daemon: reads the settings from all sources, answers --help, --version, --print-config and
+ * --check-config, else calls serve(settings). Texts of *settings live in an arena that outlives serve. Exit status: 0, that
+ * of serve, or 2 for settings that are not valid.
+ */
+int run_main(const struct conf_table *table, void *settings, int argc, char **argv,
+             int (*serve)(const void *settings, struct arena *arena));
