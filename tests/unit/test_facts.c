@@ -1,0 +1,287 @@
+/*
+ * Facts for policies: who, orders and purposes, counters; what is not known stays unknown.
+ */
+#include <check.h>
+#include <stdlib.h>
+
+#include "connector/facts/facts.h"
+#include "lib/base/limits.h"
+#include "lib/base/timefmt.h"
+#include "lib/db/migrate.h"
+#include "lib/jdoc/jdoc.h"
+#include "sql_connector.h"
+
+#include "lib/base/banned.h"
+
+#define NOW    INT64_C(1767225600000000)
+#define PLAN_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define PLAN_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+#define PEER   "did:web:them"
+
+static struct db *db;
+static struct arena *arena;
+
+static void open_all(void)
+{
+    const struct db_cfg cfg = {.kind = DB_SQLITE, .target = ":memory:"};
+    struct err err = {0};
+
+    arena = arena_new(MIB(4));
+    ck_assert_ptr_nonnull(arena);
+    ck_assert_msg(db_open(&cfg, &db, &err) == 0 &&
+                      db_migrate(db, sql_connector_migrations, sql_connector_n_migrations,
+                                 &env_system, NULL, &err) == 0,
+                  "%s", err.text);
+}
+
+static void close_all(void)
+{
+    db_close(&db);
+    arena_free(&arena);
+}
+
+static void add_order(const char *id, const char *plan, const char *purpose, const char *state,
+                      const char *agreement, int64_t valid_until_us)
+{
+    struct err err = {0};
+
+    ck_assert_msg(
+        db_exec(db, &q_purchase_put,
+                DB_ARGS(DB_TEXT(str_c(id)), DB_TEXT(STR("provider")), DB_TEXT(STR(PEER)),
+                        DB_TEXT(STR("asset-1")), DB_TEXT(str_c(plan)), DB_TEXT(str_c(purpose)),
+                        DB_TEXT(str_c(state)), DB_I64(1), DB_TEXT(STR("{}")), DB_TEXT(STR("x")),
+                        DB_TEXT(str_c(agreement)), DB_I64(valid_until_us), DB_I64(NOW)),
+                NULL, &err) == 0,
+        "%s", err.text);
+}
+
+static struct policy *compile(const char *constraint)
+{
+    struct str text = arena_printf(
+        arena, "{\"@type\":\"Set\",\"permission\":[{\"action\":\"use\",\"constraint\":[%s]}]}",
+        constraint);
+    struct policy *policy = NULL;
+    struct jdoc *doc = NULL;
+    struct err err = {0};
+
+    ck_assert_msg(jdoc_parse(text, NULL, &doc, &err) == 0 &&
+                      policy_compile(jdoc_root(doc), &policy, &err) == 0,
+                  "%s: %s", constraint, err.text);
+    jdoc_free(&doc);
+    return policy;
+}
+
+static struct policy_facts *gather(const struct policy *policy, const struct facts_about *about)
+{
+    struct policy_facts *facts = ARENA_NEW(arena, struct policy_facts);
+    struct err err = {0};
+
+    ck_assert_msg(facts_gather(db, policy, about, NOW, arena, facts, &err) == 0, "%s", err.text);
+    return facts;
+}
+
+/* The verdict at an access of `about`. */
+static bool permits(const char *constraint, const struct facts_about *about)
+{
+    struct policy *policy = compile(constraint);
+    struct policy_decision decision;
+    const struct policy_question question = {
+        .action = POLICY_ACT_USE,
+        .scope = POLICY_AT_ACCESS,
+        .now_us = NOW,
+        .agreement_us = NOW - US_PER_H,
+        .target = about->asset_id,
+        .assignee = about->peer->id,
+    };
+
+    policy_decide(policy, &question, gather(policy, about), &decision);
+    policy_unref(&policy);
+    return decision.verdict == POLICY_PERMIT;
+}
+
+#define ORDER(plan)                                                                                \
+    "{\"leftOperand\":\"urn:naru:policy:order\",\"operator\":\"isAnyOf\",\"rightOperand\":"        \
+    "[\"urn:naru:plan:" plan "\"]}"
+#define PURPOSE(value)                                                                             \
+    "{\"leftOperand\":\"http://www.w3.org/ns/odrl/2/purpose\",\"operator\":\"eq\","                \
+    "\"rightOperand\":\"" value "\"}"
+#define MEMBER                                                                                     \
+    "{\"leftOperand\":\"https://w3id.org/catenax/2025/9/policy/Membership\",\"operator\":\"eq\","  \
+    "\"rightOperand\":\"active\"}"
+#define PLACE(value)                                                                               \
+    "{\"leftOperand\":\"http://www.w3.org/ns/odrl/2/spatial\",\"operator\":\"eq\","                \
+    "\"rightOperand\":\"" value "\"}"
+#define PARTICIPANT(value)                                                                           \
+    "{\"leftOperand\":\"urn:naru:policy:participant\",\"operator\":\"eq\",\"rightOperand\":\"" value \
+    "\"}"
+#define BPN                                                                                        \
+    "{\"leftOperand\":\"https://w3id.org/catenax/2025/9/policy/BusinessPartnerNumber\","           \
+    "\"operator\":\"neq\",\"rightOperand\":\"BPNL000000000001\"}"
+
+/* clang-format off */
+static const struct {
+    const char *name;
+    const char *state, *agreement; /* of the order, with plan A and purpose urn:x; state NULL: no order */
+    int64_t valid_until_us;
+    const char *constraint;
+    bool permits;
+} orders[] = {
+    {"an open order",            "open",       NULL,    NOW + 1, ORDER(PLAN_A),    true},
+    {"a contracted one",         "contracted", "ag-1",  NOW + 1, ORDER(PLAN_A),    true},
+    {"an active one",            "active",     "ag-1",  NOW + 1, ORDER(PLAN_A),    true},
+    {"another plan",             "open",       NULL,    NOW + 1, ORDER(PLAN_B),    false},
+    {"no order",                 NULL,         NULL,    0,       ORDER(PLAN_A),    false},
+    {"one that has ended",       "ended",      "ag-1",  NOW + 1, ORDER(PLAN_A),    false},
+    {"one that was cancelled",   "cancelled",  NULL,    NOW + 1, ORDER(PLAN_A),    false},
+    {"one in dispute",           "disputed",   "ag-1",  NOW + 1, ORDER(PLAN_A),    false},
+    {"one that has expired",     "open",       NULL,    NOW,     ORDER(PLAN_A),    false},
+    {"of another agreement",     "active",     "ag-2",  NOW + 1, ORDER(PLAN_A),    false},
+    {"its purpose",              "open",       NULL,    NOW + 1, PURPOSE("urn:x"), true},
+    {"another purpose",          "open",       NULL,    NOW + 1, PURPOSE("urn:y"), false},
+    {"a purpose without order",  NULL,         NULL,    0,       PURPOSE("urn:x"), false},
+};
+static const struct { const char *name; struct peer peer; const char *constraint; bool permits; } peers[] = {
+    {"a member",                 {.id = STR_INIT(PEER), .member = true, .verified_us = NOW}, MEMBER, true},
+    {"no member",                {.id = STR_INIT(PEER), .verified_us = NOW}, MEMBER, false},
+    {"a member two days ago",    {.id = STR_INIT(PEER), .member = true, .verified_us = NOW - 2 * US_PER_DAY}, MEMBER, false},
+    {"its country",              {.id = STR_INIT(PEER), .member = true, .country = STR_INIT("KR"), .verified_us = NOW}, PLACE("KR"), true},
+    {"another country",          {.id = STR_INIT(PEER), .member = true, .country = STR_INIT("KR"), .verified_us = NOW}, PLACE("JP"), false},
+    {"no country",               {.id = STR_INIT(PEER), .member = true, .verified_us = NOW}, PLACE("KR"), false},
+    {"the participant",          {.id = STR_INIT(PEER)}, PARTICIPANT(PEER), true},
+    {"another participant",      {.id = STR_INIT("did:web:other")}, PARTICIPANT(PEER), false},
+    {"nobody told its number",   {.id = STR_INIT(PEER), .member = true, .verified_us = NOW}, BPN, false},
+};
+
+/* clang-format on */
+
+START_TEST(test_orders)
+{
+    const struct peer peer = {.id = STR(PEER)};
+    const struct agreement agreement = {.agreement_id = STR("ag-1"), .agreed_us = NOW - US_PER_H};
+    const struct facts_about about = {
+        .peer = &peer, .asset_id = STR("asset-1"), .agreement = &agreement};
+    const struct facts_about elsewhere = {
+        .peer = &peer, .asset_id = STR("asset-2"), .agreement = &agreement};
+
+    if (orders[_i].state != NULL)
+        add_order("o-1", PLAN_A, "urn:x", orders[_i].state, orders[_i].agreement,
+                  orders[_i].valid_until_us);
+    ck_assert_msg(permits(orders[_i].constraint, &about) == orders[_i].permits, "%s",
+                  orders[_i].name);
+    ck_assert_msg(!permits(orders[_i].constraint, &elsewhere), "%s, for another asset",
+                  orders[_i].name);
+}
+
+END_TEST
+
+/* The order of this agreement decides, not one that is still free. */
+START_TEST(test_bound_order)
+{
+    const struct peer peer = {.id = STR(PEER)};
+    const struct agreement agreement = {.agreement_id = STR("ag-1"), .order_id = STR("o-2")};
+    const struct facts_about about = {
+        .peer = &peer, .asset_id = STR("asset-1"), .agreement = &agreement};
+    const struct facts_about before = {.peer = &peer, .asset_id = STR("asset-1")};
+
+    add_order("o-1", PLAN_A, "urn:x", "open", NULL, NOW + 1);
+    ck_assert(permits(ORDER(PLAN_A), &about));
+    add_order("o-2", PLAN_B, "urn:y", "active", NULL, NOW + 1); /* bound by the agreement's side */
+    ck_assert(!permits(ORDER(PLAN_A), &about) && permits(ORDER(PLAN_B), &about));
+    ck_assert(!permits(PURPOSE("urn:x"), &about) && permits(PURPOSE("urn:y"), &about));
+    ck_assert(permits(ORDER(PLAN_A), &before) && permits(ORDER(PLAN_B), &before));
+    add_order("o-3", PLAN_A, "urn:z", "active", "ag-3", NOW + 1);
+    ck_assert(!permits(PURPOSE("urn:z"), &before));
+}
+
+END_TEST
+
+START_TEST(test_peers)
+{
+    const struct facts_about about = {.peer = &peers[_i].peer, .asset_id = STR("asset-1")};
+
+    ck_assert_msg(permits(peers[_i].constraint, &about) == peers[_i].permits, "%s", peers[_i].name);
+}
+
+END_TEST
+
+START_TEST(test_known_peer)
+{
+    struct peer peer;
+    struct err err = {0};
+
+    ck_assert_int_eq(facts_peer(db, STR(PEER), arena, &peer, &err), 0);
+    ck_assert(!peer.member && str_eq_c(peer.id, PEER));
+    ck_assert_int_eq(db_exec(db, &q_peer_put,
+                             DB_ARGS(DB_TEXT(STR(PEER)), DB_TEXT(STR("강철")), DB_TEXT(STR("KR")),
+                                     DB_TEXT(STR("p-1")), DB_I64(NOW)),
+                             NULL, &err),
+                     0);
+    ck_assert_int_eq(facts_peer(db, STR(PEER), arena, &peer, &err), 0);
+    ck_assert(peer.member && str_eq_c(peer.country, "KR") && peer.verified_us == NOW);
+    ck_assert_int_eq(
+        db_exec(db, &q_peer_no_member, DB_ARGS(DB_TEXT(STR(PEER)), DB_I64(NOW + 1)), NULL, &err),
+        0);
+    ck_assert_int_eq(facts_peer(db, STR(PEER), arena, &peer, &err), 0);
+    ck_assert(!peer.member && peer.verified_us == NOW + 1);
+}
+
+END_TEST
+
+/* The use that is asked about counts. */
+START_TEST(test_counters)
+{
+    static const char constraints[] =
+        "{\"leftOperand\":\"http://www.w3.org/ns/odrl/2/count\",\"operator\":\"lteq\","
+        "\"rightOperand\":\"5\"},{\"leftOperand\":\"urn:naru:policy:calls\",\"operator\":\"lteq\","
+        "\"rightOperand\":\"5\"},{\"leftOperand\":\"urn:naru:policy:volumeBytes\","
+        "\"operator\":\"lteq\",\"rightOperand\":\"100\"}";
+    const struct peer peer = {.id = STR(PEER)};
+    const struct agreement agreement = {.agreement_id = STR("ag-1")};
+    struct facts_about about = {.peer = &peer, .asset_id = STR("asset-1")};
+    struct policy *policy = compile(constraints);
+    const struct policy_facts *facts = gather(policy, &about);
+
+    for (int i = 0; i < 3; i++) {
+        static const enum policy_operand operands[] = {POLICY_OP_COUNT, POLICY_OP_CALLS,
+                                                       POLICY_OP_VOLUME_BYTES};
+
+        ck_assert_int_eq(facts->of[operands[i]].knowledge, POLICY_KNOWN);
+        ck_assert_int_eq(facts->of[operands[i]].values[0].number,
+                         0); /* before there is an agreement */
+    }
+    about.agreement = &agreement;
+    about.bytes = 30;
+    facts = gather(policy, &about);
+    ck_assert_int_eq(facts->of[POLICY_OP_COUNT].values[0].number, 1);
+    ck_assert_int_eq(facts->of[POLICY_OP_VOLUME_BYTES].values[0].number, 30);
+    ck_assert(facts->of[POLICY_OP_PURPOSE].knowledge == POLICY_UNKNOWN); /* not asked for */
+    about.bytes = INT64_MAX;
+    ck_assert(!permits(constraints, &about));
+    policy_unref(&policy);
+}
+
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("facts");
+    TCase *tc = tcase_create("all");
+
+    tcase_add_checked_fixture(tc, open_all, close_all);
+    tcase_add_loop_test(tc, test_orders, 0, (int)ARRAY_LEN(orders));
+    tcase_add_test(tc, test_bound_order);
+    tcase_add_loop_test(tc, test_peers, 0, (int)ARRAY_LEN(peers));
+    tcase_add_test(tc, test_known_peer);
+    tcase_add_test(tc, test_counters);
+    suite_add_tcase(s, tc);
+    return s;
+}
+
+int main(void)
+{
+    SRunner *sr = srunner_create(suite());
+    srunner_run_all(sr, CK_ENV);
+    int bad = srunner_ntests_failed(sr);
+    srunner_free(sr);
+    return bad != 0;
+}
