@@ -38,6 +38,7 @@ void app_stop(struct app *app)
     http_close(&app->management_http, grace_us);
     http_close(&app->public_http, grace_us);
     dataplane_finish(app->dataplane);
+    mgmt_finish(app->mgmt);
     timers_stop(app->timers);
     drain(app);
     outbox_close(&outbox, grace_us);

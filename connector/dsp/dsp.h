@@ -36,6 +36,10 @@ int dsp_ended(struct db *tx, struct app *app, const struct outbox_msg *msg,
               enum outbox_result result, struct str answer, struct err *err);
 void dsp_after(struct app *app, const struct outbox_msg *msg, enum outbox_result result);
 
+/* Calls `agreed` after each commit that finalises a negotiation, in the writer's thread. Before the
+ * listeners open. */
+void dsp_on_agreed(struct dsp *dsp, void (*agreed)(void *cls), void *cls);
+
 typedef void dsp_done_fn(void *cls, struct str id, const struct err *err);
 
 struct dsp_negotiate {

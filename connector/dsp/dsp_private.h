@@ -43,6 +43,8 @@ struct dsp {
     struct catalogue_cache *catalogue;
     pthread_mutex_t lock; /* guards later */
     struct later *later;
+    void (*agreed)(void *cls); /* NULL: nobody asks */
+    void *agreed_cls;
 };
 
 /* A negotiation or a transfer, as far as the protocol is concerned. */

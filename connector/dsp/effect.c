@@ -142,4 +142,12 @@ void dsp__effect_done(struct app *app, const struct process_kind *kind, struct s
         timed_set(app, "agreement", e->agreement->agreement_id, e->agreement->ends_us);
     if (kind == &transfer_kind)
         dataplane_forget(app->dataplane, id, STR_NONE);
+    if (kind == &negotiation_kind && e->state == NEG_FINALIZED && app->dsp->agreed != NULL)
+        app->dsp->agreed(app->dsp->agreed_cls);
+}
+
+void dsp_on_agreed(struct dsp *dsp, void (*agreed)(void *cls), void *cls)
+{
+    dsp->agreed = agreed;
+    dsp->agreed_cls = cls;
 }

@@ -113,10 +113,15 @@ struct command_wait *mgmt__wait(struct rq *rq, bool answer_id, struct err *err)
         (void)err_set(err, E_LIMIT, "", "memory of the request");
         return NULL;
     }
+    mgmt__wait_in(rq, wait, answer_id);
+    return wait;
+}
+
+void mgmt__wait_in(struct rq *rq, struct command_wait *wait, bool answer_id)
+{
     wait->rq = rq;
     rq->cls = wait;
     rq_suspend(rq, answer_id ? answer_process : answer_command);
-    return wait;
 }
 
 void mgmt__done(void *cls, struct str id, const struct err *err)

@@ -3,8 +3,8 @@
  *
  * Every path is served as it is and below /management, since EDC's clients are given such a base path.
  */
+#include "connector/dsp/dsp.h"
 #include "connector/mgmt/mgmt_private.h"
-
 #include "lib/jdoc/jdoc.h"
 
 #include "lib/base/banned.h"
@@ -50,6 +50,7 @@ int mgmt_open(struct app *app, struct mgmt **ret_mgmt, struct err *err)
         ld_context_open(mgmt->ld, STR("\"https://w3id.org/dspace/2025/1/odrl-profile.jsonld\""),
                         STR_NONE, &mgmt->odrl, err) < 0)
         return err_prefix(err, "management API");
+    dsp_on_agreed(app->dsp, mgmt__agreed, mgmt);
     *ret_mgmt = MOVE(mgmt);
     return 0;
 }

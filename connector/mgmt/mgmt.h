@@ -7,6 +7,11 @@
 #include "connector/app.h"
 
 MUST_CHECK int mgmt_open(struct app *app, struct mgmt **ret_mgmt, struct err *err);
+/* After the writer runs: transfers that were wished before the last stop. */
+MUST_CHECK int mgmt_start(struct app *app, struct err *err);
+/* When the listeners have closed, and before the outbox does: waits for operations of its own. NULL
+ * allowed. */
+void mgmt_finish(struct mgmt *mgmt);
 void mgmt_close(struct mgmt **mgmt);
 extern const struct http_route mgmt_routes[];
 /* http_cfg.authorise of the management listener: X-Api-Key, constant time. */

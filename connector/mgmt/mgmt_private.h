@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "connector/mgmt/criteria.h"
 #include "connector/mgmt/form.h"
 #include "connector/mgmt/mgmt.h"
@@ -22,6 +24,9 @@ struct mgmt {
     struct ld_context *edc;       /* of answers */
     struct ld_context *catalogue; /* of catalogues: dcat, dct and dspace too */
     struct ld_context *odrl;      /* in which policies are read that name no context */
+    atomic_llong wishes;          /* rows of one_shot */
+    atomic_llong live;            /* operations of one_shot.c that have not ended */
+    atomic_bool closing;
 };
 
 #define ANSWER_MAX MIB(64)
@@ -85,6 +90,7 @@ struct command_wait {
 /* Suspends; the result and mgmt__done go to the command. Answers by an IdResponse or by 204. NULL: no
  * memory, not suspended. */
 struct command_wait *mgmt__wait(struct rq *rq, bool answer_id, struct err *err);
+void mgmt__wait_in(struct rq *rq, struct command_wait *wait, bool answer_id);
 void mgmt__done(void *cls, struct str id, const struct err *err);
 
 /* -- answers --------------------------------------------------------------------------------------- */
@@ -116,6 +122,12 @@ MUST_CHECK int mgmt__read(struct rq *rq, enum entity_kind kind, struct str id,
 MUST_CHECK int mgmt__query(struct rq *rq, enum entity_kind kind, mgmt__write_fn *write,
                            struct err *err);
 
+struct dsp_negotiate;
+/* A ContractRequest; texts in the request's arena. */
+MUST_CHECK int mgmt__read_contract_request(struct rq *rq, struct dsp_negotiate *ret_request,
+                                           struct err *err);
+/* A contract was made: starts the transfers that were wished; the writer's thread. cls is the mgmt. */
+void mgmt__agreed(void *cls);
 mgmt__write_fn mgmt__write_negotiation, mgmt__write_agreement;
 /* "reason" of a termination or suspension; the body may be empty. */
 MUST_CHECK int mgmt__reason(struct rq *rq, struct str *ret_reason, struct err *err);

@@ -62,12 +62,11 @@ static int read_offer(const struct jval *node, struct arena *arena, struct dsp_n
                : 0;
 }
 
-int mgmt_negotiation_create(struct rq *rq, struct err *err)
+int mgmt__read_contract_request(struct rq *rq, struct dsp_negotiate *ret_request, struct err *err)
 {
     AUTO(jdoc_free) struct jdoc *doc = NULL;
     struct dsp_negotiate request = {0};
     struct request_in in = {0};
-    struct command_wait *wait;
     const struct jval *node;
     struct str assigner;
 
@@ -79,6 +78,17 @@ int mgmt_negotiation_create(struct rq *rq, struct err *err)
     request.peer_id = in.peer_id.n > 0 ? in.peer_id : assigner;
     request.peer_address = in.peer_address;
     request.protocol = in.protocol;
+    *ret_request = request;
+    return 0;
+}
+
+int mgmt_negotiation_create(struct rq *rq, struct err *err)
+{
+    struct dsp_negotiate request;
+    struct command_wait *wait;
+
+    if (mgmt__read_contract_request(rq, &request, err) < 0)
+        return err_ret(err);
     wait = mgmt__wait(rq, true, err);
     if (wait == NULL)
         return err_ret(err);

@@ -138,9 +138,37 @@ def scenario():
     tap.status(consumer.edc.post("/v3/transferprocesses/request", query(("contractAgreementId", "=", agreement))), 400, "an unknown field is refused")
     tap.status(consumer.edc.post(f"/v3/transferprocesses/{pid}/resume"), 409, "what is terminated does not resume")
 
+    one_shot(provider, consumer)
     refused(provider, consumer)
     selectors(provider, consumer)
     trouble(provider, consumer, agreement)
+
+
+def one_shot(provider, consumer):
+    """POST /v3/edrs, as tractusx-sdk calls it: an EDR follows by itself, also after a restart."""
+    offer = offer_of(provider, consumer, "asset-1")
+    body = {"@context": {**CTX, "odrl": ODRL}, "@type": "ContractRequest", "counterPartyAddress": provider.dsp,
+            "counterPartyId": provider.did, "protocol": PROTOCOL, "policy": {
+                **offer, "odrl:assigner": {"@id": provider.did}, "odrl:target": {"@id": "asset-1"}}}
+
+    def entries(negotiation):
+        return consumer.edc.post("/v3/edrs/request", query(("contractNegotiationId", "=", negotiation))).json
+
+    started = consumer.edc.post("/v3/edrs", body)
+    tap.status(started, 200, "POST /v3/edrs")
+    entry = wait_until(lambda: entries(started.json["@id"]), 20, "an EDR follows")[0]
+    address = consumer.edc.get(f"/v3/edrs/{entry['transferProcessId']}/dataaddress").json
+    tap.equal(wait_until(lambda: pull(provider, address).body == CONTENT, 10, "it serves"), True, "the EDR follows by itself and serves")
+    wait_until(lambda: consumer.sql("SELECT count(*) FROM one_shot") == [(0,)], 10, "the wish is forgotten")
+    tap.status(consumer.edc.post("/v3/edrs", {**body, "policy": None}), 400, "a request without policy")
+    provider.process.stop()
+    waiting = consumer.edc.post("/v3/edrs", body).json["@id"]
+    consumer.restart()
+    tap.equal(entries(waiting), [], "a provider that is away gives none")
+    provider.process.begin()
+    tap.equal(len(wait_until(lambda: entries(waiting), 60, "an EDR follows after a restart")), 1, "one EDR follows after a restart")
+    tap.equal(consumer.sql("SELECT count(*) FROM transfer t JOIN agreement a ON a.agreement_id = t.agreement_id WHERE"
+                           " a.negotiation_id = ?", waiting), [(1,)], "and one transfer")
 
 
 def refused(provider, consumer):

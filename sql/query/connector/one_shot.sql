@@ -1,0 +1,51 @@
+-- name: mgmt_one_shot_insert
+-- in:   negotiation_id:text
+-- out:
+INSERT INTO one_shot (negotiation_id)
+VALUES ($1)
+    ON CONFLICT DO NOTHING;
+
+-- name: mgmt_one_shot_count
+-- in:
+-- out:  n:i64
+SELECT count(*) AS n
+  FROM one_shot;
+
+-- name: mgmt_one_shot_done
+-- in:
+-- out:
+DELETE FROM one_shot
+ WHERE EXISTS (SELECT 1
+                 FROM negotiation n
+                 JOIN transfer t ON t.agreement_id = n.agreement_id
+                WHERE n.negotiation_id = one_shot.negotiation_id);
+
+-- name: mgmt_one_shot_reset
+-- in:
+-- out:
+UPDATE one_shot
+   SET marked = 0;
+
+-- name: mgmt_one_shot_due
+-- in:   agreed:i64 failed:i64 most:i64
+-- out:  negotiation_id:text agreement_id:text callbacks:text
+SELECT o.negotiation_id, CASE WHEN n.state = $1 THEN n.agreement_id END AS agreement_id, n.callbacks
+  FROM one_shot o
+  JOIN negotiation n ON n.negotiation_id = o.negotiation_id
+ WHERE o.marked = 0
+   AND (n.state = $1 OR n.state = $2)
+ ORDER BY o.negotiation_id
+ LIMIT $3;
+
+-- name: mgmt_one_shot_mark
+-- in:   negotiation_id:text
+-- out:
+UPDATE one_shot
+   SET marked = 1
+ WHERE negotiation_id = $1;
+
+-- name: mgmt_one_shot_delete
+-- in:   negotiation_id:text
+-- out:
+DELETE FROM one_shot
+ WHERE negotiation_id = $1;
