@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 #include "connector/dsp/dsp.h"
+#include "connector/mgmt/catalog_like.h"
 #include "connector/mgmt/mgmt_private.h"
 
 #include "lib/base/banned.h"
@@ -125,16 +126,30 @@ static int garbage(struct err *err)
                     cause.text);
 }
 
-static int show(struct rq *rq, struct err *err)
+static int compact(const struct mgmt *mgmt, const struct query_spec *spec, struct str text,
+                   struct buf *body, struct err *err)
 {
     static const struct jlimits limits = {LIMIT_CATALOG_BYTES, LIMIT_JSON_DEPTH, CATALOG_NODES};
-    struct app *app = rq->app;
+    const struct ld_options options = {.memory = 4 * LIMIT_CATALOG_BYTES};
+    const struct catalog_page page = {.offset = spec->limited ? (size_t)spec->search.offset : 0,
+                                      .limit =
+                                          spec->limited ? (size_t)spec->search.limit : SIZE_MAX};
+    AUTO(jdoc_free) struct jdoc *doc = NULL;
+
+    if (catalog_like_write(mgmt->ld, mgmt->catalogue, text, page, body))
+        return 0;
+    if (jdoc_parse(text, &limits, &doc, err) < 0 || cut_page(spec, &doc, err) < 0 ||
+        ld_compact_write(mgmt->ld, jdoc_root(doc), mgmt->catalogue, &options, body, err) < 0)
+        return garbage(err);
+    return 0;
+}
+
+static int show(struct rq *rq, struct err *err)
+{
+    const struct app *app = rq->app;
     struct ask *ask = rq->cls;
     const struct text *text = atomic_load(&ask->text);
-    AUTO(jdoc_free) struct jdoc *doc = NULL;
-    AUTO(jdoc_free) struct jdoc *compacted = NULL;
     AUTO(buf_done) struct buf body = buf_init(LIMIT_CATALOG_BYTES);
-    const struct ld_options options = {.memory = 4 * LIMIT_CATALOG_BYTES};
 
     if (ask->err.code != E_OK) {
         *err = ask->err;
@@ -142,12 +157,8 @@ static int show(struct rq *rq, struct err *err)
     }
     if (text == NULL)
         return err_set(err, E_INTERNAL, "", "no answer and no error");
-    if (jdoc_parse(str_n(text->bytes, text->n), &limits, &doc, err) < 0 ||
-        cut_page(&ask->spec, &doc, err) < 0 ||
-        ld_compact(app->mgmt->ld, jdoc_root(doc), app->mgmt->catalogue, &options, &compacted, err) <
-            0)
-        return garbage(err);
-    jval_write(&body, jdoc_root(compacted));
+    if (compact(app->mgmt, &ask->spec, str_n(text->bytes, text->n), &body, err) < 0)
+        return err_ret(err);
     if (buf_failed(&body))
         return err_tell(err, E_LIMIT, "", "the catalogue is too large");
     mgmt__reply(rq, &body);

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import ssl
 import subprocess
 import tempfile
 from pathlib import Path
@@ -13,8 +14,9 @@ from world import ROOT, Program, free_ports, wait_until
 class Client:
     """Keep-alive HTTP/1.1 on one socket; just enough of the protocol for our own listeners on loopback."""
 
-    def __init__(self, port, api_key):
-        self.port, self.head = port, f"Host: localhost:{port}\r\nX-Api-Key: {api_key}\r\n"
+    def __init__(self, port, credential, ca=None):
+        """credential: a header line. ca: file of the authority, for TLS."""
+        self.port, self.head, self.ca = port, f"Host: localhost:{port}\r\n{credential}\r\n", ca
         self.socket = None
 
     def request(self, method, path, body=None):
@@ -25,7 +27,9 @@ class Client:
         if self.socket is None:
             self.socket = socket.create_connection(("127.0.0.1", self.port), timeout=60)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.rest = b""
+            if self.ca is not None:
+                self.socket = ssl.create_default_context(cafile=self.ca).wrap_socket(self.socket, server_hostname="localhost")
+            self.rest = bytearray()
         data = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         kind = "Content-Type: application/json\r\n" if data else ""
         self.socket.sendall(f"{method} {path} HTTP/1.1\r\n{self.head}{kind}Content-Length: {len(data)}\r\n\r\n".encode() + data)
@@ -33,7 +37,7 @@ class Client:
     def receive(self):
         while b"\r\n\r\n" not in self.rest:
             self._more()
-        head, self.rest = self.rest.split(b"\r\n\r\n", 1)
+        head = self._take(self.rest.index(b"\r\n\r\n"), 4)
         status = int(head[9:12])
         lower = head.lower()
         if b"transfer-encoding: chunked" in lower:
@@ -42,8 +46,12 @@ class Client:
         length = int(lower[at + 15:lower.find(b"\r\n", at) if lower.find(b"\r\n", at) > 0 else None]) if at >= 0 else 0
         while len(self.rest) < length:
             self._more()
-        content, self.rest = self.rest[:length], self.rest[length:]
-        return status, content
+        return status, self._take(length)
+
+    def _take(self, n, skip=0):
+        taken = bytes(memoryview(self.rest)[:n])
+        del self.rest[:n + skip]
+        return taken
 
     def _more(self):
         piece = self.socket.recv(1 << 20)
@@ -52,17 +60,16 @@ class Client:
         self.rest += piece
 
     def _chunked(self):
-        out = b""
+        out = bytearray()
         while True:
             while b"\r\n" not in self.rest:
                 self._more()
-            size, self.rest = self.rest.split(b"\r\n", 1)
-            n = int(size, 16)
+            n = int(self._take(self.rest.index(b"\r\n"), 2), 16)
             while len(self.rest) < n + 2:
                 self._more()
-            out, self.rest = out + self.rest[:n], self.rest[n + 2:]
+            out += self._take(n, 2)
             if n == 0:
-                return out
+                return bytes(out)
 
 
 class Connector:
@@ -96,7 +103,7 @@ class Connector:
         return self
 
     def client(self):
-        return Client(self.management, self.api_key)
+        return Client(self.management, f"X-Api-Key: {self.api_key}")
 
     def call(self, method, path, body=None, expect=(200, 204)):
         status, content = self.client().request(method, path, body)
@@ -129,6 +136,20 @@ class Pair:
         self.temp = tempfile.TemporaryDirectory(prefix="naru-bench-")
         self.provider = Connector(ctx.bin, self.temp.name, "provider", settings)
         self.consumer = Connector(ctx.bin, self.temp.name, "consumer", settings)
+
+    def static_identity(self):
+        """Before the start: fixed tokens instead of signed ones, so that a benchmark can speak for the consumer."""
+        for own, other in ((self.provider, self.consumer), (self.consumer, self.provider)):
+            tokens = own.folder / "tokens"
+            tokens.touch(0o600)
+            tokens.write_text("".join(f"token-of-{c.folder.name} {c.did}\n" for c in (own, other)))
+            with open(own.folder / "connector.conf", "a") as conf:
+                conf.write(f"identity.mode = static\nidentity.static_tokens = {tokens}\n")
+        return self
+
+    def peer_client(self):
+        """The consumer as the provider's public listener sees it, with static identity."""
+        return Client(self.provider.public, f"Authorization: token-of-{self.consumer.folder.name}", self.folder / "certs" / "ca.crt")
 
     def __enter__(self):
         self.provider.start()
