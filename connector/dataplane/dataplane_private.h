@@ -114,7 +114,7 @@ MUST_CHECK int dataplane__meter_begin(struct db *tx, const struct meter *meter, 
 void dataplane__meter_run(struct meter *meter);
 /* Notes what running accesses have taken that began before an instant. */
 void dataplane__meter_note(struct dataplane *dp, int64_t began_before_us);
-/* Writes the receipt, soon, at least until it is written; then calls meter->settled (writer's thread). */
+/* Writes the receipt, again until it is written; then calls meter->settled (writer's thread). */
 void dataplane__settle(struct meter *meter);
 /* Tries again what could not be written. */
 void dataplane__settle_again(struct dataplane *dp);

@@ -1,7 +1,8 @@
 /*
  * connector/dataplane/meter.c - from the last byte to the receipt
  *
- * While an access runs, its row in `access` stands for the receipt that is due. One lazy operation deletes the row and stores the receipt; if it fails, the
+ * While an access runs, its row in `access` stands for the receipt that is due. One operation deletes the row and stores the receipt, at once: a crash
+ * before it would leave less known than was delivered. If it fails, the
  * meter waits and is tried again. Rows that are found at start were cut off by a crash: their receipt says what was known.
  */
 #include "connector/dataplane/dataplane_private.h"
@@ -215,8 +216,8 @@ void dataplane__settle(struct meter *m)
     struct err err = {0};
 
     stop_running(m);
-    m->op = (struct writer_op){
-        .name = "access_settle", .fn = settle, .arg = m, .done = settle_done, .lazy = true};
+    m->op =
+        (struct writer_op){.name = "access_settle", .fn = settle, .arg = m, .done = settle_done};
     if (writer_submit(m->dp->app->writer, &m->op, &err) < 0)
         settle_done(m, &err);
 }

@@ -160,4 +160,5 @@ def scenario():
             part(provider, consumer)
 
 
-main(scenario)
+if __name__ == "__main__":
+    main(scenario)
