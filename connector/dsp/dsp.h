@@ -63,6 +63,11 @@ enum dsp_negotiation_act { DSP_AGREE, DSP_ACCEPT };
 MUST_CHECK int dsp_negotiation_act(struct app *app, struct str id, enum dsp_negotiation_act act,
                                    dsp_done_fn *done, void *cls, struct err *err);
 
+/* Other rules than those on the table: as provider an offer, as consumer a counter-request.
+ * `policy` is JSON text in any form that policy/ reads. Errors as above; E_INVALID. */
+MUST_CHECK int dsp_negotiation_offer_rules(struct app *app, struct str id, struct str policy,
+                                           dsp_done_fn *done, void *cls, struct err *err);
+
 struct dsp_transfer {
     struct str agreement_id, format;
     struct str peer_address; /* STR_NONE: as in the negotiation */

@@ -186,6 +186,10 @@ MUST_CHECK int dsp__keep_offer(struct effect *effect, struct process *process,
                                const struct offer_text *offer, struct arena *arena,
                                struct err *err);
 
+/* Rules in the protocol's form as members without braces, whatever form the policy was given in. */
+MUST_CHECK int dsp__rules_of_text(struct str policy_text, struct arena *arena,
+                                  struct str *ret_rules, struct err *err);
+
 struct agreeing {
     struct str rules, order_id;
     struct str id;     /* STR_NONE: a new one */
@@ -229,7 +233,7 @@ struct command {
     struct app *app;
     struct arena *arena; /* owned, with everything below */
     const struct process_kind *kind;
-    struct str id, reason;
+    struct str id, reason, rules;
     struct process process;         /* of a first message */
     struct effect prepared, effect; /* each run begins with what was prepared */
     int64_t now_us;

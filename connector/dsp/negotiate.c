@@ -6,16 +6,15 @@
 
 #include "lib/base/banned.h"
 
-/* The offer as we send it: its rules in the protocol's form, whatever form they were given in. */
-static int read_offer(struct command *command, const struct dsp_negotiate *request,
-                      struct offer_text *ret_offer, struct err *err)
+int dsp__rules_of_text(struct str policy_text, struct arena *arena, struct str *ret_rules,
+                       struct err *err)
 {
     AUTO(jdoc_free) struct jdoc *doc = NULL;
     AUTO(policy_unref) struct policy *policy = NULL;
     AUTO(buf_done) struct buf rules = buf_init(LIMIT_JSON_BYTES);
     struct jw w = jw_init(&rules);
 
-    if (jdoc_parse(request->policy, NULL, &doc, err) < 0 ||
+    if (jdoc_parse(policy_text, NULL, &doc, err) < 0 ||
         policy_compile(jdoc_root(doc), &policy, err) < 0)
         return err_at_prefix(err, "/policy");
     jw_object(&w);
@@ -23,13 +22,8 @@ static int read_offer(struct command *command, const struct dsp_negotiate *reque
     jw_object_end(&w);
     if (buf_failed(&rules))
         return err_set(err, E_LIMIT, "/policy", "too large");
-    *ret_offer = (struct offer_text){
-        .id = arena_str(command->arena, request->offer_id),
-        .target = arena_str(command->arena, request->asset_id),
-        .assigner = arena_str(command->arena, request->peer_id),
-        .rules = arena_str(command->arena, str_n(rules.p + 1, rules.n - 2)),
-    };
-    return 0;
+    *ret_rules = arena_str(arena, str_n(rules.p + 1, rules.n - 2));
+    return str_present(*ret_rules) ? 0 : err_set(err, E_NO_MEMORY, "", "offer");
 }
 
 static int check(const struct app *app, const struct dsp_negotiate *request, struct err *err)
@@ -68,9 +62,13 @@ static int prepare(struct command *command, const struct dsp_negotiate *request,
     struct arena *arena = command->arena;
     struct process *process = &command->process;
     struct message_text text = {.form = MF_REQUEST, .callback = command->app->dsp_url};
-    struct offer_text offer;
+    struct offer_text offer = {
+        .id = arena_str(arena, request->offer_id),
+        .target = arena_str(arena, request->asset_id),
+        .assigner = arena_str(arena, request->peer_id),
+    };
 
-    if (read_offer(command, request, &offer, err) < 0)
+    if (dsp__rules_of_text(request->policy, arena, &offer.rules, err) < 0)
         return err_ret(err);
     *process = (struct process){
         .id = dsp__new_id(command->app, arena),

@@ -2,9 +2,9 @@
  * connector/dsp/negotiation_request.c - provider: POST /negotiations/request,
  * /negotiations/{pid}/request, and what follows an accepted offer
  *
- * We agree to our own offers only: the id must be one that we make now, the rules must be ours, and
- * the policy must permit it to this peer. Then the agreement goes out at once, or waits for an
- * operator.
+ * By ourselves we agree to our own offers only: the id must be one that we make now, the rules must
+ * be ours, and the policy must permit it to this peer. Where an operator decides, a request waits for
+ * it, also one with other rules.
  */
 #include "connector/dsp/dsp_private.h"
 #include "connector/facts/facts.h"
@@ -157,38 +157,69 @@ static int answer(struct inbound *in, const struct policy *policy, struct str ru
     return in->app->settings->auto_agree ? agree(in, policy, rules, &judgement, err) : 0;
 }
 
-int dsp__act_request(struct inbound *in, struct err *err)
+/* An offer that the catalogue shows this peer now: its policy, counted. */
+static int offered_to_all(struct inbound *in, const struct offer_text *wanted,
+                          struct policy **ret_ours, struct err *err)
 {
     const struct worker *worker = in->rq->thread;
-    struct arena *arena = in->rq->arena;
     AUTO(catalogue_unref) struct catalogue *catalogue = NULL;
-    AUTO(policy_unref) struct policy *asked = NULL;
-    const struct offer_text wanted = dsp__offer_of(in->msg.offer, arena);
     const struct catalogue_offer *offer;
     struct catalogue_view *view;
     bool visible = false;
 
     if (catalogue_get(in->app->dsp->catalogue, worker->db, &catalogue, err) < 0 ||
-        catalogue_view_new(catalogue, worker->db, &in->peer, in->now_us, arena, &view, err) < 0)
+        catalogue_view_new(catalogue, worker->db, &in->peer, in->now_us, in->rq->arena, &view,
+                           err) < 0)
         return err_ret(err);
-    offer = catalogue_offer(catalogue, wanted.id);
+    offer = catalogue_offer(catalogue, wanted->id);
     if (offer == NULL)
         return unknown_offer(in, err);
     if (catalogue_visible(view, offer, &visible, err) < 0)
         return err_ret(err);
     if (!visible)
         return unknown_offer(in, err);
-    if (!str_eq(wanted.target, offer->asset_id))
+    if (!str_eq(wanted->target, offer->asset_id))
         return err_tell(err, E_INVALID, "/offer/target", "is not what was offered");
+    *ret_ours = policy_ref(offer->contract->policy);
+    return 0;
+}
+
+/* An offer that we have made in this negotiation. */
+static int offered_here(struct inbound *in, const struct offer_text *wanted,
+                        struct policy **ret_ours, struct err *err)
+{
+    AUTO(jdoc_free) struct jdoc *doc = NULL;
+
+    if (!str_eq(wanted->target, in->process.asset_id))
+        return err_tell(err, E_INVALID, "/offer/target", "is not what was offered");
+    if (jdoc_parse(in->process.policy, NULL, &doc, err) < 0 ||
+        policy_compile(jdoc_root(doc), ret_ours, err) < 0)
+        return err_prefix(err, "offer of '%.*s'", STR_ARG(in->process.id));
+    return 0;
+}
+
+int dsp__act_request(struct inbound *in, struct err *err)
+{
+    AUTO(policy_unref) struct policy *ours = NULL;
+    AUTO(policy_unref) struct policy *asked = NULL;
+    const struct offer_text wanted = dsp__offer_of(in->msg.offer, in->rq->arena);
+    const bool here = !in->endpoint->first && str_eq(wanted.id, in->process.offer_id);
+    bool same;
+
+    if ((here ? offered_here(in, &wanted, &ours, err) : offered_to_all(in, &wanted, &ours, err)) <
+        0)
+        return err_ret(err);
     if (policy_compile(in->msg.offer, &asked, err) < 0)
         return err_at_prefix(err, "/offer");
     if (check_parties(in, asked, err) < 0)
         return err_ret(err);
-    if (!policy_same_rules(asked, offer->contract->policy))
+    same = policy_same_rules(asked, ours);
+    if (!same && in->app->settings->auto_agree)
         return err_tell(err, E_INVALID, "/offer", "the rules are not those that were offered");
-    if (dsp__keep_offer(&in->effect, &in->process, &wanted, arena, err) < 0)
+    if (dsp__keep_offer(&in->effect, &in->process, &wanted, in->rq->arena, err) < 0)
         return err_ret(err);
-    return answer(in, offer->contract->policy, wanted.rules, err);
+    /* other rules than ours are a proposal: an operator decides */
+    return same ? answer(in, ours, wanted.rules, err) : 0;
 }
 
 /* The peer accepts the offer that we have kept. */

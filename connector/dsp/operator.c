@@ -1,6 +1,6 @@
 /*
  * connector/dsp/operator.c - an operator's word where the connector does not decide by itself:
- * agree to a request that waits (negotiation.auto_agree = false), accept an offer
+ * agree to a request that waits (negotiation.auto_agree = false), accept an offer, offer other rules
  *
  * The policy permitted the request when it came, else it would have been refused at once; it is
  * decided again at transfer and at every access.
@@ -49,6 +49,52 @@ static int run_accept(struct db *tx, struct command *command, struct err *err)
         return err_ret(err);
     return dsp__send(command->app, &command->effect, &negotiation_kind, &command->process,
                      "dsp.negotiation.accepted", "events", &text, command->arena, err);
+}
+
+/* As provider a new offer under an id of its own; as consumer other rules for the one on the table. */
+static int run_offer(struct db *tx, struct command *command, struct err *err)
+{
+    struct arena *arena = command->arena;
+    struct process *process = &command->process;
+    struct message_text text = {0};
+    struct offer_text offer;
+    bool provider;
+
+    if (dsp__command_read(tx, command, err) < 0)
+        return err_ret(err);
+    provider = dsp__is_provider(process);
+    if (dsp__command_step(command, provider ? NM_OFFER : NM_REQUEST, err) < 0)
+        return err_ret(err);
+    offer = (struct offer_text){
+        .id = provider ? dsp__new_id(command->app, arena) : process->offer_id,
+        .target = process->asset_id,
+        .assigner = provider ? command->app->settings->participant_did : process->peer_id,
+        .rules = command->rules,
+    };
+    text.form = provider ? MF_OFFER : MF_REQUEST;
+    text.offer = message_offer(&offer, arena);
+    if (dsp__keep_offer(&command->effect, process, &offer, arena, err) < 0)
+        return err_ret(err);
+    return dsp__send(command->app, &command->effect, &negotiation_kind, process,
+                     provider ? "dsp.negotiation.offer" : "dsp.negotiation.request",
+                     provider ? "offers" : "request", &text, arena, err);
+}
+
+int dsp_negotiation_offer_rules(struct app *app, struct str id, struct str policy,
+                                dsp_done_fn *done, void *cls, struct err *err)
+{
+    struct command *command = dsp__command_new(app, done, cls);
+
+    if (command == NULL)
+        return err_set(err, E_NO_MEMORY, "", "command");
+    if (dsp__rules_of_text(policy, command->arena, &command->rules, err) < 0) {
+        dsp__command_free(&command);
+        return err_ret(err);
+    }
+    command->kind = &negotiation_kind;
+    command->id = arena_str(command->arena, id);
+    command->run = run_offer;
+    return dsp__command_submit(&command, "negotiation offer", err);
 }
 
 static const struct {
@@ -115,4 +161,29 @@ int dsp_operator_agree(struct rq *rq, struct err *err)
 int dsp_operator_accept(struct rq *rq, struct err *err)
 {
     return act_now(rq, DSP_ACCEPT, err);
+}
+
+struct offer_in {
+    const struct jval *policy;
+};
+/* clang-format off */
+static const struct field offer_in_fields[] = {FIELD(struct offer_in, policy, "policy", F_REQUIRED)};
+static OBJECT(offer_in_object, struct offer_in, offer_in_fields, CLOSED);
+
+/* clang-format on */
+
+int dsp_operator_offer(struct rq *rq, struct err *err)
+{
+    AUTO(buf_done) struct buf policy = buf_init(LIMIT_JSON_BYTES);
+    struct offer_in in = {0};
+
+    if (rq_decode(rq, &offer_in_object, &in, err) < 0)
+        return err_ret(err);
+    jval_write(&policy, in.policy);
+    rq->cls = ARENA_NEW(rq->arena, struct err);
+    if (rq->cls == NULL || buf_failed(&policy))
+        return err_set(err, E_NO_MEMORY, "", "request");
+    rq_suspend(rq, answer);
+    return dsp_negotiation_offer_rules(rq->app, rq_param(rq, "pid"), buf_str(&policy), came, rq,
+                                       err);
 }

@@ -52,13 +52,14 @@ def filters(client):
     tap.equal(ids(ask(client, filter=[criterion("id", "in", ["asset-001", "asset-002", "no"])])), ["asset-001", "asset-002"], "in")
     tap.equal(ids(ask(client, filter=[criterion(EDC + "group", "=", "odd")])), [f"asset-{i:03}" for i in range(1, ASSETS, 2)],
               "by a property")
+    tap.equal(ids(ask(client, filter=[criterion("id", "like", "asset-00%")])), [f"asset-{i:03}" for i in range(10)], "like")
     both = [criterion("group", "=", "odd"), criterion("id", "in", ["asset-001", "asset-002"])]
     tap.equal(ids(ask(client, filter=both)), ["asset-001"], "all criteria must hold")
     tap.equal(ids(ask(client, filter=[criterion(EDC + "group", "=", "none")])), [], "nothing found")
     empty = ask(client, filter=[criterion(EDC + "group", "=", "none")])
     tap.ok("dataset" not in empty.json, "an empty list is left out")
-    for name, what in (("an operator", [criterion("id", "like", "asset%")]), ("no operand", [{"operator": "="}]),
-                       ("a number", [criterion("id", "=", 7)]), ("sorting", spec(sortField="x")), ("a limit", spec(limit=-1)),
+    for name, what in (("an operator", [criterion("id", "resembles", "asset%")]), ("no operand", [{"operator": "="}]),
+                       ("an object", [criterion("id", "=", {})]), ("a private field", [criterion("privateProperties.x", "=", "y")]), ("sorting", spec(sortField="x")), ("a limit", spec(limit=-1)),
                        ("text", ["asset-001"]), ("many criteria", [one] * 17), ("an offset", spec(offset="2"))):
         answer = ask(client, filter=what)
         tap.status(answer, 400, f"{name} that is not understood")

@@ -1,5 +1,6 @@
 """Negotiation between two connectors over TLS, and with a peer that misbehaves in every way we could think of."""
 
+import json
 import threading
 import time
 import uuid
@@ -37,6 +38,45 @@ def happy_path(provider, consumer):
     tap.status(provider.as_peer("consumer").post(f"/negotiations/{theirs}/termination", late), 400,
                "no termination after FINALIZED")
     tap.equal(provider.state(theirs), FINALIZED, "it stays FINALIZED")
+
+
+def haggling(manual, buyer):
+    """Offer, counter-request and offer again, until one accepts; each side sees the other's rules."""
+    def rules(day):
+        return {"permission": [{"action": "use", "constraint": [
+            {"leftOperand": "odrl:dateTime", "operator": "lteq", "rightOperand": f"2030-01-{day:02}T00:00:00Z"}]}]}
+
+    def offered(connector, pid):
+        return json.loads(connector.sql("SELECT policy FROM negotiation JOIN policy_text USING (policy_hash) "
+                                        "WHERE negotiation_id = ?", pid)[0][0])["permission"]
+
+    def say(connector, pid, what, policy=None):
+        body = {"policy": {"@type": "Offer", **policy}} if policy else None
+        return connector.api.post(f"/naru/v1/negotiations/{pid}/{what}", body)
+
+    pid = buyer.negotiate(manual.dsp, "manual", catalogue_offer(manual, "consumer"))
+    buyer.wait_state(pid, REQUESTED)
+    theirs = ours(manual, pid)
+    tap.status(say(manual, theirs, "offer", {"permission": [{"action": "dance"}]}), 400, "rules that nobody knows")
+    for day in (1, 2):
+        tap.status(say(manual, theirs, "offer", rules(day)), 204, "the provider offers other rules")
+        buyer.wait_state(pid, OFFERED)
+        manual.wait_state(theirs, OFFERED)
+        tap.equal(offered(buyer, pid), rules(day)["permission"], "the consumer sees them")
+        tap.status(say(manual, theirs, "offer", rules(9)), 409, "one offer at a time")
+        tap.status(say(buyer, pid, "offer", rules(10 + day)), 204, "the consumer asks for others")
+        manual.wait_state(theirs, REQUESTED)
+        buyer.wait_state(pid, REQUESTED)
+        tap.equal(offered(manual, theirs), rules(10 + day)["permission"], "the provider sees them")
+    tap.status(say(manual, theirs, "offer", rules(20)), 204, "a last offer")
+    buyer.wait_state(pid, OFFERED)
+    tap.status(say(buyer, pid, "accept"), 204, "accepted")
+    manual.wait_state(theirs, 800)
+    tap.status(say(manual, theirs, "agree"), 204, "and agreed")
+    buyer.wait_state(pid, FINALIZED)
+    kept = json.loads(buyer.sql("SELECT policy FROM agreement JOIN policy_text USING (policy_hash) WHERE negotiation_id = ?",
+                                pid)[0][0])
+    tap.equal(kept["permission"], rules(20)["permission"], "the agreement holds the rules of the last offer")
 
 
 def order_row(connector, order, role, peer, purpose, plan, state="open", asset="paid"):
@@ -204,8 +244,8 @@ def wrong_messages(manual, peer, theirs, pid):
     tap.equal(manual.dump(), before, "nothing was written")
 
 
-def wrong_requests(manual, peer):
-    offer = peer.offer_of(manual)
+def wrong_requests(provider, peer):
+    offer = peer.offer_of(provider)
     cases = [
         ("an unknown offer", {**offer, "@id": "b2ZmZXI:ZGF0YQ:00"}, {}),
         ("an offer id that is none of ours", {**offer, "@id": "x"}, {}),
@@ -220,12 +260,12 @@ def wrong_requests(manual, peer):
         ("a callback with a query", offer, {"callbackAddress": "https://localhost/x?y"}),
         ("plain http", offer, {"callbackAddress": "http://localhost/x"}),
     ]
-    before = manual.dump()
+    before = provider.dump()
     for name, what, members in cases:
         body = message("ContractRequestMessage", consumerPid=f"urn:uuid:{uuid.uuid4()}", offer=what,
                        **{"callbackAddress": peer.url, **members})
-        tap.status(manual.as_peer(peer.name).post("/negotiations/request", body), 400, name)
-    tap.equal(manual.dump(), before, "nothing was written")
+        tap.status(provider.as_peer(peer.name).post("/negotiations/request", body), 400, name)
+    tap.equal(provider.dump(), before, "nothing was written")
 
 
 def repetitions(provider, peer):
@@ -491,9 +531,10 @@ def scenario():
     refused_by_policy(provider, consumer)
     terminations(manual, consumer)
     by_an_operator(manual, consumer, peer)
+    haggling(manual, consumer)
     theirs, pid = only_the_parties(manual, peer, "stranger")
     wrong_messages(manual, peer, theirs, pid)
-    wrong_requests(manual, peer)
+    wrong_requests(provider, peer)
     repetitions(provider, peer)
     patience(provider, peer)
     hard_refusal(provider, peer)
