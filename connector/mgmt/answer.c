@@ -96,9 +96,12 @@ int mgmt__policy(struct mgmt *mgmt, struct jw *w, const char *key, struct str te
     AUTO(policy_unref) struct policy *policy = NULL;
     AUTO(buf_done) struct buf expanded = buf_init(PART_MAX);
 
-    if (jdoc_parse(text, &jlimits_default, &doc, err) < 0 ||
-        policy_compile(jdoc_root(doc), &policy, err) < 0)
+    if (jdoc_parse(text, &jlimits_default, &doc, err) < 0)
         return err_prefix(err, "policy");
+    if (policy_compile(jdoc_root(doc), &policy, err) < 0) {
+        err_clear(err); /* kept by a version that understood more: shown as it is */
+        return mgmt__compact(mgmt, w, key, text, err);
+    }
     write_policy(policy, &expanded);
     return mgmt__compact(mgmt, w, key, buf_str(&expanded), err);
 }

@@ -4,7 +4,7 @@ import json
 
 from connectors import Space
 from edc import CTX, EDC, ODRL, POLICY, as_list, connector, query
-from harness import Client, Postgres, Skip, main, raw_exchange, tap
+from harness import Client, Postgres, main, raw_exchange, tap
 
 DCT = "http://purl.org/dc/terms/"
 ASSET = {"@context": CTX, "@id": "asset-id", "properties": {"key": "value"}, "privateProperties": {"privateKey": "privateValue"},
@@ -233,6 +233,19 @@ def queries(api):
                                                                               "contractSigningDate", ">", 5))), 200, f"{path}: known fields")
 
 
+def left_over(c):
+    """A policy that this version does not understand is shown all the same, and said to be invalid."""
+    odd = {"@type": "Set", "permission": [{"action": "use", "constraint": [
+        {"leftOperand": "https://x.example/none", "operator": "eq", "rightOperand": "x"}]}]}
+    c.sql("INSERT INTO policy_definition VALUES ('odd', ?, 'hash', '{}', 1, 1)", json.dumps(odd))
+    got = c.edc.get("/v3/policydefinitions/odd")
+    tap.status(got, 200, "a policy that is not understood any more")
+    tap.contains(got.text, "https://x.example/none", "it is shown")
+    verdict = c.edc.post("/v3/policydefinitions/odd/validate").json
+    tap.ok(verdict["isValid"] is False and verdict["errors"], "validate says why", verdict)
+    tap.status(c.edc.post("/v3/policydefinitions/request"), 200, "it breaks no list")
+
+
 def run_all(c):
     assets(c.edc)
     asset_errors(c)
@@ -248,6 +261,7 @@ def scenario():
     access(sqlite)
     run_all(sqlite)
     tap.status(sqlite.edc.delete("/v3/assets/asset-id"), 204, "DELETE /v3/assets/…")
+    left_over(sqlite)
     with tap.case("PostgreSQL"):
         server = Postgres()
         tap.note("the same on PostgreSQL")
