@@ -131,7 +131,8 @@ START_TEST(test_pg_deadlock_is_repeated)
     (void)run_side(&here);
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
     ck_assert_msg(here.rc == 0 && there.rc == 0, "%s / %s", here.err.text, there.err.text);
-    ck_assert_int_eq(here.calls + there.calls, 3);
+    /* one side at least went twice; on a busy machine they may meet more often than once */
+    ck_assert_int_ge(here.calls + there.calls, 3);
     db_close(&other);
     tear_down();
 }

@@ -15,15 +15,18 @@ _naru()
         esac
     done
     case $previous in
-    --ca | --cert | --data-root | --home | --html | --key | --output | --policy | --quality | --sample | --schema | -o)
+    --ca | --cert | --data-root | --home | --html | --key | --output | --policy | --quality | --sample | --schema | --token-file | -o)
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
         ;;
     esac
     case $words in
-    "") commands="buy end fetch health help init operator orders policy publish register search show statement status usage version" ;;
+    "") commands="audit buy end fetch health help init operator orders policy publish register search show statement status usage version" ;;
+    audit) commands="pull verify" ;;
     operator) commands="applications approve close init payments refuse suspend token trial-balance" ;;
     policy) commands="explain" ;;
+    "audit pull"*) options="--broker --ca --token-file" ;;
+    "audit verify"*) options="--key" ;;
     buy | "buy "*) options="--plan --purpose --no-negotiate" ;;
     end | "end "*) options="--reason" ;;
     fetch | "fetch "*) options="--output --again" ;;
