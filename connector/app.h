@@ -26,8 +26,8 @@ struct mgmt;
 
 struct app {
     const struct env *env;
-    const struct settings *settings;
-    struct db_cfg db; /* for further connections */
+    _Atomic(const struct settings *) settings; /* exchanged on SIGHUP; older ones stay readable */
+    struct db_cfg db;                          /* for further connections */
     struct key *key;
     struct secret *api_key;
     struct writer *writer;

@@ -71,7 +71,7 @@ static int open_database(struct app *app, struct arena *arena, struct err *err)
     if (db_target_parse(target, &app->db, err) < 0 || db_open(&app->db, &db, err) < 0 ||
         db_migrate(db, sql_connector_migrations, sql_connector_n_migrations, app->env, &applied,
                    err) < 0)
-        return err_prefix(err, "database '%s'", target);
+        return err_prefix(err, "database");
     if (applied > 0)
         log_info(NULL, "schema brought up to date", L_I64("applied", applied));
     return 0;
@@ -120,10 +120,8 @@ static int open_listener(struct app *app, const struct http_cfg *form, struct st
 static int open_listeners(struct app *app, struct arena *arena, struct err *err)
 {
     static const struct http_route *const public_routes[] = {
-        dsp_routes,
-        dataplane_public_routes,
-        exchange_public_routes,
-        identity_routes,
+        dsp_routes,      dataplane_public_routes, exchange_public_routes,
+        identity_routes, mgmt_public_routes,
     };
     static const struct http_route *const management_routes[] = {
         mgmt_routes,           dataplane_management_routes,
@@ -210,35 +208,43 @@ static int open_parts(struct app *app, struct arena *arena, struct err *err)
     return 0;
 }
 
-static void reload(struct app *app)
+/* Certificates first: if one cannot be used, the settings that name it are not taken either. */
+static int reload(void *cls, const void *fresh_settings, struct err *err)
 {
-    struct err err = {0};
+    const struct settings *fresh = fresh_settings;
+    struct app *app = cls;
+    AUTO(arena_free) struct arena *arena = arena_new(KIB(64));
 
-    if (http_reload(app->public_http, &err) < 0 || http_reload(app->management_http, &err) < 0)
-        log_err(NULL, "reload refused, the old certificates stay", &err);
-    else
-        log_info(NULL, "certificates reloaded");
+    if (arena == NULL)
+        return err_set(err, E_NO_MEMORY, "", "settings");
+    if (http_reload(app->public_http, path_or_null(arena, fresh->tls_cert),
+                    path_or_null(arena, fresh->tls_key), err) < 0 ||
+        http_reload(app->management_http, path_or_null(arena, fresh->management_tls_cert),
+                    path_or_null(arena, fresh->management_tls_key), err) < 0)
+        return err_ret(err);
+    log_set_level((enum log_level)fresh->log_level);
+    app->settings = fresh;
+    return 0;
 }
 
-static int serve(const void *settings_read, struct arena *arena)
+static int serve(struct run *run)
 {
-    const struct settings *settings = settings_read;
+    const struct settings *settings = run->settings;
     struct app app = {.env = &env_system, .settings = settings};
     struct err err = {0};
 
     log_setup(STDERR_FILENO, (enum log_level)settings->log_level,
               (enum log_format)settings->log_format, app.env);
     run_block_signals();
-    if (open_parts(&app, arena, &err) < 0) {
-        log_err(NULL, "naru-connector cannot start", &err);
+    if (open_parts(&app, run->arena, &err) < 0) {
+        log_err_at(LOG_ERROR, NULL, "naru-connector cannot start", &err);
         app_stop(&app);
         return 1;
     }
     log_info(NULL, "ready", L_STR("participant", settings->participant_did),
              L_STR("dsp", app.dsp_url), L_I64("management_port", http_port(app.management_http)));
     run_ready();
-    while (run_wait() == RUN_RELOAD)
-        reload(&app);
+    run_until_stopped(run, reload, &app);
     log_info(NULL, "stopping");
     app_stop(&app);
     return 0;
@@ -248,5 +254,5 @@ int main(int argc, char **argv)
 {
     struct settings settings = {0};
 
-    return run_main(&connector_settings, &settings, argc, argv, serve);
+    return run_main(&connector_settings, &settings, sizeof(settings), argc, argv, serve);
 }

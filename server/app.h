@@ -23,11 +23,11 @@ struct sealer;
 
 struct app {
     const struct env *env;
-    const struct settings *settings;
-    struct str url;      /* public base URL without trailing slash */
-    struct db_cfg db;    /* role naru_app */
-    struct key *key;     /* ES256 */
-    struct key *log_key; /* Ed25519 */
+    _Atomic(const struct settings *) settings; /* exchanged on SIGHUP; older ones stay readable */
+    struct str url;                            /* public base URL without trailing slash */
+    struct db_cfg db;                          /* role naru_app */
+    struct key *key;                           /* ES256 */
+    struct key *log_key;                       /* Ed25519 */
     struct fetcher *fetcher;
     struct writer *writer;
     struct timers *timers; /* ends of open orders */

@@ -210,19 +210,29 @@ static void close_parts(struct app *app)
     key_free(&app->key);
 }
 
-static void reload(struct app *app)
+/* Certificates first: if they cannot be used, the settings that name them are not taken either. */
+static int reload(void *cls, const void *fresh_settings, struct err *err)
 {
-    struct err err = {0};
+    const struct settings *fresh = fresh_settings;
+    struct app *app = cls;
+    AUTO(arena_free) struct arena *arena = arena_new(KIB(64));
 
-    if (http_reload(app->http, &err) < 0 || http_reload(app->operator_http, &err) < 0)
-        log_err(NULL, "reload refused, the old certificates stay", &err);
-    else
-        log_info(NULL, "certificates reloaded");
+    if (arena == NULL)
+        return err_set(err, E_NO_MEMORY, "", "settings");
+    const char *cert = path_or_null(arena, fresh->tls_cert);
+    const char *key = path_or_null(arena, fresh->tls_key);
+
+    if (http_reload(app->http, cert, key, err) < 0 ||
+        http_reload(app->operator_http, cert, key, err) < 0)
+        return err_ret(err);
+    log_set_level((enum log_level)fresh->log_level);
+    app->settings = fresh;
+    return 0;
 }
 
-static int serve(const void *settings_read, struct arena *arena)
+static int serve(struct run *run)
 {
-    const struct settings *settings = settings_read;
+    const struct settings *settings = run->settings;
     struct app app = {.env = &env_system, .settings = settings};
     struct err err = {0};
 
@@ -230,15 +240,14 @@ static int serve(const void *settings_read, struct arena *arena)
     log_setup(STDERR_FILENO, (enum log_level)settings->log_level,
               (enum log_format)settings->log_format, app.env);
     run_block_signals();
-    if (open_parts(&app, arena, &err) < 0) {
-        log_err(NULL, "naru-broker cannot start", &err);
+    if (open_parts(&app, run->arena, &err) < 0) {
+        log_err_at(LOG_ERROR, NULL, "naru-broker cannot start", &err);
         close_parts(&app);
         return 1;
     }
     log_info(NULL, "ready", L_STR("did", settings->did), L_STR("url", app.url));
     run_ready();
-    while (run_wait() == RUN_RELOAD)
-        reload(&app);
+    run_until_stopped(run, reload, &app);
     log_info(NULL, "stopping");
     close_parts(&app);
     return 0;
@@ -248,5 +257,5 @@ int main(int argc, char **argv)
 {
     struct settings settings = {0};
 
-    return run_main(&broker_settings, &settings, argc, argv, serve);
+    return run_main(&broker_settings, &settings, sizeof(settings), argc, argv, serve);
 }

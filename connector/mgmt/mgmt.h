@@ -14,6 +14,8 @@ MUST_CHECK int mgmt_start(struct app *app, struct err *err);
 void mgmt_finish(struct mgmt *mgmt);
 void mgmt_close(struct mgmt **mgmt);
 extern const struct http_route mgmt_routes[];
+/* GET /healthz for who watches the public listener. */
+extern const struct http_route mgmt_public_routes[];
 /* http_cfg.authorise of the management listener: X-Api-Key, constant time. */
 int mgmt_authorise(struct rq *rq, unsigned who, struct err *err);
 /* http_cfg.render_error: EDC's error array for /v3 and /v4, RFC 9457 below /naru. */

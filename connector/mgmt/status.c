@@ -1,7 +1,5 @@
 /*
- * connector/mgmt/status.c - health below /check, /healthz; GET /naru/v1/status; POST /naru/v1/policies/explain
- *
- * Healthy means: the database answers, and what the writer is asked to do is done within WRITER_LAG_US.
+ * connector/mgmt/status.c - GET /naru/v1/status; POST /naru/v1/policies/explain
  */
 #include "connector/exchange/exchange.h"
 #include "connector/mgmt/mgmt_private.h"
@@ -10,57 +8,6 @@
 #include "sql_connector.h"
 
 #include "lib/base/banned.h"
-
-#define WRITER_LAG_US (10 * US_PER_S)
-
-/* -- health ---------------------------------------------------------------------------------------------- */
-
-static int check_health(struct rq *rq, struct err *err)
-{
-    const struct worker *worker = rq->thread;
-    const struct app *app = rq->app;
-    const int64_t lag_us = writer_lag_us(app->writer);
-
-    if (lag_us > WRITER_LAG_US)
-        return err_tell(err, E_BUSY, "", "the database's writer is %lld s behind",
-                        (long long)(lag_us / US_PER_S));
-    return db_exec(worker->db, &q_mgmt_alive, DB_NO_ARGS, NULL, err);
-}
-
-int mgmt_health(struct rq *rq, struct err *err)
-{
-    AUTO(buf_done) struct buf body = buf_init(KIB(4));
-    struct jw w = jw_init(&body);
-    struct err ill = {0};
-    const bool healthy = check_health(rq, &ill) == 0;
-
-    (void)err;
-    jw_object(&w);
-    jw_kbool(&w, "isSystemHealthy", healthy);
-    jw_key(&w, "componentResults");
-    jw_array(&w);
-    jw_object(&w);
-    jw_kc(&w, "component", "naru-connector");
-    jw_kbool(&w, "isHealthy", healthy);
-    jw_key(&w, "failure");
-    if (healthy)
-        jw_null(&w);
-    else
-        jw_c(&w, ill.detail[0] != '\0' ? ill.detail : err_title(ill.code));
-    jw_object_end(&w);
-    jw_array_end(&w);
-    jw_object_end(&w);
-    rq_reply_json(rq, healthy ? 200 : 503, buf_str(&body));
-    return 0;
-}
-
-int mgmt_healthz(struct rq *rq, struct err *err)
-{
-    if (check_health(rq, err) < 0)
-        return err_ret(err);
-    rq_reply(rq, 200, "text/plain", STR("ok\n"));
-    return 0;
-}
 
 /* -- status ---------------------------------------------------------------------------------------------- */
 

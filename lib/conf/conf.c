@@ -6,6 +6,7 @@
  */
 #include "lib/conf/conf.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <unistd.h>
@@ -366,4 +367,79 @@ int conf_load(const struct conf_table *table, int argc, char *const *argv, char 
         return err_ret(err);
     *ret_action = action;
     return 0;
+}
+
+static const size_t member_bytes[] = {
+    [CONF_STR] = sizeof(struct str),
+    [CONF_BOOL] = sizeof(bool),
+    [CONF_INT] = sizeof(int64_t),
+    [CONF_SIZE] = sizeof(int64_t),
+    [CONF_DURATION] = sizeof(int64_t),
+    [CONF_ENUM] = sizeof(int64_t),
+    [CONF_LIST] = sizeof(struct conf_list),
+    [CONF_PATH] = sizeof(struct str),
+    [CONF_SECRET_FILE] = sizeof(struct str),
+};
+static_assert(ARRAY_LEN(member_bytes) == CONF_SECRET_FILE + 1, "one row per type");
+
+static bool same_value(const struct conf_key *key, const void *a, const void *b)
+{
+    AUTO(buf_done) struct buf text_a = buf_init(FILE_BYTES);
+    AUTO(buf_done) struct buf text_b = buf_init(FILE_BYTES);
+
+    conf__value_format(&text_a, key, a);
+    conf__value_format(&text_b, key, b);
+    return str_eq(buf_str(&text_a), buf_str(&text_b));
+}
+
+/* Settings that were loaded while the program ran. */
+struct conf_reloaded {
+    struct arena *arena; /* holds this struct too */
+    struct conf_reloaded *before;
+};
+
+static void keep_fixed(const struct conf_table *table, const void *now, void *fresh,
+                       struct buf *restart)
+{
+    for (size_t i = 0; i < table->n; i++) {
+        const struct conf_key *key = &table->keys[i];
+
+        if (key->reload || same_value(key, now, fresh))
+            continue;
+        buf_add_c(restart, buf_str(restart).n > 0 ? ", " : "");
+        buf_add_c(restart, key->name);
+        memcpy((char *)fresh + key->offset, (const char *)now + key->offset,
+               member_bytes[key->type]);
+    }
+}
+
+int conf_reload(struct conf_sources *sources, const void *now, const void **ret_fresh,
+                struct buf *restart, struct err *err)
+{
+    AUTO(arena_free) struct arena *arena = arena_new(FILE_BYTES * 4);
+    struct conf_reloaded *made = arena != NULL ? ARENA_NEW(arena, struct conf_reloaded) : NULL;
+    void *fresh = made != NULL ? arena_alloc(arena, sources->bytes) : NULL;
+    enum conf_action action;
+
+    if (fresh == NULL)
+        return no_memory(err);
+    memset(fresh, 0, sources->bytes);
+    if (conf_load(sources->table, sources->argc, sources->argv, sources->envp, arena, fresh,
+                  &action, err) < 0)
+        return err_ret(err);
+    keep_fixed(sources->table, now, fresh, restart);
+    *made = (struct conf_reloaded){MOVE(arena), sources->made};
+    sources->made = made;
+    *ret_fresh = fresh;
+    return 0;
+}
+
+void conf_sources_done(struct conf_sources *sources)
+{
+    while (sources->made != NULL) {
+        struct arena *arena = sources->made->arena;
+
+        sources->made = sources->made->before;
+        arena_free(&arena);
+    }
 }

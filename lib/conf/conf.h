@@ -27,6 +27,7 @@
 #include <stdio.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/str.h"
 
@@ -79,6 +80,28 @@ enum conf_action { CONF_RUN, CONF_HELP, CONF_VERSION, CONF_PRINT, CONF_CHECK };
 MUST_CHECK int conf_load(const struct conf_table *table, int argc, char *const *argv,
                          char *const *envp, struct arena *arena, void *settings,
                          enum conf_action *ret_action, struct err *err);
+
+/*
+ * Where settings come from, for loading them again while other threads read. Whatever was loaded stays
+ * until conf_sources_done(): a thread may still look at older settings.
+ */
+struct conf_sources {
+    const struct conf_table *table;
+    size_t bytes; /* of the program's struct */
+    int argc;
+    char *const *argv;
+    char *const *envp;
+    struct conf_reloaded *made; /* private; NULL at first */
+};
+
+/*
+ * Loads again. Keys that may not change while the program runs keep their value of *now; the names of
+ * those that would differ are added to `restart`, separated by ", ". *ret_fresh may be published to all
+ * threads; what it does not own is borrowed from *now. Errors as conf_load, and nothing has changed.
+ */
+MUST_CHECK int conf_reload(struct conf_sources *sources, const void *now, const void **ret_fresh,
+                           struct buf *restart, struct err *err);
+void conf_sources_done(struct conf_sources *sources);
 
 /* --print-config: every key with its value and, as comment, its help; loads again to the same
  * settings. */

@@ -106,8 +106,10 @@ MUST_CHECK int http_open(const struct http_cfg *cfg, struct http **ret_http, str
 bool http_is_loopback(struct str address);
 /* The port in use (for port 0). */
 uint16_t http_port(const struct http *http);
-/* Reads certificate, key and client CA again; keeps the old ones on error. */
-MUST_CHECK int http_reload(struct http *http, struct err *err);
+/* Reads certificate, key and client CA again, the first two from these files (NULL: those of http_open); keeps the
+ * old ones on error. TLS is not switched on or off. One thread at a time. */
+MUST_CHECK int http_reload(struct http *http, const char *cert_file, const char *key_file,
+                           struct err *err);
 /* Stops accepting, waits for requests in flight until the deadline, resumes what is suspended with
  * E_SHUTDOWN, frees. */
 void http_close(struct http **http, int64_t grace_us);

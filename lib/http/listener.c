@@ -241,14 +241,22 @@ uint16_t http_port(const struct http *http)
     return http->port;
 }
 
-int http_reload(struct http *http, struct err *err)
+int http_reload(struct http *http, const char *cert_file, const char *key_file, struct err *err)
 {
+    struct http_cfg cfg = http->cfg;
     struct tls *fresh = NULL;
     struct tls *old;
 
-    if (http->cfg.cert_file == NULL)
-        return 0;
-    if (http__tls_load(&http->cfg, &fresh, err) < 0)
+    if (cfg.cert_file == NULL)
+        return cert_file == NULL
+                   ? 0
+                   : err_set(err, E_CONFIG, "",
+                             "listener '%s' runs without TLS; restart to change that", cfg.name);
+    if (cert_file != NULL)
+        cfg.cert_file = cert_file;
+    if (key_file != NULL)
+        cfg.key_file = key_file;
+    if (http__tls_load(&cfg, &fresh, err) < 0)
         return err_ret(err);
     pthread_mutex_lock(&http->lock);
     old = http->tls;

@@ -269,10 +269,17 @@ void log_write(enum log_level level, const struct log_ctx *lc, const char *messa
 void log_err(const struct log_ctx *lc, const char *message, const struct err *err)
 {
     enum log_level level = LOG_ERROR;
+
+    CHECK(log_level_parse(str_c(err_level(err->code)), &level));
+    log_err_at(level, lc, message, err);
+}
+
+void log_err_at(enum log_level level, const struct log_ctx *lc, const char *message,
+                const struct err *err)
+{
     struct log_field fields[5];
     unsigned n = 0;
 
-    CHECK(log_level_parse(str_c(err_level(err->code)), &level));
     fields[n++] = L_C("code", err_slug(err->code));
     if (err->at[0] != '\0')
         fields[n++] = L_C("at", err->at);

@@ -1,5 +1,5 @@
 /*
- * lib/run/run.c - signals, readiness
+ * lib/run/run.c - settings, signals, readiness
  */
 #include "lib/run/run.h"
 
@@ -12,8 +12,10 @@
 #include <unistd.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/buf.h"
 #include "lib/base/check.h"
 #include "lib/base/limits.h"
+#include "lib/log/log.h"
 
 #include "lib/base/banned.h"
 
@@ -36,14 +38,14 @@ void run_block_signals(void)
     CHECK(pthread_sigmask(SIG_BLOCK, &set, NULL) == 0);
 }
 
-enum run_event run_wait(void)
+static int next_signal(void)
 {
     sigset_t set;
     int number = 0;
 
     served_signals(&set);
     CHECK(sigwait(&set, &number) == 0);
-    return number == SIGHUP ? RUN_RELOAD : RUN_STOP;
+    return number;
 }
 
 /* sd_notify(3) without the library: one datagram to the socket that the service manager names. */
@@ -82,12 +84,42 @@ void run_ready(void)
     }
 }
 
-int run_main(const struct conf_table *table, void *settings, int argc, char **argv,
-             int (*serve)(const void *settings, struct arena *arena))
+static void reload(struct run *run, int (*apply)(void *cls, const void *fresh, struct err *err),
+                   void *cls)
+{
+    AUTO(buf_done) struct buf restart = buf_init(KIB(4));
+    const void *fresh = NULL;
+    struct err err = {0};
+
+    if (conf_reload(&run->sources, run->settings, &fresh, &restart, &err) < 0 ||
+        apply(cls, fresh, &err) < 0) {
+        log_err_at(LOG_ERROR, NULL, "reload refused, the old settings stay", &err);
+        return;
+    }
+    run->settings = fresh;
+    log_info(NULL, "settings and certificates reloaded");
+    if (buf_str(&restart).n > 0)
+        log_warning(NULL, "some settings change only with a restart",
+                    L_STR("settings", buf_str(&restart)));
+}
+
+void run_until_stopped(struct run *run, int (*apply)(void *cls, const void *fresh, struct err *err),
+                       void *cls)
+{
+    while (next_signal() == SIGHUP)
+        reload(run, apply, cls);
+}
+
+int run_main(const struct conf_table *table, void *settings, size_t bytes, int argc, char **argv,
+             int (*serve)(struct run *run))
 {
     AUTO(arena_free) struct arena *arena = arena_new(MIB(4));
+    struct run run = {
+        settings, arena, {table, bytes, argc, argv, environ, NULL}
+    };
     enum conf_action action = CONF_RUN;
     struct err err = {0};
+    int status = 0;
 
     if (arena == NULL ||
         conf_load(table, argc, argv, environ, arena, settings, &action, &err) < 0) {
@@ -96,11 +128,12 @@ int run_main(const struct conf_table *table, void *settings, int argc, char **ar
         return 2;
     }
     switch (action) {
-    case CONF_HELP: conf_help(table, stdout); return 0;
-    case CONF_VERSION: printf("%s %s\n", table->program, NARU_VERSION); return 0;
-    case CONF_PRINT: conf_print(table, settings, stdout); return 0;
-    case CONF_CHECK: puts("configuration is valid"); return 0;
-    case CONF_RUN: return serve(settings, arena);
+    case CONF_HELP: conf_help(table, stdout); break;
+    case CONF_VERSION: printf("%s %s\n", table->program, NARU_VERSION); break;
+    case CONF_PRINT: conf_print(table, settings, stdout); break;
+    case CONF_CHECK: puts("configuration is valid"); break;
+    case CONF_RUN: status = serve(&run); break;
     }
-    CHECK_UNREACHABLE();
+    conf_sources_done(&run.sources);
+    return status;
 }

@@ -365,6 +365,36 @@ START_TEST(test_help)
 
 END_TEST
 
+START_TEST(test_reload)
+{
+    char *argv[] = {(char[]){"naru-test"}, (char[]){"--config"}, file, NULL};
+    struct conf_sources sources = {&table, sizeof(settings), 3, argv, NULL, NULL};
+    AUTO(buf_done) struct buf restart = buf_init(1000);
+    const void *fresh = NULL;
+    const struct settings *now;
+
+    write_file(STR("name = x\ndata.roots = a, b\n"));
+    ck_assert_msg(load(WORDS(word("--config"), file), NULL) == 0, "%s", err.text);
+    write_file(STR("name = y\ndata.roots = c\nhttp.threads = 5\nlog.level = error\n"));
+    ck_assert_msg(conf_reload(&sources, &settings, &fresh, &restart, &err) == 0, "%s", err.text);
+    now = fresh;
+    ck_assert_int_eq(now->threads, 5);
+    ck_assert_int_eq(now->level, 2);
+    ck_assert(str_eq_c(now->name, "x"));
+    ck_assert_uint_eq(now->roots.n, 2);
+    ck_assert(str_eq_c(buf_str(&restart), "data.roots, name"));
+    ck_assert_int_eq(settings.threads, 2);
+    /* a mistake leaves what is in force */
+    write_file(STR("name = x\nhttp.threads = 65\n"));
+    ck_assert_int_eq(conf_reload(&sources, now, &fresh, &restart, &err), -(int)E_CONFIG);
+    ck_assert_str_eq(err.at, "http.threads");
+    ck_assert_ptr_eq(fresh, now);
+    ck_assert_int_eq(now->threads, 5);
+    conf_sources_done(&sources);
+}
+
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("conf");
@@ -384,6 +414,7 @@ static Suite *suite(void)
     tcase_add_test(tc, test_small_arena);
     tcase_add_test(tc, test_print_loads_again);
     tcase_add_test(tc, test_help);
+    tcase_add_test(tc, test_reload);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -414,12 +414,12 @@ START_TEST(test_reload)
     ck_assert_int_eq(rename("next.pem", "live.pem"), 0);
     ck_assert_int_eq(call("root.pem", NULL, "/peer", NULL), E_OK);
     /* certificate and key that do not match: the old ones stay */
-    ck_assert_int_eq(http_reload(http, &err), -(int)E_CONFIG);
+    ck_assert_int_eq(http_reload(http, NULL, NULL, &err), -(int)E_CONFIG);
     ck_assert_ptr_nonnull(strstr(err.text, "live.pem"));
     ck_assert_int_eq(call("root.pem", NULL, "/peer", NULL), E_OK);
     ck_assert_int_eq(rename("next.key", "live.key"), 0);
     err_clear(&err);
-    ck_assert_msg(http_reload(http, &err) == 0, "%s", err.text);
+    ck_assert_msg(http_reload(http, NULL, NULL, &err) == 0, "%s", err.text);
     ck_assert_int_eq(call("root.pem", NULL, "/peer", NULL), E_PEER_DOWN);
     ck_assert_int_eq(call("other.pem", NULL, "/peer", NULL), E_OK);
     http_close(&http, 0);
