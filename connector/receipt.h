@@ -1,7 +1,9 @@
 /*
- * connector/receipt.h - receipts on their way from the data plane, which makes them, to the exchange, which numbers and sends them
+ * connector/receipt.h - receipts on their way from the data plane, which makes them, to the
+ * exchange, which numbers and sends them
  *
- * The two units do not know each other's insides: exchange asks the data plane about addresses, the data plane hands its receipts over here.
+ * The two units do not know each other's insides: exchange asks the data plane about addresses, the
+ * data plane hands its receipts over here.
  */
 #pragma once
 

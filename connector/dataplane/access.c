@@ -1,9 +1,12 @@
 /*
- * connector/dataplane/access.c - GET, HEAD /data/…: one access of a consumer, from its token to its receipt
+ * connector/dataplane/access.c - GET, HEAD /data/…: one access of a consumer, from its token to its
+ * receipt
  *
- * The order of checks: token -> transfer and agreement are those of the token and in force -> policy -> source. Then the writer takes the access number; there
- * the state is checked once more, and a policy that counts uses is decided, so that neither a stale view nor parallel accesses can slip through. The answer
- * names the event; when its last byte has left (or the connection has broken) the meter is settled.
+ * The order of checks: token -> transfer and agreement are those of the token and in force ->
+ * policy -> source. Then the writer takes the access number; there the state is checked once more,
+ * and a policy that counts uses is decided, so that neither a stale view nor parallel accesses can
+ * slip through. The answer names the event; when its last byte has left (or the connection has
+ * broken) the meter is settled.
  */
 #include "connector/dataplane/dataplane_private.h"
 #include "lib/base/limits.h"
@@ -109,7 +112,7 @@ static void access_end(void *cls, uint64_t sent, bool complete)
     access_unref(a);
 }
 
-/* -- answers ------------------------------------------------------------------------------------- */
+/* -- answers ----------------------------------------------------------------------------------- */
 
 static ssize_t read_counted(void *cls, char *out, size_t max)
 {
@@ -162,11 +165,11 @@ void dataplane__reply_empty(struct access *a, int status, struct str media_type)
     rq_reply(a->rq, status, type_text(a, media_type), STR(""));
 }
 
-/* -- the access number --------------------------------------------------------------------------- */
+/* -- the access number ------------------------------------------------------------------------- */
 
 /*
- * Policies that count uses are decided here, where nothing comes in between. An answer of unknown length reserves all
- * that is left, and may not take more.
+ * Policies that count uses are decided here, where nothing comes in between. An answer of unknown
+ * length reserves all that is left, and may not take more.
  */
 static int check_counters(struct db *tx, struct access *a, struct arena *arena, struct err *err)
 {
@@ -257,7 +260,7 @@ int dataplane__take(struct access *a, int64_t bytes, struct err *err)
     return 0;
 }
 
-/* -- the request --------------------------------------------------------------------------------- */
+/* -- the request ------------------------------------------------------------------------------- */
 
 static int read_token(struct rq *rq, struct dataplane *dp, struct pull_token *ret_token,
                       struct err *err)

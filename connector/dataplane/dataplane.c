@@ -1,5 +1,6 @@
 /*
- * connector/dataplane/dataplane.c - opening, closing, and the keeper: streams that outlast their right are cut, receipts that failed are tried again
+ * connector/dataplane/dataplane.c - opening, closing, and the keeper: streams that outlast their
+ * right are cut, receipts that failed are tried again
  */
 #include "connector/dataplane/dataplane_private.h"
 
@@ -29,7 +30,7 @@ void dataplane__live(struct dataplane *dp, int change)
     pthread_mutex_unlock(&dp->lock);
 }
 
-/* -- the keeper ---------------------------------------------------------------------------------- */
+/* -- the keeper -------------------------------------------------------------------------------- */
 
 /* Waits on a condition with dp->lock held; false after `us` µs. */
 static bool wait_us(struct dataplane *dp, pthread_cond_t *cond, int64_t us)
@@ -46,7 +47,8 @@ static bool wait_us(struct dataplane *dp, pthread_cond_t *cond, int64_t us)
     return pthread_cond_timedwait(cond, &dp->lock, &until) == 0;
 }
 
-/* Those that have been open since before an instant, each with a reference; *ret_n of them. NULL without any, or without memory. */
+/* Those that have been open since before an instant, each with a reference; *ret_n of them. NULL
+ * without any, or without memory. */
 static struct access **list_open(struct dataplane *dp, int64_t began_before_us, size_t *ret_n)
 {
     struct access **list;
@@ -99,7 +101,8 @@ static void check_open(struct dataplane *dp, struct db *db, int64_t began_before
     free(list);
 }
 
-/* What has been open for a while is noted; what may have lost its right is checked, at once if something has ended. */
+/* What has been open for a while is noted; what may have lost its right is checked, at once if
+ * something has ended. */
 static void look(struct dataplane *dp, struct db **db, int64_t now_us, bool at_once)
 {
     struct db_cfg cfg = dp->app->db;
@@ -145,7 +148,7 @@ static void *keep_watch(void *cls)
     return NULL;
 }
 
-/* -- life ---------------------------------------------------------------------------------------- */
+/* -- life -------------------------------------------------------------------------------------- */
 
 static int open_locks(struct dataplane *dp, struct err *err)
 {

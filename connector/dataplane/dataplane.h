@@ -56,8 +56,9 @@ MUST_CHECK int dataplane_edr_store(struct db *tx, struct str transfer_id,
 
 /*
  * Consumer: asks the provider for a fresh token of a transfer and keeps it, unless the kept one is
- * good for a while or cannot be renewed (with `force` always, or E_CONFLICT). `done` is called once,
- * perhaps at once, from any thread, unless an error is returned. Errors: E_NOT_FOUND, E_CONFLICT.
+ * good for a while or cannot be renewed (with `force` always, or E_CONFLICT). `done` is called
+ * once, perhaps at once, from any thread, unless an error is returned. Errors: E_NOT_FOUND,
+ * E_CONFLICT.
  */
 typedef void dataplane_renewed_fn(void *cls, const struct err *err);
 MUST_CHECK int dataplane_edr_renew(struct app *app, struct db *db, struct str transfer_id,

@@ -1,11 +1,14 @@
 /*
  * connector/dataplane/dataplane_private.h - what the files of the unit share
  *
- * One access of a consumer (struct access) goes: token -> view of the transfer (cached at most VIEW_US) -> policy -> the driver looks at its source -> one
- * operation of the writer takes the access number, if the transfer still runs and the policy's counters still allow it -> the driver answers -> the last
- * byte has left -> the receipt is written lazily. A row in `access` bridges the last two steps, so that a crash between them loses no receipt.
+ * One access of a consumer (struct access) goes: token -> view of the transfer (cached at most
+ * VIEW_US) -> policy -> the driver looks at its source -> one operation of the writer takes the
+ * access number, if the transfer still runs and the policy's counters still allow it -> the driver
+ * answers -> the last byte has left -> the receipt is written. A row in `access` bridges the last
+ * two steps, so that a crash between them loses no receipt.
  *
- * Locks: a flow's lock is taken before lib/http's and lib/net's; dataplane->lock is a leaf but for rq_cut().
+ * Locks: a flow's lock is taken before lib/http's and lib/net's; dataplane->lock is a leaf but for
+ * rq_cut().
  */
 #pragma once
 
@@ -35,7 +38,8 @@ struct renewal;
 #define TYP_PULL    "naru-pull+jwt"
 #define TYP_REFRESH "naru-refresh+jwt"
 
-/* What both kinds of token of ours say. issued_us orders them: a newer one that was used retires older refresh tokens. */
+/* What both kinds of token of ours say. issued_us orders them: a newer one that was used retires
+ * older refresh tokens. */
 struct pull_token {
     struct str transfer, agreement, consumer;
     int64_t issued_us, expires_us;
@@ -48,7 +52,8 @@ void token_cache_close(struct token_cache **cache);
 MUST_CHECK int dataplane__token_make(struct dataplane *dp, const char *typ,
                                      const struct pull_token *token, struct buf *out,
                                      struct err *err);
-/* Verified pull tokens are kept until they expire. Texts live in the arena. Errors: E_PULL_TOKEN. */
+/* Verified pull tokens are kept until they expire. Texts live in the arena. Errors:
+ * E_PULL_TOKEN. */
 MUST_CHECK int dataplane__token_read(struct dataplane *dp, const char *typ, struct str compact,
                                      struct arena *arena, struct pull_token *ret_token,
                                      struct err *err);
@@ -70,7 +75,8 @@ struct view {
     struct err refusal;          /* why it gives no access; E_OK if it does */
 };
 
-/* The view, from the cache or the database; a view that refuses is never cached. Errors: E_NOT_IN_FORCE (no such transfer), E_DB. */
+/* The view, from the cache or the database; a view that refuses is never cached. Errors:
+ * E_NOT_IN_FORCE (no such transfer), E_DB. */
 MUST_CHECK int dataplane__view_get(struct dataplane *dp, struct db *db, struct str transfer_id,
                                    struct view **ret_view, struct err *err);
 /* Past the cache. */
@@ -110,7 +116,8 @@ struct meter {
 
 /* Inside an operation: the row that says that a receipt is due. */
 MUST_CHECK int dataplane__meter_begin(struct db *tx, const struct meter *meter, struct err *err);
-/* The access runs: what it has taken is noted from time to time, so that a crash does not make it forgotten. */
+/* The access runs: what it has taken is noted from time to time, so that a crash does not make
+ * it forgotten. */
 void dataplane__meter_run(struct meter *meter);
 /* Notes what running accesses have taken that began before an instant. */
 void dataplane__meter_note(struct dataplane *dp, int64_t began_before_us);
@@ -148,7 +155,8 @@ struct access {
     void *source; /* the driver's own, in the arena */
 };
 
-/* The driver is ready (begin): takes the access number; ops->answer follows. The answer will have `bytes` bytes, < 0: unknown. */
+/* The driver is ready (begin): takes the access number; ops->answer follows. The answer will
+ * have `bytes` bytes, < 0: unknown. */
 MUST_CHECK int dataplane__take(struct access *access, int64_t bytes, struct err *err);
 /* The driver's answer: counted, and cut if the transfer ends. length < 0: unknown. */
 void dataplane__reply_stream(struct access *access, int status, struct str media_type,
@@ -167,7 +175,8 @@ struct source_ops {
     const char *type; /* of the data address */
     /* Is the address one of ours, complete and allowed? */
     int (*check)(struct app *app, const struct jval *address, struct err *err);
-    /* Before the access counts: is there such a part, does a condition fail? Ends in dataplane__take, at once or later. */
+    /* Before the access counts: is there such a part, does a condition fail? Ends in
+     * dataplane__take, at once or later. */
     int (*begin)(struct access *access, struct err *err);
     /* It counts: answers with one of the dataplane__reply functions, at once or later. */
     int (*answer)(struct access *access, struct err *err);
@@ -194,8 +203,8 @@ struct file_key {
 
 struct stat;
 /*
- * Opens what a data address' path names, and `tail` below it (NULL: nothing), inside the operator's folders. The descriptor, or: E_INVALID (outside),
- * E_NOT_FOUND, E_IO, E_CONFIG.
+ * Opens what a data address' path names, and `tail` below it (NULL: nothing), inside the operator's
+ * folders. The descriptor, or: E_INVALID (outside), E_NOT_FOUND, E_IO, E_CONFIG.
  */
 MUST_CHECK int dataplane__open_path(const struct app *app, struct str path, const struct path *tail,
                                     struct stat *ret_st, struct err *err);
@@ -205,8 +214,8 @@ MUST_CHECK int digests_open(struct digests **ret_digests, struct err *err);
 void digests_close(struct digests **digests);
 /* True if the SHA-256 of this version is known. */
 bool digests_find(struct digests *digests, const struct file_key *key, uint8_t ret_hash[static 32]);
-/* Has it computed, in a thread of its own; takes fd. `done` (may be NULL) is called in that thread, whatever came of it. False (fd closed, done not called): too
- * much is waiting already. */
+/* Has it computed, in a thread of its own; takes fd. `done` (may be NULL) is called in that
+ * thread, whatever came of it. False (fd closed, done not called): too much is waiting already. */
 bool digests_want(struct digests *digests, const struct file_key *key, int fd,
                   void (*done)(void *cls), void *cls);
 

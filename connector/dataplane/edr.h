@@ -31,6 +31,7 @@ struct renewal_waiter {
         struct renewal_waiter *waiter); /* fetcher's or writer's thread, or the caller's own */
 };
 
-/* Asks the provider for a fresh token and keeps it; all who ask for one transfer meanwhile wait for the same answer. */
+/* Asks the provider for a fresh token and keeps it; all who ask for one transfer meanwhile wait
+ * for the same answer. */
 void dataplane__renew(struct dataplane *dp, const struct endpoint *endpoint,
                       struct renewal_waiter *waiter);

@@ -1,9 +1,12 @@
 /*
- * connector/dataplane/file.c - driver `File`: {"type":"File","path":…}, a file, or a folder whose files are named behind the endpoint
+ * connector/dataplane/file.c - driver `File`: {"type":"File","path":…}, a file, or a folder whose
+ * files are named behind the endpoint
  *
- * The path lies below one of the folders in data.roots, or below data.dir; a relative one is relative to data.dir. Below that folder nothing is followed out
- * of it: segments are opened one by one, symbolic links and the connector's own secrets are not there. Conditions by RFC 9110 §13.2.2, ranges by §14. The
- * digest of a whole file goes out as Repr-Digest (RFC 9530); the first access of a version waits for it if the file is not too large.
+ * The path lies below one of the folders in data.roots, or below data.dir; a relative one is
+ * relative to data.dir. Below that folder nothing is followed out of it: segments are opened one by
+ * one, symbolic links and the connector's own secrets are not there. Conditions by RFC 9110
+ * §13.2.2, ranges by §14. The digest of a whole file goes out as Repr-Digest (RFC 9530); the first
+ * access of a version waits for it if the file is not too large.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +33,7 @@ struct file {
     uint64_t at; /* of the next byte, streams */
 };
 
-/* -- opening ------------------------------------------------------------------------------------- */
+/* -- opening ----------------------------------------------------------------------------------- */
 
 static struct str without_slash(struct str s)
 {
@@ -210,7 +213,8 @@ static int check(struct app *app, const struct jval *address, struct err *err)
     if (S_ISREG(st.st_mode) && app->dataplane != NULL) {
         const struct file_key key = key_of(&st);
 
-        /* so that the first access need not wait for it; if there is no room now, that one asks again */
+        /* so that the first access need not wait for it; if there is no room now, that one asks
+         * again */
         (void)digests_want(app->dataplane->digests, &key, fd, NULL, NULL);
         return 0;
     }
@@ -220,7 +224,7 @@ static int check(struct app *app, const struct jval *address, struct err *err)
     return 0;
 }
 
-/* -- what it is ---------------------------------------------------------------------------------- */
+/* -- what it is -------------------------------------------------------------------------------- */
 
 static const struct {
     const char *ending, *type;
@@ -283,7 +287,7 @@ static int open_source(struct access *a, struct file *file, struct err *err)
     return arena_failed(a->arena) ? err_set(err, E_NO_MEMORY, "", "file") : 0;
 }
 
-/* -- conditions and ranges ----------------------------------------------------------------------- */
+/* -- conditions and ranges --------------------------------------------------------------------- */
 
 static int choose(struct access *a, struct file *file, struct err *err)
 {
@@ -318,7 +322,7 @@ static int choose(struct access *a, struct file *file, struct err *err)
     CHECK_UNREACHABLE();
 }
 
-/* -- the driver ---------------------------------------------------------------------------------- */
+/* -- the driver -------------------------------------------------------------------------------- */
 
 static int go_on(struct rq *rq, struct err *err)
 {

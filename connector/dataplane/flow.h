@@ -1,8 +1,10 @@
 /*
  * connector/dataplane/flow.h - bytes from a producer in another thread to an answer that streams
  *
- * The producer is a fetch (told when there is room again) or a thread (waits for room). At most FLOW_BYTES are held, or one piece if that is larger. A flow
- * that `holds` keeps its last byte back until the end is known to be good, so that a receiver that counts bytes cannot take a bad answer for a whole one.
+ * The producer is a fetch (told when there is room again) or a thread (waits for room). At most
+ * FLOW_BYTES are held, or one piece if that is larger. A flow that `holds` keeps its last byte back
+ * until the end is known to be good, so that a receiver that counts bytes cannot take a bad answer
+ * for a whole one.
  */
 #pragma once
 
@@ -33,7 +35,8 @@ struct flow {
 void flow_init(struct flow *flow, struct rq *rq, bool hold, void (*more)(void *cls), void *cls);
 void flow_done(struct flow *flow);
 
-/* Producer: takes all of the piece or nothing; after FLOW_FULL `more` is called when it is worth trying again. */
+/* Producer: takes all of the piece or nothing; after FLOW_FULL `more` is called when it is worth
+ * trying again. */
 enum flow_result flow_put(struct flow *flow, const void *p, size_t n);
 /* Producer: waits for room; false if the reader is gone. */
 bool flow_put_wait(struct flow *flow, const void *p, size_t n);

@@ -1,9 +1,11 @@
 /*
- * connector/dataplane/grant.c - what a consumer gets with TransferStart, and POST /data/token, which renews it
+ * connector/dataplane/grant.c - what a consumer gets with TransferStart, and POST /data/token,
+ * which renews it
  *
- * Refresh (RFC 6749 §6, as Tractus-X does it): grant_type=refresh_token and refresh_token in the query or as a form, and the consumer's own token as
- * Authorization, so that a refresh token alone is worth nothing. A refresh token is retired only when a newer one is used: an answer that got lost costs
- * nothing (table pull_grant).
+ * Refresh (RFC 6749 §6, as Tractus-X does it): grant_type=refresh_token and refresh_token in the
+ * query or as a form, and the consumer's own token as Authorization, so that a refresh token alone
+ * is worth nothing. A refresh token is retired only when a newer one is used: an answer that got
+ * lost costs nothing (table pull_grant).
  */
 #include "connector/dataplane/dataplane_private.h"
 #include "connector/identity/identity.h"
@@ -99,7 +101,7 @@ int dataplane_grant(struct app *app, const struct transfer *transfer,
     return 0;
 }
 
-/* -- POST /data/token ---------------------------------------------------------------------------- */
+/* -- POST /data/token -------------------------------------------------------------------------- */
 
 struct renewal {
     struct writer_op op;

@@ -1,9 +1,10 @@
 /*
  * connector/dataplane/meter.c - from the last byte to the receipt
  *
- * While an access runs, its row in `access` stands for the receipt that is due. One operation deletes the row and stores the receipt, at once: a crash
- * before it would leave less known than was delivered. If it fails, the
- * meter waits and is tried again. Rows that are found at start were cut off by a crash: their receipt says what was known.
+ * While an access runs, its row in `access` stands for the receipt that is due. One operation
+ * deletes the row and stores the receipt, at once: a crash before it would leave less known than
+ * was delivered. If it fails, the meter waits and is tried again. Rows that are found at start were
+ * cut off by a crash: their receipt says what was known.
  */
 #include "connector/dataplane/dataplane_private.h"
 #include "connector/receipt.h"
@@ -73,7 +74,7 @@ static void stop_running(struct meter *m)
     pthread_mutex_unlock(&dp->lock);
 }
 
-/* -- notes while it runs --------------------------------------------------------------------------- */
+/* -- notes while it runs ----------------------------------------------------------------------- */
 
 #define NOTES_MAX 64 /* in one operation */
 
@@ -152,7 +153,7 @@ void dataplane__meter_note(struct dataplane *dp, int64_t began_before_us)
         noted(list, &err);
 }
 
-/* -- the receipt ----------------------------------------------------------------------------------- */
+/* -- the receipt ------------------------------------------------------------------------------- */
 
 /* Replaces the access row by the receipt. A row that is gone has had its receipt. */
 static int settle(struct db *tx, void *arg, struct err *err)
@@ -237,7 +238,7 @@ void dataplane__settle_again(struct dataplane *dp)
     }
 }
 
-/* -- after a crash ------------------------------------------------------------------------------- */
+/* -- after a crash ----------------------------------------------------------------------------- */
 
 static int recover_one(struct db *tx, struct dataplane *dp, const struct left *left,
                        struct err *err)

@@ -1,11 +1,13 @@
 /*
  * connector/dataplane/origin.c - driver `HttpData`: an HTTP origin of the provider's, streamed
  *
- *   {"type":"HttpData","baseUrl":…,"path"?,"queryParams"?,"proxyPath"?,"proxyQueryParams"?,"header:<Name>"?,"authKey"?,"authCode"?,"secretName"?}
+ *   {"type":"HttpData","baseUrl":…,"path"?,"queryParams"?,"proxyPath"?,"proxyQueryParams"?,
+ *    "header:<Name>"?,"authKey"?,"authCode"?,"secretName"?}
  *
- * The request to the origin is built anew: of the consumer's only the canonical path and the query (where the address allows them) and the headers in `asked`
- * pass; of the origin's answer only those in `answered`. Its bytes go through a flow: a slow consumer pauses the fetch. The secret is sent to this address'
- * own host only, which the provider wrote next to its name.
+ * The request to the origin is built anew: of the consumer's only the canonical path and the query
+ * (where the address allows them) and the headers in `asked` pass; of the origin's answer only
+ * those in `answered`. Its bytes go through a flow: a slow consumer pauses the fetch. The secret is
+ * sent to this address' own host only, which the provider wrote next to its name.
  */
 #include "connector/dataplane/dataplane_private.h"
 #include "connector/dataplane/flow.h"
@@ -34,7 +36,8 @@ static const char *const reserved[] = {
     "Host",    "Connection", "Content-Length", "Transfer-Encoding",
     "Upgrade", "TE",         "Trailer",        "Expect"};
 
-/* Statuses of the origin with a meaning for the consumer; any other is the provider's own trouble. */
+/* Statuses of the origin with a meaning for the consumer; any other is the provider's own
+ * trouble. */
 static const struct {
     int status;
     enum err_code means;
@@ -68,7 +71,7 @@ static const struct field secret_fields[] = {FIELD(struct secret_row_value, valu
 /* clang-format on */
 static OBJECT(secret_row, struct secret_row_value, secret_fields, OPEN);
 
-/* -- the address --------------------------------------------------------------------------------- */
+/* -- the address ------------------------------------------------------------------------------- */
 
 static bool is_one_of(struct str name, const char *const *names, size_t n)
 {
@@ -148,7 +151,7 @@ static int check(struct app *app, const struct jval *address, struct err *err)
     return 0;
 }
 
-/* -- the request --------------------------------------------------------------------------------- */
+/* -- the request ------------------------------------------------------------------------------- */
 
 static int begin(struct access *a, struct err *err)
 {
@@ -241,7 +244,7 @@ static int make_headers(struct access *a, struct headers *h, struct err *err)
     return 0;
 }
 
-/* -- the fetcher's thread ------------------------------------------------------------------------ */
+/* -- the fetcher's thread ---------------------------------------------------------------------- */
 
 static void read_content_range(struct origin *o, struct str range)
 {
@@ -323,7 +326,7 @@ static void wake_fetch(void *cls)
         fetch_resume(a->meter.dp->app->fetcher, o->job);
 }
 
-/* -- the answer ---------------------------------------------------------------------------------- */
+/* -- the answer -------------------------------------------------------------------------------- */
 
 static int refuse(const struct origin *o, struct err *err)
 {

@@ -1,10 +1,13 @@
 /*
- * connector/dataplane/pull.c - GET, HEAD /naru/v1/edrs/{transfer}/data…: the company's programs pull through their connector
+ * connector/dataplane/pull.c - GET, HEAD /naru/v1/edrs/{transfer}/data…: the company's programs
+ * pull through their connector
  *
- * Path and query behind the endpoint, ranges and conditions pass to the provider; its bytes pass to the client as they come. Counted is what arrived. A whole
- * representation is checked against Repr-Digest: its last byte waits for the outcome, and a wrong one breaks the answer off. If the provider names an event
- * (Naru-Event), the consumer's receipt is due from then on (row in `access`, committed before the client sees a byte); a provider that does not speak Naru
- * gets none. A token that is about to expire, or that was refused, is renewed first, once per request.
+ * Path and query behind the endpoint, ranges and conditions pass to the provider; its bytes pass to
+ * the client as they come. Counted is what arrived. A whole representation is checked against
+ * Repr-Digest: its last byte waits for the outcome, and a wrong one breaks the answer off. If the
+ * provider names an event (Naru-Event), the consumer's receipt is due from then on (row in
+ * `access`, committed before the client sees a byte); a provider that does not speak Naru gets
+ * none. A token that is about to expire, or that was refused, is renewed first, once per request.
  */
 #include "connector/dataplane/edr.h"
 #include "connector/dataplane/flow.h"
@@ -56,7 +59,7 @@ struct pull {
 
 static int send_request(struct rq *rq, struct err *err);
 
-/* -- life ---------------------------------------------------------------------------------------- */
+/* -- life -------------------------------------------------------------------------------------- */
 
 static void pull_free(struct pull *p)
 {
@@ -104,7 +107,7 @@ static void pull_end(void *cls, uint64_t sent, bool complete)
     pull_unref(p);
 }
 
-/* -- what comes ---------------------------------------------------------------------------------- */
+/* -- what comes -------------------------------------------------------------------------------- */
 
 static struct str value_of(const struct pull *p, const char *name)
 {
@@ -169,7 +172,8 @@ static void meter_begun(void *arg, const struct err *err)
     rq_resume(p->rq);
 }
 
-/* True if the provider named the event and a receipt is due: the request goes on when that is written. */
+/* True if the provider named the event and a receipt is due: the request goes on when that is
+ * written. */
 static bool start_meter(struct pull *p)
 {
     struct meter *m = &p->meter;
@@ -286,7 +290,7 @@ static void wake_fetch(void *cls)
         fetch_resume(fetcher, p->job);
 }
 
-/* -- asking -------------------------------------------------------------------------------------- */
+/* -- asking ------------------------------------------------------------------------------------ */
 
 static void token_renewed(struct renewal_waiter *waiter)
 {
@@ -295,7 +299,8 @@ static void token_renewed(struct renewal_waiter *waiter)
     rq_resume(p->rq);
 }
 
-/* Back from the renewal: with the fresh token, or, if there is none, with the old one, which the provider may still take. */
+/* Back from the renewal: with the fresh token, or, if there is none, with the old one, which the
+ * provider may still take. */
 static int after_renewal(struct rq *rq, struct err *err)
 {
     struct pull *p = rq->cls;

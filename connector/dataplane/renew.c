@@ -1,8 +1,10 @@
 /*
- * connector/dataplane/renew.c - consumer: a fresh pull token, asked for once however many wait for it
+ * connector/dataplane/renew.c - consumer: a fresh pull token, asked for once however many wait for
+ * it
  *
- * The provider's answer is kept in the database before anybody uses it: a crash after the answer finds the new refresh token there. If the answer is lost, the
- * old refresh token still counts at a provider that retires on use.
+ * The provider's answer is kept in the database before anybody uses it: a crash after the answer
+ * finds the new refresh token there. If the answer is lost, the old refresh token still counts at a
+ * provider that retires on use.
  */
 #include "connector/dataplane/edr.h"
 #include "connector/identity/identity.h"
@@ -206,7 +208,7 @@ void dataplane__renew(struct dataplane *dp, const struct endpoint *endpoint,
     }
 }
 
-/* -- for other units ----------------------------------------------------------------------------- */
+/* -- for other units --------------------------------------------------------------------------- */
 
 struct renew_call {
     struct renewal_waiter waiter;

@@ -1,9 +1,12 @@
 /*
- * connector/dataplane/rows.h - how many rows were delivered: one rule for both sides (docs/exchange.md §2)
+ * connector/dataplane/rows.h - how many rows were delivered: one rule for both sides
+ * (docs/exchange.md §2)
  *
- * Rows are counted from the bytes that were delivered, so that provider and consumer agree without asking each other:
+ * Rows are counted from the bytes that were delivered, so that provider and consumer agree without
+ * asking each other:
  *
- * 1. CSV (text/csv): line feeds outside quoted fields (RFC 4180); if the delivery begins with the representation's
+ * 1. CSV (text/csv): line feeds outside quoted fields (RFC 4180); if the delivery begins with the
+ * representation's
  *    first byte, one less, for the header row.
  * 2. NDJSON (application/x-ndjson, application/ndjson, application/jsonl): line feeds.
  * 3. If the delivery reaches the representation's last byte and that is no line feed, one more.

@@ -1,12 +1,16 @@
 /*
- * connector/dataplane/table.c - driver `SqlQuery`: rows of a query of the provider's, as CSV or NDJSON
+ * connector/dataplane/table.c - driver `SqlQuery`: rows of a query of the provider's, as CSV or
+ * NDJSON
  *
- *   {"type":"SqlQuery","database":"sqlite:PATH|postgresql://…","query":…,"format"?:"csv|ndjson"}, or "secretName" (a secret that holds the database's address)
+ *   {"type":"SqlQuery","database":"sqlite:PATH|postgresql://…","query":…,"format"?:"csv|ndjson"}
+ *   or, instead of "database", "secretName": a secret that holds the database's address
  *
- * The statement is the provider's text and takes nothing from the consumer. It runs on a read-only connection in a thread of its own and is streamed: what a
- * slow consumer has not taken holds the cursor up. A failure in the middle breaks the answer off, so that nobody takes it for all rows.
+ * The statement is the provider's text and takes nothing from the consumer. It runs on a read-only
+ * connection in a thread of its own and is streamed: what a slow consumer has not taken holds the
+ * cursor up. A failure in the middle breaks the answer off, so that nobody takes it for all rows.
  *
- * CSV is RFC 4180 with a header row and line feeds; NULL is the empty field, the empty text is "". NDJSON is one object a row; numbers are bare.
+ * CSV is RFC 4180 with a header row and line feeds; NULL is the empty field, the empty text is "".
+ * NDJSON is one object a row; numbers are bare.
  */
 #include <sys/stat.h>
 #include <unistd.h>
@@ -41,7 +45,7 @@ static const struct field text_fields[] = {FIELD(struct text_value, value, "valu
 /* clang-format on */
 static OBJECT(text_row, struct text_value, text_fields, OPEN);
 
-/* -- the address --------------------------------------------------------------------------------- */
+/* -- the address ------------------------------------------------------------------------------- */
 
 static bool is_csv(const struct jval *address)
 {
@@ -120,7 +124,7 @@ static int begin(struct access *a, struct err *err)
     return dataplane__take(a, -1, err);
 }
 
-/* -- rows as text -------------------------------------------------------------------------------- */
+/* -- rows as text ------------------------------------------------------------------------------ */
 
 static void csv_field(struct buf *out, struct str value)
 {
@@ -201,7 +205,7 @@ static void ndjson_row(struct buf *out, const struct db_cursor *cursor)
     buf_add_char(out, '\n');
 }
 
-/* -- the thread ---------------------------------------------------------------------------------- */
+/* -- the thread -------------------------------------------------------------------------------- */
 
 static int open_cursor(struct table *t, struct db **ret_db, struct db_cursor **ret_cursor,
                        struct err *err)
@@ -292,7 +296,7 @@ static int start(struct access *a, struct err *err)
     return err_set(err, E_NO_MEMORY, "", "thread of a query");
 }
 
-/* -- the answer ---------------------------------------------------------------------------------- */
+/* -- the answer -------------------------------------------------------------------------------- */
 
 static ssize_t read_flow(void *cls, char *out, size_t max)
 {

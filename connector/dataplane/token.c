@@ -1,8 +1,10 @@
 /*
  * connector/dataplane/token.c - pull tokens and refresh tokens: compact JWS by the company's key
  *
- * A token is ours in both directions, so its form is fixed: our kid, our typ, iss = our DID, aud = the consumer, sub = the transfer. Verifying costs more than
- * everything else of a small access, so the outcome is kept by the token's hash until it expires; state is checked at each access all the same.
+ * A token is ours in both directions, so its form is fixed: our kid, our typ, iss = our DID, aud =
+ * the consumer, sub = the transfer. Verifying costs more than everything else of a small access, so
+ * the outcome is kept by the token's hash until it expires; state is checked at each access all the
+ * same.
  */
 #include "connector/dataplane/dataplane_private.h"
 #include "lib/base/limits.h"

@@ -1,8 +1,11 @@
 /*
- * connector/dataplane/view.c - what an access must know of its transfer, kept for at most five seconds
+ * connector/dataplane/view.c - what an access must know of its transfer, kept for at most five
+ * seconds
  *
- * The policy is decided when the view is loaded, and the view lives no longer than that decision. Policies that count uses are decided in the writer for each
- * access instead. State is checked a last time where the access number is taken (access.c), so an old view delays a refusal of a policy, never one of a state.
+ * The policy is decided when the view is loaded, and the view lives no longer than that decision.
+ * Policies that count uses are decided in the writer for each access instead. State is checked a
+ * last time where the access number is taken (access.c), so an old view delays a refusal of a
+ * policy, never one of a state.
  */
 #include "connector/dataplane/dataplane_private.h"
 #include "connector/facts/facts.h"
@@ -157,7 +160,8 @@ int dataplane__decide(struct db *db, const struct view *view, int64_t bytes, int
     return 0;
 }
 
-/* The largest volume that the policy still permits, by halving: constraints on volume are bounds. */
+/* The largest volume that the policy still permits, by halving: constraints on volume are
+ * bounds. */
 int dataplane__room(struct db *db, const struct view *view, int64_t now_us, struct arena *arena,
                     int64_t *ret_bytes, struct err *err)
 {

@@ -1,9 +1,9 @@
 /*
  * connector/facts/facts.c - one provider per source of facts
  *
- * Ages. A signed order counts until the end that it states, and each change of it is sent to us: its
- * age is zero while it is in force. Membership is as old as the credential that was shown. Counters
- * are read in the transaction that takes the use: their age is zero.
+ * Ages. A signed order counts until the end that it states, and each change of it is sent to us:
+ * its age is zero while it is in force. Membership is as old as the credential that was shown.
+ * Counters are read in the transaction that takes the use: their age is zero.
  */
 #include "connector/facts/facts.h"
 
@@ -84,7 +84,7 @@ static int set_fact(struct gather *g, enum policy_operand operand, const struct 
     return 0;
 }
 
-/* -- who ----------------------------------------------------------------------------------------- */
+/* -- who --------------------------------------------------------------------------------------- */
 
 #define WHO                                                                                        \
     (BIT(POLICY_OP_PARTICIPANT) | BIT(POLICY_OP_RECIPIENT) | BIT(POLICY_OP_MEMBERSHIP) |           \
@@ -116,7 +116,7 @@ static int gather_who(struct gather *g, struct err *err)
                     &(const struct policy_value){.text = peer->country}, 1, err);
 }
 
-/* -- orders -------------------------------------------------------------------------------------- */
+/* -- orders ------------------------------------------------------------------------------------ */
 
 #define ORDERS                                                                                     \
     (BIT(POLICY_OP_ORDER) | BIT(POLICY_OP_PLAN) | BIT(POLICY_OP_PURPOSE) |                         \
@@ -196,7 +196,7 @@ static int gather_orders(struct gather *g, struct err *err)
     return set_fact(g, POLICY_OP_USAGE_PURPOSE, &purpose, purposes, n_purposes, err);
 }
 
-/* -- counters ------------------------------------------------------------------------------------ */
+/* -- counters ---------------------------------------------------------------------------------- */
 
 static int gather_use(struct gather *g, struct err *err)
 {

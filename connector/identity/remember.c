@@ -1,8 +1,10 @@
 /*
- * connector/identity/remember.c - keeps what a member's credential said, for decisions after its message
+ * connector/identity/remember.c - keeps what a member's credential said, for decisions after its
+ * message
  *
- * Pulls carry a token of ours, not the peer's credential; whether the consumer is a member, and where, must survive a restart. Only members get a row, so a
- * stranger cannot make the table grow; a member that loses its membership is marked.
+ * Pulls carry a token of ours, not the peer's credential; whether the consumer is a member, and
+ * where, must survive a restart. Only members get a row, so a stranger cannot make the table grow;
+ * a member that loses its membership is marked.
  */
 #include "connector/identity/identity_private.h"
 #include "lib/log/log.h"

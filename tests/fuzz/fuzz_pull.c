@@ -1,5 +1,6 @@
 /*
- * tests/fuzz/fuzz_pull.c - any bytes: as the path behind an endpoint, as delivered rows cut into any pieces
+ * tests/fuzz/fuzz_pull.c - any bytes: as the path behind an endpoint, as delivered rows cut into
+ * any pieces
  *
  * fuzz-archives: connector.a
  */

@@ -1,5 +1,6 @@
 /*
- * Data plane: canonical paths, opening below a folder, data addresses, counting of rows, pull tokens.
+ * Data plane: canonical paths, opening below a folder, data addresses, counting of rows, pull
+ * tokens.
  */
 #include <check.h>
 #include <fcntl.h>
@@ -14,7 +15,7 @@
 
 #include "lib/base/banned.h"
 
-/* -- canonical paths ----------------------------------------------------------------------------- */
+/* -- canonical paths --------------------------------------------------------------------------- */
 
 /* clang-format off */
 static const struct { const char *raw, *canonical; } paths[] = {
@@ -109,7 +110,7 @@ START_TEST(test_path_limits)
 
 END_TEST
 
-/* -- opening ------------------------------------------------------------------------------------- */
+/* -- opening ----------------------------------------------------------------------------------- */
 
 static char folder[64]; /* of the test program */
 
@@ -257,7 +258,7 @@ START_TEST(test_open)
 
 END_TEST
 
-/* -- data addresses ------------------------------------------------------------------------------ */
+/* -- data addresses ---------------------------------------------------------------------------- */
 
 /* clang-format off */
 static const struct { const char *address, *at; } addresses[] = { /* at NULL: good */
@@ -348,7 +349,7 @@ START_TEST(test_formats)
 
 END_TEST
 
-/* -- rows ---------------------------------------------------------------------------------------- */
+/* -- rows -------------------------------------------------------------------------------------- */
 
 /* clang-format off */
 static const struct { const char *type, *text; bool from_start, to_end; int64_t rows; } rows[] = {
@@ -406,14 +407,15 @@ START_TEST(test_rows_of_ranges)
         row_counter_add(&second, text + cut, n - cut);
         ck_assert_int_eq(
             row_counter_rows(&first, false) + row_counter_rows(&second, true),
-            /* a first part that ends within the header leaves the header's line feed to the second */
+            /* a first part that ends within the header leaves the header's line feed to the
+             * second */
             cut > 0 && cut < 11 ? 5 : 4);
     }
 }
 
 END_TEST
 
-/* -- pull tokens --------------------------------------------------------------------------------- */
+/* -- pull tokens ------------------------------------------------------------------------------- */
 
 struct tokens {
     struct rig rig;
