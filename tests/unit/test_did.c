@@ -1,5 +1,6 @@
 /*
- * lib/did: names of the method web, and what a document says of its keys. The cache is tested with its user (test_identity.c).
+ * lib/did: names of the method web, and what a document says of its keys. The cache is tested with
+ * its user (test_identity.c).
  */
 #include <check.h>
 

@@ -1,5 +1,6 @@
 /*
- * connector/identity: tokens of our own, tokens of others, membership, caches. Documents come from a web server of the test; the clocks are its own.
+ * connector/identity: tokens of our own, tokens of others, membership, caches. Documents come from a
+ * web server of the test; the clocks are its own.
  */
 #include <check.h>
 #include <ftw.h>
