@@ -154,7 +154,10 @@ static int open_listeners(struct app *app, struct arena *arena, struct err *err)
                          arena, &app->management_http, err);
 }
 
-/* Our own addresses as others see them: public.url, or https://localhost and the port of public.listen. */
+/*
+ * Our own addresses as others see them: public.url, or https://localhost and the port of
+ * public.listen.
+ */
 static int own_urls(struct app *app, struct arena *arena, struct err *err)
 {
     const struct settings *s = app->settings;

@@ -1,5 +1,6 @@
 /*
- * connector/settings.c - settings of naru-connector: one table (naru-connector.conf(5) is made from it)
+ * connector/settings.c - settings of naru-connector: one table (naru-connector.conf(5) is made from
+ * it)
  */
 #include "connector/settings.h"
 

@@ -1,8 +1,10 @@
 /*
- * connector/timed.h - instants at which something must happen: agreement ends, token and credential renewal, process limits
+ * connector/timed.h - instants at which something must happen: agreement ends, token and credential
+ * renewal, process limits
  *
- * Keys are "<kind>/<id>"; the table of kinds in timed.c names the unit that acts. Rows of the database are the truth: timed_start loads them, and an
- * instant that fires twice finds its work done.
+ * Keys are "<kind>/<id>"; the table of kinds in timed.c names the unit that acts. Rows of the
+ * database are the truth: timed_start loads them, and an instant that fires twice finds its work
+ * done.
  */
 #pragma once
 

@@ -1,5 +1,6 @@
 /*
- * server/health.h - GET /healthz (live), /readyz (ready, with reasons); operator listener: GET /metrics
+ * server/health.h - GET /healthz (live), /readyz (ready, with reasons); operator listener: GET
+ * /metrics
  */
 #pragma once
 

@@ -57,7 +57,9 @@ static void worker_free(void *cls, void *thread)
     free(worker);
 }
 
-/* Migrations run with the rights of the login role; everything after them with those of naru_app. */
+/*
+ * Migrations run with the rights of the login role; everything after them with those of naru_app.
+ */
 static int open_database(struct app *app, struct arena *arena, struct err *err)
 {
     const char *target = arena_cstr(arena, app->settings->database);

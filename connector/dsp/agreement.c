@@ -142,9 +142,9 @@ static bool mentions(struct str rules, struct str text)
 }
 
 /*
- * A plan is named by the hash of its content: where that stands in the rules, the plan is meant. Both
- * sides must bind the same order: the one with a purpose that the rules name first, else the oldest
- * (ids ascend with time).
+ * A plan is named by the hash of its content: where that stands in the rules, the plan is meant.
+ * Both sides must bind the same order: the one with a purpose that the rules name first, else the
+ * oldest (ids ascend with time).
  */
 int dsp__find_orders(struct db *db, const struct process *process, struct str rules, int64_t now_us,
                      struct arena *arena, struct list *ret_orders, struct err *err)

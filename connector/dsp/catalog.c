@@ -123,7 +123,9 @@ static void begin(struct buf *out, const struct app *app, const struct catalogue
     buf_add_char(out, ']');
 }
 
-/* Large pages compressed where the peer takes it; the last one is kept, peers ask again and again. */
+/*
+ * Large pages compressed where the peer takes it; the last one is kept, peers ask again and again.
+ */
 static int reply_page(struct rq *rq, const struct app *app, struct buf *page, struct err *err)
 {
     AUTO(buf_done) struct buf packed = buf_init(LIMIT_CATALOG_BYTES);

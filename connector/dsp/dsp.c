@@ -84,7 +84,7 @@ void dsp_render_error(struct rq *rq, const struct err *err)
     http_problem(rq, err);
 }
 
-/* -- old messages ---------------------------------------------------------------------------------- */
+/* -- old messages ------------------------------------------------------------------------------ */
 
 #define SEEN_KEPT_US   (7 * US_PER_DAY)
 #define PRUNE_PIECE    1000

@@ -3,8 +3,8 @@
  * /negotiations/{pid}/request, and what follows an accepted offer
  *
  * By ourselves we agree to our own offers only: the id must be one that we make now, the rules must
- * be ours, and the policy must permit it to this peer. Where an operator decides, a request waits for
- * it, also one with other rules.
+ * be ours, and the policy must permit it to this peer. Where an operator decides, a request waits
+ * for it, also one with other rules.
  */
 #include "connector/dsp/dsp_private.h"
 #include "connector/facts/facts.h"

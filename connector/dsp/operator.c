@@ -1,6 +1,7 @@
 /*
  * connector/dsp/operator.c - an operator's word where the connector does not decide by itself:
- * agree to a request that waits (negotiation.auto_agree = false), accept an offer, offer other rules
+ * agree to a request that waits (negotiation.auto_agree = false), accept an offer, offer other
+ * rules
  *
  * The policy permitted the request when it came, else it would have been refused at once; it is
  * decided again at transfer and at every access.
@@ -51,7 +52,9 @@ static int run_accept(struct db *tx, struct command *command, struct err *err)
                      "dsp.negotiation.accepted", "events", &text, command->arena, err);
 }
 
-/* As provider a new offer under an id of its own; as consumer other rules for the one on the table. */
+/*
+ * As provider a new offer under an id of its own; as consumer other rules for the one on the table.
+ */
 static int run_offer(struct db *tx, struct command *command, struct err *err)
 {
     struct arena *arena = command->arena;

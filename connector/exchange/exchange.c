@@ -46,7 +46,7 @@ void exchange_close(struct exchange **exchange)
     *exchange = NULL;
 }
 
-/* -- messages to the broker ---------------------------------------------------------------------- */
+/* -- messages to the broker -------------------------------------------------------------------- */
 
 struct kind {
     const char *kind, *method, *content_type;
@@ -112,7 +112,10 @@ struct sending {
     const struct outbox_msg *msg;
 };
 
-/* The answer's meaning: not being admitted now (401, 403) is the link's state, not the message's fault. */
+/*
+ * The answer's meaning: not being admitted now (401, 403) is the link's state, not the message's
+ * fault.
+ */
 static enum outbox_result meaning(int status)
 {
     if (status >= 200 && status < 300)
@@ -220,7 +223,7 @@ void exchange_after(struct app *app, const struct outbox_msg *msg, enum outbox_r
         exchange__batch_over(app->exchange);
 }
 
-/* -- membership ---------------------------------------------------------------------------------- */
+/* -- membership -------------------------------------------------------------------------------- */
 
 struct credential_answer {
     struct str credential;
@@ -404,7 +407,7 @@ int exchange_membership_ask(struct rq *rq, struct err *err)
     return 0;
 }
 
-/* -- start --------------------------------------------------------------------------------------- */
+/* -- start ------------------------------------------------------------------------------------- */
 
 struct count {
     int64_t n;
@@ -414,7 +417,10 @@ static const struct field count_fields[] = {FIELD(struct count, n, "n", F_REQUIR
 /* clang-format on */
 static OBJECT(count_row, struct count, count_fields, OPEN);
 
-/* A batch that was in flight before a restart is still in the outbox; read before that starts to send. */
+/*
+ * A batch that was in flight before a restart is still in the outbox; read before that starts to
+ * send.
+ */
 static int load_state(struct exchange *exchange, struct err *err)
 {
     const struct app *app = exchange->app;

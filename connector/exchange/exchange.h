@@ -45,10 +45,15 @@ void exchange_receipts_wake(struct exchange *exchange);
 /* Asks the broker for a fresh membership credential now; any thread. */
 void exchange_membership_renew(struct exchange *exchange);
 
-/* Fills a message to the broker (kind of send.c's table); url is "<broker><path>"; texts are borrowed. */
+/*
+ * Fills a message to the broker (kind of send.c's table); url is "<broker><path>"; texts are
+ * borrowed.
+ */
 void exchange_message(struct app *app, struct outbox_msg *msg, const char *stream, const char *kind,
                       struct str url, struct str body);
-/* struct outbox_cfg.send for kinds "broker.…": method, headers, signature; ends in outbox_result. */
+/*
+ * struct outbox_cfg.send for kinds "broker.…": method, headers, signature; ends in outbox_result.
+ */
 void exchange_send(struct app *app, const struct outbox_msg *msg);
 /* Outbox callbacks for kinds "broker.…". */
 int exchange_ended(struct db *tx, struct app *app, const struct outbox_msg *msg,

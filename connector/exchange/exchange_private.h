@@ -8,8 +8,10 @@
 #include "connector/exchange/exchange.h"
 #include "lib/base/check.h"
 
-/* Agreement reports and receipts leave in one order: the broker refuses receipts of an agreement that it
- * does not know yet. */
+/*
+ * Agreement reports and receipts leave in one order: the broker refuses receipts of an agreement
+ * that it does not know yet.
+ */
 #define BROKER_RECORD      "broker/record"
 
 #define BROKER_DEADLINE_US (30 * US_PER_DAY) /* a broker may be away for long; receipts wait */

@@ -1,8 +1,10 @@
 /*
- * connector/exchange/orders.c - signed orders of the broker: POST /exchange/v1/orders; GET /naru/v1/orders
+ * connector/exchange/orders.c - signed orders of the broker: POST /exchange/v1/orders; GET
+ * /naru/v1/orders
  *
- * A document is taken only if the broker signed it and we are one of its parties. A newer version replaces an older one; an equal or older one is
- * acknowledged without effect, since the broker repeats until it is answered.
+ * A document is taken only if the broker signed it and we are one of its parties. A newer version
+ * replaces an older one; an equal or older one is acknowledged without effect, since the broker
+ * repeats until it is answered.
  */
 #include "connector/exchange/exchange_private.h"
 #include "connector/identity/identity.h"

@@ -1,8 +1,10 @@
 /*
- * connector/exchange/receipts.c - receipts: numbered, stored, sent in signed batches, answered line by line (docs/exchange.md §2)
+ * connector/exchange/receipts.c - receipts: numbered, stored, sent in signed batches, answered line
+ * by line (docs/exchange.md §2)
  *
- * A batch is whatever is unanswered when the one before has been answered: no timer, no minimum. It lives in the outbox, so a kill between sending and answer
- * sends the same bytes again, and the broker gives the same answer.
+ * A batch is whatever is unanswered when the one before has been answered: no timer, no minimum. It
+ * lives in the outbox, so a kill between sending and answer sends the same bytes again, and the
+ * broker gives the same answer.
  */
 #include "connector/exchange/exchange_private.h"
 #include "lib/base/limits.h"
@@ -83,7 +85,7 @@ int exchange_receipt_store(struct db *tx, struct wire_receipt *receipt, int64_t 
                    NULL, err);
 }
 
-/* -- batches ------------------------------------------------------------------------------------- */
+/* -- batches ----------------------------------------------------------------------------------- */
 
 struct batch {
     struct writer_op op;
@@ -123,7 +125,10 @@ static int collect(struct db *tx, void *arg, struct err *err)
 
 static void start_batch(struct exchange *exchange); /* it and collected() call each other */
 
-/* A receipt that was stored after we had looked, but woke us before now, must not wait for the next one. */
+/*
+ * A receipt that was stored after we had looked, but woke us before now, must not wait for the next
+ * one.
+ */
 static void nothing_sent(struct exchange *exchange, bool look_again)
 {
     bool again;
@@ -206,7 +211,10 @@ static int record_line(struct db *tx, struct str agreement, struct str role, int
                    err);
 }
 
-/* The whole batch was refused: its lines are marked, so that they don't come back for ever; an operator sees them in /naru/v1/usage. */
+/*
+ * The whole batch was refused: its lines are marked, so that they don't come back for ever; an
+ * operator sees them in /naru/v1/usage.
+ */
 static int record_refused(struct db *tx, const struct outbox_msg *msg, struct str answer,
                           struct arena *arena, struct err *err)
 {

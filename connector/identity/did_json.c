@@ -1,7 +1,9 @@
 /*
- * connector/identity/did_json.c - GET /.well-known/did.json: our DID document, for companies that host their own
+ * connector/identity/did_json.c - GET /.well-known/did.json: our DID document, for companies that
+ * host their own
  *
- * Keys stand under every relationship that a peer may ask for; the DataService entry leads to the version endpoint (DSP 2025-1, discovery).
+ * Keys stand under every relationship that a peer may ask for; the DataService entry leads to the
+ * version endpoint (DSP 2025-1, discovery).
  */
 #include "connector/identity/identity_private.h"
 #include "lib/jdoc/jdoc.h"

@@ -52,7 +52,10 @@ MUST_CHECK int identity_verify_document(struct identity *identity, struct str co
                                         const char *typ, struct str issuer, struct arena *arena,
                                         struct str *ret_payload, struct err *err);
 
-/* Signs a document of ours as compact JWS (docs/exchange.md §2): kid is our key, typ from wire.h. Appends. */
+/*
+ * Signs a document of ours as compact JWS (docs/exchange.md §2): kid is our key, typ from wire.h.
+ * Appends.
+ */
 MUST_CHECK int identity_sign(struct identity *identity, const char *typ, struct str payload,
                              struct buf *out, struct err *err);
 

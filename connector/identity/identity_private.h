@@ -18,7 +18,10 @@ enum identity_verdict {
 /* One mode. Tokens come without "Bearer ". */
 struct identity_ops {
     int (*token)(struct identity *identity, struct str audience, struct buf *out, struct err *err);
-    /* expected: the only participant id that may pass, STR_NONE for any. Texts of *ret_peer live in the arena. */
+    /*
+     * expected: the only participant id that may pass, STR_NONE for any. Texts of *ret_peer live in
+     * the arena.
+     */
     enum identity_verdict (*verify)(struct identity *identity, struct str token,
                                     struct str expected, struct arena *arena, struct peer *ret_peer,
                                     struct str *ret_did, struct err *err);

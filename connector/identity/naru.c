@@ -1,9 +1,12 @@
 /*
- * connector/identity/naru.c - identity of the data bank: JWT by the company's key, membership credential inside (docs/exchange.md §1, §2)
+ * connector/identity/naru.c - identity of the data bank: JWT by the company's key, membership
+ * credential inside (docs/exchange.md §1, §2)
  *
- * Verification, in this order: 1 form and header (lib/crypto/jws); 2 iss = sub, the DID part of kid = iss, byte for byte; 3 aud is our DID; 4 times; 5 key
- * from the DID document of iss, listed under capabilityInvocation or authentication (older documents list only the latter); 6 signature;
- * 7 membership: signed by the broker, sub = iss, status active, not expired. Without membership a peer is known but no member.
+ * Verification, in this order: 1 form and header (lib/crypto/jws); 2 iss = sub, the DID part of kid
+ * = iss, byte for byte; 3 aud is our DID; 4 times; 5 key from the DID document of iss, listed under
+ * capabilityInvocation or authentication (older documents list only the latter); 6 signature;
+ * 7 membership: signed by the broker, sub = iss, status active, not expired. Without membership a
+ *   peer is known but no member.
  */
 #include "connector/identity/identity_private.h"
 #include "lib/base/check.h"
@@ -20,7 +23,7 @@
 #define SKEW_US        US_PER_MIN
 #define MEMBERSHIP_MAX (64 * US_PER_DAY)
 
-/* -- our own tokens ------------------------------------------------------------------------------ */
+/* -- our own tokens ---------------------------------------------------------------------------- */
 
 static bool find_own(struct identity *identity, struct str audience, int64_t now_us,
                      struct buf *out)
@@ -107,7 +110,7 @@ static int naru_token(struct identity *identity, struct str audience, struct buf
     return 0;
 }
 
-/* -- tokens of others ---------------------------------------------------------------------------- */
+/* -- tokens of others -------------------------------------------------------------------------- */
 
 static struct str copy_text(char **at, struct str s)
 {

@@ -1,7 +1,8 @@
 /*
  * connector/identity/static.c - fixed tokens for tests and conformance suites
  *
- * The token proves nothing to a stranger who has seen it, so the mode is refused unless both listeners are loopback.
+ * The token proves nothing to a stranger who has seen it, so the mode is refused unless both
+ * listeners are loopback.
  */
 #include "connector/identity/identity_private.h"
 #include "lib/log/log.h"

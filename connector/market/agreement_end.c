@@ -1,5 +1,6 @@
 /*
- * connector/market/agreement_end.c - POST /naru/v1/agreements/{id}/end: ends an agreement before its time
+ * connector/market/agreement_end.c - POST /naru/v1/agreements/{id}/end: ends an agreement before
+ * its time
  */
 #include "connector/dsp/dsp.h"
 #include "connector/market/market_private.h"

@@ -1,5 +1,6 @@
 /*
- * connector/market/market.h - the market in plain JSON, on the management listener: publish in one call, list, withdraw, end an agreement
+ * connector/market/market.h - the market in plain JSON, on the management listener: publish in one
+ * call, list, withdraw, end an agreement
  *
  * What EDC's API needs several calls for; it stands on top of data plane, exchange and protocol.
  */

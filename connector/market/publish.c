@@ -1,9 +1,14 @@
 /*
- * connector/market/publish.c - POST /naru/v1/datasets: one call publishes a file, an HTTP origin or a query
+ * connector/market/publish.c - POST /naru/v1/datasets: one call publishes a file, an HTTP origin or
+ * a query
  *
- * In one operation of the writer: asset, access policy, contract policy, contract definition, publication, and the signed catalogue entry in the outbox (docs/exchange.md
- * §2). A contract policy made here names the plans (`order isAnyOf urn:naru:plan:<hash>`), free ones too: the order is where the buyer declares its purpose. Without a data bank there are no orders, and only free plans. A policy given as ODRL is kept as given. Publishing the same asset
- * again makes the next version. GET lists what is published; DELETE withdraws: the offer goes at once, agreements that exist keep running.
+ * In one operation of the writer: asset, access policy, contract policy, contract definition,
+ * publication, and the signed catalogue entry in the outbox (docs/exchange.md §2). A contract
+ * policy made here names the plans (`order isAnyOf urn:naru:plan:<hash>`), free ones too: the order
+ * is where the buyer declares its purpose. Without a data bank there are no orders, and only free
+ * plans. A policy given as ODRL is kept as given. Publishing the same asset again makes the next
+ * version. GET lists what is published; DELETE withdraws: the offer goes at once, agreements that
+ * exist keep running.
  */
 #include <sys/stat.h>
 #include <unistd.h>
@@ -118,7 +123,7 @@ struct work {
     struct err err;
 };
 
-/* -- policies ------------------------------------------------------------------------------------ */
+/* -- policies ---------------------------------------------------------------------------------- */
 
 static void constraint(struct jw *w, const char *operand, const char *operator,
                        const struct str * values, size_t n, bool list)
@@ -206,7 +211,9 @@ static void write_contract(const struct work *work, struct jw *w)
     end_set(w);
 }
 
-/* Compiles a policy text and keeps text and hash; a policy that the engine refuses is refused here. */
+/*
+ * Compiles a policy text and keeps text and hash; a policy that the engine refuses is refused here.
+ */
 static int keep_policy(struct arena *arena, struct str text, struct str *ret_text,
                        struct str *ret_hash, struct err *err)
 {
@@ -244,7 +251,7 @@ static int make_policies(struct work *work, struct err *err)
                        &work->contract_hash, err);
 }
 
-/* -- plans, source, catalogue entry -------------------------------------------------------------- */
+/* -- plans, source, catalogue entry ------------------------------------------------------------ */
 
 static int read_plans(struct work *work, struct err *err)
 {
@@ -389,7 +396,10 @@ static void write_entry(const struct work *work, struct jw *w)
     jw_object_end(w);
 }
 
-/* The entry in canonical form; decoded once more, so that what the broker would refuse is refused here. */
+/*
+ * The entry in canonical form; decoded once more, so that what the broker would refuse is refused
+ * here.
+ */
 static int make_entry(struct work *work, struct err *err)
 {
     struct arena *arena = work->rq->arena;
@@ -473,7 +483,7 @@ static int make_message(struct work *work, struct err *err)
                : 0;
 }
 
-/* -- the operation ------------------------------------------------------------------------------- */
+/* -- the operation ----------------------------------------------------------------------------- */
 
 static int store_property(struct db *tx, const struct work *work, const char *name,
                           struct str value, struct err *err)
@@ -593,7 +603,10 @@ static int answer(struct rq *rq, struct err *err)
     return 0;
 }
 
-/* The version after the one that is published. Two calls at once for one asset: the database's version decides at the broker (409 there). */
+/*
+ * The version after the one that is published. Two calls at once for one asset: the database's
+ * version decides at the broker (409 there).
+ */
 static int next_version(struct work *work, struct err *err)
 {
     const struct worker *worker = work->rq->thread;
@@ -640,7 +653,7 @@ int market_publish(struct rq *rq, struct err *err)
     return 0;
 }
 
-/* -- what is published ----------------------------------------------------------------------------- */
+/* -- what is published ------------------------------------------------------------------------- */
 
 static void write_publication(const struct publication *p, struct jw *w)
 {

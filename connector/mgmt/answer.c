@@ -1,8 +1,9 @@
 /*
  * connector/mgmt/answer.c - what is kept, in the compact form that EDC's clients read
  *
- * Members of EDC are written by name; properties, policies and whatever else came as JSON-LD are compacted
- * in the context that the answer names. Each element of a list carries its own context, as in EDC.
+ * Members of EDC are written by name; properties, policies and whatever else came as JSON-LD are
+ * compacted in the context that the answer names. Each element of a list carries its own context,
+ * as in EDC.
  */
 #include "connector/mgmt/mgmt_private.h"
 #include "lib/log/log.h"
@@ -45,7 +46,7 @@ void mgmt__optional(struct jw *w, const char *key, struct str value)
         jw_kstr(w, key, value);
 }
 
-/* -- JSON-LD ------------------------------------------------------------------------------------------- */
+/* -- JSON-LD ----------------------------------------------------------------------------------- */
 
 int mgmt__compact(struct mgmt *mgmt, struct jw *w, const char *key, struct str expanded,
                   struct err *err)
@@ -175,7 +176,7 @@ int mgmt__write_address(struct jw *w, const char *key, struct str text, struct e
     return 0;
 }
 
-/* -- one, or the result of a query ---------------------------------------------------------------------- */
+/* -- one, or the result of a query ------------------------------------------------------------- */
 
 int mgmt__read(struct rq *rq, enum entity_kind kind, struct str id, mgmt__write_fn *write,
                struct err *err)

@@ -1,9 +1,9 @@
 /*
  * connector/mgmt/asset.c - /v3/assets: create, update, read, query, delete
  *
- * Properties are kept as they were expanded. Each scalar among them, or element of a list of scalars, is a
- * row of asset_property too, for selectors and queries; private ones as "private:<IRI>", which no selector
- * of a peer's catalogue names.
+ * Properties are kept as they were expanded. Each scalar among them, or element of a list of
+ * scalars, is a row of asset_property too, for selectors and queries; private ones as
+ * "private:<IRI>", which no selector of a peer's catalogue names.
  */
 #include "connector/dataplane/dataplane.h"
 #include "connector/mgmt/mgmt_private.h"
@@ -183,7 +183,7 @@ int mgmt_asset_update(struct rq *rq, struct err *err)
     return mgmt__change(rq, &c->change, "asset update", update_asset, err);
 }
 
-/* -- reading --------------------------------------------------------------------------------------------- */
+/* -- reading ----------------------------------------------------------------------------------- */
 
 /* The properties with "id", which EDC repeats there. */
 static struct str with_id(const struct asset *asset, struct arena *arena)
@@ -237,7 +237,7 @@ int mgmt_asset_query(struct rq *rq, struct err *err)
     return mgmt__query(rq, ENTITY_ASSET, write_asset, err);
 }
 
-/* -- deleting -------------------------------------------------------------------------------------------- */
+/* -- deleting ---------------------------------------------------------------------------------- */
 
 struct asset_delete {
     struct change change;

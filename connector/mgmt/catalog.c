@@ -1,9 +1,10 @@
 /*
- * connector/mgmt/catalog.c - POST /v3/catalog/request, /v3/catalog/dataset/request: what a peer offers
+ * connector/mgmt/catalog.c - POST /v3/catalog/request, /v3/catalog/dataset/request: what a peer
+ * offers
  *
- * The peer's answer is compacted with EDC's prefixes. The request waits suspended; its listener may answer
- * for us when that takes too long, so the peer's text changes hands in one atomic step: who comes last
- * frees it.
+ * The peer's answer is compacted with EDC's prefixes. The request waits suspended; its listener may
+ * answer for us when that takes too long, so the peer's text changes hands in one atomic step: who
+ * comes last frees it.
  */
 #include <stdatomic.h>
 

@@ -1,9 +1,9 @@
 /*
  * connector/mgmt/catalog_like.c - compacts a catalogue of many datasets of few forms
  *
- * The catalogue's text is cut at its datasets. The rest is compacted with the first two of them, which shows where the
- * list stands in the result; each dataset is compacted by its shape, inside the same rest, since the members of the
- * catalogue decide which context it stands in.
+ * The catalogue's text is cut at its datasets. The rest is compacted with the first two of them,
+ * which shows where the list stands in the result; each dataset is compacted by its shape, inside
+ * the same rest, since the members of the catalogue decide which context it stands in.
  */
 #include "connector/mgmt/catalog_like.h"
 

@@ -11,8 +11,8 @@ struct catalog_page {
 };
 
 /*
- * Appends the same JSON value as ld_compact would give for the catalogue with that page of its datasets. false: not
- * such a catalogue, or not a good one; nothing is appended.
+ * Appends the same JSON value as ld_compact would give for the catalogue with that page of its
+ * datasets. false: not such a catalogue, or not a good one; nothing is appended.
  */
 MUST_CHECK bool catalog_like_write(const struct ld *ld, const struct ld_context *context,
                                    struct str catalogue, struct catalog_page page, struct buf *out);

@@ -1,5 +1,6 @@
 /*
- * connector/mgmt/change.c - one operation of the writer, or one command of the protocol, and its answer
+ * connector/mgmt/change.c - one operation of the writer, or one command of the protocol, and its
+ * answer
  */
 #include "connector/dsp/dsp.h"
 #include "connector/mgmt/mgmt_private.h"
@@ -79,7 +80,7 @@ int mgmt__count(struct db *db, const struct query *q, struct str id, int64_t *re
     return 0;
 }
 
-/* -- commands of the protocol unit ------------------------------------------------------------------- */
+/* -- commands of the protocol unit ------------------------------------------------------------- */
 
 static int answer_command(struct rq *rq, struct err *err)
 {

@@ -1,8 +1,9 @@
 /*
- * connector/mgmt/contract_definition.c - /v3/contractdefinitions: create, update, read, query, delete
+ * connector/mgmt/contract_definition.c - /v3/contractdefinitions: create, update, read, query,
+ * delete
  *
- * An empty selector offers every asset, and policies need not be there yet, both as in EDC; what is offered
- * to nobody for lack of a policy is logged.
+ * An empty selector offers every asset, and policies need not be there yet, both as in EDC; what is
+ * offered to nobody for lack of a policy is logged.
  */
 #include "connector/mgmt/mgmt_private.h"
 #include "lib/log/log.h"
@@ -138,7 +139,7 @@ int mgmt_definition_update(struct rq *rq, struct err *err)
     return mgmt__change(rq, &c->change, "definition update", update_definition, err);
 }
 
-/* -- reading --------------------------------------------------------------------------------------------- */
+/* -- reading ----------------------------------------------------------------------------------- */
 
 static void write_criterion(struct jw *w, const struct jval *criterion)
 {
@@ -209,7 +210,7 @@ int mgmt_definition_query(struct rq *rq, struct err *err)
     return mgmt__query(rq, ENTITY_DEFINITION, write_definition, err);
 }
 
-/* -- deleting -------------------------------------------------------------------------------------------- */
+/* -- deleting ---------------------------------------------------------------------------------- */
 
 static int delete_definition(struct db *tx, void *arg, struct err *err)
 {

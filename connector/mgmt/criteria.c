@@ -90,7 +90,7 @@ int criteria_write(const struct jval *nodes, struct arena *arena, struct buf *ou
     return buf_failed(out) ? err_tell(err, E_LIMIT, "", "the criteria are too long") : 0;
 }
 
-/* -- specifications -------------------------------------------------------------------------------- */
+/* -- specifications ---------------------------------------------------------------------------- */
 
 static int read_right(const struct criterion *criterion, struct arena *arena, struct str_list *ret,
                       struct err *err)

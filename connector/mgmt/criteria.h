@@ -1,5 +1,6 @@
 /*
- * connector/mgmt/criteria.h - QuerySpec and Criterion of the EDC management API, from their expanded form
+ * connector/mgmt/criteria.h - QuerySpec and Criterion of the EDC management API, from their
+ * expanded form
  */
 #pragma once
 
@@ -14,8 +15,8 @@ struct query_spec {
 };
 
 /*
- * Writes expanded Criterions as a JSON array of {"operandLeft","operator","operandRight"}, as they are kept
- * in contract definitions and sent as a DSP filter. Errors: E_INVALID.
+ * Writes expanded Criterions as a JSON array of {"operandLeft","operator","operandRight"}, as they
+ * are kept in contract definitions and sent as a DSP filter. Errors: E_INVALID.
  */
 MUST_CHECK int criteria_write(const struct jval *nodes, struct arena *arena, struct buf *out,
                               struct err *err);

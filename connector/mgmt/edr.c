@@ -1,8 +1,8 @@
 /*
  * connector/mgmt/edr.c - /v3/edrs: endpoint data references that providers gave us
  *
- * A data address is given with a token that is good for a while: one about to expire is renewed first, unless
- * auto_refresh=false.
+ * A data address is given with a token that is good for a while: one about to expire is renewed
+ * first, unless auto_refresh=false.
  */
 #include "connector/dataplane/dataplane.h"
 #include "connector/mgmt/mgmt_private.h"
@@ -118,7 +118,7 @@ static int show_address(struct rq *rq, struct err *err)
     return 0;
 }
 
-/* -- renewing -------------------------------------------------------------------------------------------- */
+/* -- renewing ---------------------------------------------------------------------------------- */
 
 struct renewal {
     struct rq *rq;

@@ -2,8 +2,8 @@
  * connector/mgmt/form.h - expanded JSON-LD to structs, by tables
  *
  * A form is a row per property: IRI, kind, whether it must be there. Texts are copied to the arena,
- * nodes and lists are borrowed from the document. Errors: E_INVALID, at = "/" and the property's IRI,
- * in EDC's words.
+ * nodes and lists are borrowed from the document. Errors: E_INVALID, at = "/" and the property's
+ * IRI, in EDC's words.
  */
 #pragma once
 
@@ -46,7 +46,9 @@ struct form {
 
 MUST_CHECK int form_decode(const struct form *form, const struct jval *node, struct arena *arena,
                            void *out, struct err *err);
-/* Text of a value of the expanded form: string, number, boolean, or reference; STR_NONE otherwise. */
+/*
+ * Text of a value of the expanded form: string, number, boolean, or reference; STR_NONE otherwise.
+ */
 struct str form_scalar(const struct jval *value, struct arena *arena);
 /* Sets E_INVALID for the property `iri` with EDC's text "mandatory value '…' is missing". */
 int form_missing(struct err *err, const char *what, const char *iri);

@@ -1,7 +1,9 @@
 /*
- * connector/mgmt/health.c - is the process alive (/healthz), is it ready, and if not: why (/readyz; /check in EDC's form)
+ * connector/mgmt/health.c - is the process alive (/healthz), is it ready, and if not: why (/readyz;
+ * /check in EDC's form)
  *
- * Ready means: the database answers, and what the writer is asked to do is done within WRITER_LAG_MAX_US.
+ * Ready means: the database answers, and what the writer is asked to do is done within
+ * WRITER_LAG_MAX_US.
  */
 #include "connector/mgmt/mgmt_private.h"
 #include "lib/base/timefmt.h"

@@ -1,7 +1,8 @@
 /*
  * connector/mgmt/mgmt.c - the unit's state, its routes, who may call, how errors look
  *
- * Every path is served as it is and below /management, since EDC's clients are given such a base path.
+ * Every path is served as it is and below /management, since EDC's clients are given such a base
+ * path.
  */
 #include "connector/dsp/dsp.h"
 #include "connector/mgmt/mgmt_private.h"

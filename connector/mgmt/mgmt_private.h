@@ -1,9 +1,9 @@
 /*
  * connector/mgmt/mgmt_private.h - what the endpoints of the management API share
  *
- * Every request: expand the body (mgmt__expand), decode it by a form, change the database in one operation
- * of the writer (mgmt__change) or read it, answer in the compact form that EDC gives: terms of EDC without
- * prefix, single-element arrays as their element.
+ * Every request: expand the body (mgmt__expand), decode it by a form, change the database in one
+ * operation of the writer (mgmt__change) or read it, answer in the compact form that EDC gives:
+ * terms of EDC without prefix, single-element arrays as their element.
  */
 #pragma once
 
@@ -31,18 +31,21 @@ struct mgmt {
 
 #define ANSWER_MAX MIB(64)
 
-/* -- requests ------------------------------------------------------------------------------------ */
+/* -- requests ---------------------------------------------------------------------------------- */
 
 /*
- * Expands the request's body; *ret_node is its only node, NULL if nothing is left of it. An empty body is
- * an error unless `optional`. Errors: E_INVALID, E_SYNTAX with a public detail.
+ * Expands the request's body; *ret_node is its only node, NULL if nothing is left of it. An empty
+ * body is an error unless `optional`. Errors: E_INVALID, E_SYNTAX with a public detail.
  */
 MUST_CHECK int mgmt__expand(struct rq *rq, bool optional, struct jdoc **ret_doc,
                             const struct jval **ret_node, struct err *err);
 /* `id` of the request, or a new one. */
 struct str mgmt__id_or_new(struct rq *rq, struct str id);
 
-/* The members of a node but "@id", "@type" as JSON text, for columns of properties; NULL gives "{}". */
+/*
+ * The members of a node but "@id", "@type" as JSON text, for columns of properties; NULL gives
+ * "{}".
+ */
 MUST_CHECK int mgmt__properties(const struct jval *node, struct arena *arena, struct str *ret_text,
                                 struct err *err);
 /* An expanded DataAddress as JSON object of strings without EDC's namespace; "{}" if NULL. */
@@ -56,11 +59,11 @@ struct policy;
 /* Compiles a policy of the request; errors carry the expanded path and are public. */
 MUST_CHECK int mgmt__compile(const struct jval *node, struct policy **ret_policy, struct err *err);
 
-/* -- changes --------------------------------------------------------------------------------------- */
+/* -- changes ----------------------------------------------------------------------------------- */
 
 /*
- * First member of what a change needs; in arena memory. Answered by an IdResponse if `id` is set, else by
- * 204. `catalogue`: the offers may have changed.
+ * First member of what a change needs; in arena memory. Answered by an IdResponse if `id` is set,
+ * else by 204. `catalogue`: the offers may have changed.
  */
 struct change {
     struct writer_op op;
@@ -87,13 +90,15 @@ struct command_wait {
     struct err err;
     char id[128]; /* of the new process */
 };
-/* Suspends; the result and mgmt__done go to the command. Answers by an IdResponse or by 204. NULL: no
- * memory, not suspended. */
+/*
+ * Suspends; the result and mgmt__done go to the command. Answers by an IdResponse or by 204. NULL:
+ * no memory, not suspended.
+ */
 struct command_wait *mgmt__wait(struct rq *rq, bool answer_id, struct err *err);
 void mgmt__wait_in(struct rq *rq, struct command_wait *wait, bool answer_id);
 void mgmt__done(void *cls, struct str id, const struct err *err);
 
-/* -- answers --------------------------------------------------------------------------------------- */
+/* -- answers ----------------------------------------------------------------------------------- */
 
 /* Ends the object that is open with "@context", answers. */
 void mgmt__context(struct jw *w);
@@ -126,7 +131,9 @@ struct dsp_negotiate;
 /* A ContractRequest; texts in the request's arena. */
 MUST_CHECK int mgmt__read_contract_request(struct rq *rq, struct dsp_negotiate *ret_request,
                                            struct err *err);
-/* A contract was made: starts the transfers that were wished; the writer's thread. cls is the mgmt. */
+/*
+ * A contract was made: starts the transfers that were wished; the writer's thread. cls is the mgmt.
+ */
 void mgmt__agreed(void *cls);
 mgmt__write_fn mgmt__write_negotiation, mgmt__write_agreement;
 /* "reason" of a termination or suspension; the body may be empty. */

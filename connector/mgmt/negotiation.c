@@ -95,7 +95,7 @@ int mgmt_negotiation_create(struct rq *rq, struct err *err)
     return dsp_negotiate(rq->app, &request, mgmt__done, wait, err);
 }
 
-/* -- reading --------------------------------------------------------------------------------------------- */
+/* -- reading ----------------------------------------------------------------------------------- */
 
 static enum db_result read_row(struct rq *rq, struct str id, struct arena *arena,
                                struct negotiation *ret, struct err *err)
@@ -184,7 +184,7 @@ int mgmt_negotiation_agreement(struct rq *rq, struct err *err)
     return mgmt__read(rq, ENTITY_AGREEMENT, n.agreement_id, mgmt__write_agreement, err);
 }
 
-/* -- ending ---------------------------------------------------------------------------------------------- */
+/* -- ending ------------------------------------------------------------------------------------ */
 
 int mgmt_negotiation_terminate(struct rq *rq, struct err *err)
 {

@@ -1,9 +1,11 @@
 /*
- * connector/mgmt/one_shot.c - POST /v3/edrs: negotiates, and starts a transfer when the contract is made
+ * connector/mgmt/one_shot.c - POST /v3/edrs: negotiates, and starts a transfer when the contract is
+ * made
  *
- * The wish is a row of one_shot, kept until its transfer has been asked for or the negotiation has failed. A sweep, after
- * every contract while there are wishes, and at start, takes what has been agreed: it marks the rows in the writer, asks for
- * the transfers, and deletes the rows. What a crash leaves marked is taken again at start, unless the transfer is there.
+ * The wish is a row of one_shot, kept until its transfer has been asked for or the negotiation has
+ * failed. A sweep, after every contract while there are wishes, and at start, takes what has been
+ * agreed: it marks the rows in the writer, asks for the transfers, and deletes the rows. What a
+ * crash leaves marked is taken again at start, unless the transfer is there.
  */
 #include <stdatomic.h>
 
@@ -37,7 +39,7 @@ static const struct field counted_fields[] = {FIELD(struct counted, n, "n", F_RE
 /* clang-format on */
 static OBJECT(counted_row, struct counted, counted_fields, OPEN);
 
-/* -- forgetting a wish ----------------------------------------------------------------------------- */
+/* -- forgetting a wish ------------------------------------------------------------------------- */
 
 struct ended {
     struct writer_op op;
@@ -101,7 +103,7 @@ static void ask(struct mgmt *mgmt, const struct wish *wish)
         asked(e, STR_NONE, &err);
 }
 
-/* -- the sweep --------------------------------------------------------------------------------------- */
+/* -- the sweep --------------------------------------------------------------------------------- */
 
 static void sweep(struct mgmt *mgmt, bool first);
 
@@ -225,7 +227,7 @@ void mgmt_finish(struct mgmt *mgmt)
         continue;
 }
 
-/* -- the request --------------------------------------------------------------------------------------- */
+/* -- the request ------------------------------------------------------------------------------- */
 
 struct asking {
     struct writer_op op;

@@ -1,8 +1,9 @@
 /*
- * connector/mgmt/policy_definition.c - /v3/policydefinitions: create, update, read, query, delete, validate
+ * connector/mgmt/policy_definition.c - /v3/policydefinitions: create, update, read, query, delete,
+ * validate
  *
- * A policy is compiled when it arrives; what the engine does not understand is refused with its place. It is
- * kept in its expanded form, which means the same whatever context stood around it.
+ * A policy is compiled when it arrives; what the engine does not understand is refused with its
+ * place. It is kept in its expanded form, which means the same whatever context stood around it.
  */
 #include "connector/mgmt/mgmt_private.h"
 #include "lib/crypto/hash.h"
@@ -129,7 +130,7 @@ int mgmt_policy_update_body(struct rq *rq, struct err *err)
     return mgmt__change(rq, &c->change, "policy update", update_policy, err);
 }
 
-/* -- reading --------------------------------------------------------------------------------------------- */
+/* -- reading ----------------------------------------------------------------------------------- */
 
 static int write_definition(struct rq *rq, struct str id, struct arena *arena, struct jw *w,
                             bool *ret_found, struct err *err)
@@ -168,7 +169,9 @@ int mgmt_policy_query(struct rq *rq, struct err *err)
     return mgmt__query(rq, ENTITY_POLICY, write_definition, err);
 }
 
-/* What is kept was understood when it came; validating again shows whether this version still does. */
+/*
+ * What is kept was understood when it came; validating again shows whether this version still does.
+ */
 int mgmt_policy_validate(struct rq *rq, struct err *err)
 {
     const struct worker *worker = rq->thread;
@@ -201,7 +204,7 @@ int mgmt_policy_validate(struct rq *rq, struct err *err)
     return 0;
 }
 
-/* -- deleting -------------------------------------------------------------------------------------------- */
+/* -- deleting ---------------------------------------------------------------------------------- */
 
 static int delete_policy(struct db *tx, void *arg, struct err *err)
 {

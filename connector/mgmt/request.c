@@ -74,7 +74,7 @@ int mgmt__properties(const struct jval *node, struct arena *arena, struct str *r
     return finish(&out, arena, ret_text, err);
 }
 
-/* -- data addresses ---------------------------------------------------------------------------------- */
+/* -- data addresses ---------------------------------------------------------------------------- */
 
 static struct str local_name(struct str iri)
 {
@@ -139,7 +139,7 @@ int mgmt__data_address(const struct jval *node, struct arena *arena, struct str 
     return finish(&out, arena, ret_text, err);
 }
 
-/* -- callback addresses ------------------------------------------------------------------------------- */
+/* -- callback addresses ------------------------------------------------------------------------ */
 
 struct callback {
     struct str uri, auth_key, auth_code_id;
@@ -197,7 +197,7 @@ int mgmt__callbacks(const struct jval *nodes, struct arena *arena, struct str *r
     return finish(&out, arena, ret_text, err);
 }
 
-/* -- policies ------------------------------------------------------------------------------------------ */
+/* -- policies ---------------------------------------------------------------------------------- */
 
 /* A JSON pointer into an expanded document as the path of its IRIs. */
 static void iri_path(const char *pointer, struct buf *out)

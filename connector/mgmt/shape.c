@@ -76,7 +76,7 @@ void shapes_free(struct shapes **shapes)
     free(s);
 }
 
-/* -- holes --------------------------------------------------------------------------------------- */
+/* -- holes ------------------------------------------------------------------------------------- */
 
 static enum mode mode_of(const struct shapes *s, struct str key)
 {
@@ -178,11 +178,13 @@ static bool dig(struct shapes *s, struct str document)
     return !buf_failed(&s->text);
 }
 
-/* -- the probe ------------------------------------------------------------------------------------- */
+/* -- the probe --------------------------------------------------------------------------------- */
 
 #define PLACE_LEN 16
 
-/* What stands in the i-th hole of a probe: relative, and free of JSON's and JSON-LD's characters. */
+/*
+ * What stands in the i-th hole of a probe: relative, and free of JSON's and JSON-LD's characters.
+ */
 static void place_name(char out[static PLACE_LEN + 1], size_t i)
 {
     (void)snprintf(out, PLACE_LEN + 1, "naru-%03u-hole-xq", (unsigned)(i % 1000));
@@ -216,7 +218,9 @@ static const char *find_place(struct str text, size_t i)
     return memmem(rest, (size_t)(text.p + text.n - rest), place, PLACE_LEN) == NULL ? found : NULL;
 }
 
-/* The hole and what stands before it in its string are a whole string; returns where that starts. */
+/*
+ * The hole and what stands before it in its string are a whole string; returns where that starts.
+ */
 static const char *whole_string(const struct shapes *s, struct str document, struct str text,
                                 size_t i)
 {
@@ -290,7 +294,7 @@ bool shapes_compact(const struct shapes *s, struct str document, struct buf *ret
     return str_present(found) && jspan_complete(&members);
 }
 
-/* -- shapes ------------------------------------------------------------------------------------------ */
+/* -- shapes ------------------------------------------------------------------------------------ */
 
 /* Cuts the compacted probe at its holes, in the order in which they stand there. */
 static bool cut(struct shapes *s, struct str document, struct str compacted, struct shape *shape)

@@ -9,7 +9,7 @@
 
 #include "lib/base/banned.h"
 
-/* -- status ---------------------------------------------------------------------------------------------- */
+/* -- status ------------------------------------------------------------------------------------ */
 
 struct counts {
     int64_t assets, policies, definitions, negotiations, agreements, transfers, outbox;
@@ -92,7 +92,7 @@ int mgmt_status(struct rq *rq, struct err *err)
     return 0;
 }
 
-/* -- policies in words ------------------------------------------------------------------------------------- */
+/* -- policies in words ------------------------------------------------------------------------- */
 
 struct explain {
     const struct jval *policy;

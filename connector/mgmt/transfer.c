@@ -1,5 +1,6 @@
 /*
- * connector/mgmt/transfer.c - /v3/transferprocesses: start, read, query; terminate, suspend, resume, complete
+ * connector/mgmt/transfer.c - /v3/transferprocesses: start, read, query; terminate, suspend,
+ * resume, complete
  */
 #include "connector/dsp/dsp.h"
 #include "connector/mgmt/mgmt_private.h"
@@ -87,7 +88,7 @@ int mgmt_transfer_create(struct rq *rq, struct err *err)
     return dsp_transfer_request(rq->app, &request, mgmt__done, wait, err);
 }
 
-/* -- reading --------------------------------------------------------------------------------------------- */
+/* -- reading ----------------------------------------------------------------------------------- */
 
 static enum db_result read_row(struct rq *rq, struct str id, struct arena *arena,
                                struct transfer *ret, struct err *err)
@@ -162,7 +163,7 @@ int mgmt_transfer_state(struct rq *rq, struct err *err)
     return 0;
 }
 
-/* -- acting ---------------------------------------------------------------------------------------------- */
+/* -- acting ------------------------------------------------------------------------------------ */
 
 int mgmt__reason(struct rq *rq, struct str *ret_reason, struct err *err)
 {

@@ -2,9 +2,9 @@
  * connector/store/condition.c - which entities satisfy given conditions
  *
  * Fields are rows of a table per entity: the name that EDC uses, the name in mgmt_field, what its
- * values are. A left operand is a list of segments separated by dots, where quoted ones may hold dots;
- * an unquoted one that begins like an IRI is one segment. A search starts from an equality, if there is
- * one, through the index of its column.
+ * values are. A left operand is a list of segments separated by dots, where quoted ones may hold
+ * dots; an unquoted one that begins like an IRI is one segment. A search starts from an equality,
+ * if there is one, through the index of its column.
  */
 #include "connector/store/condition.h"
 
@@ -83,7 +83,7 @@ const char *entity_type(enum entity_kind kind)
     return entities[kind].type;
 }
 
-/* -- left operands --------------------------------------------------------------------------------- */
+/* -- left operands ----------------------------------------------------------------------------- */
 
 /* Cuts one segment off *rest; quotes are taken away. False if a quote is not closed. */
 static bool cut_segment(struct str *rest, struct str *ret)
@@ -205,7 +205,7 @@ int condition_field(enum entity_kind kind, struct str left, struct arena *arena,
     return find_field(kind, left, arena, ret_field, &values, err);
 }
 
-/* -- right operands -------------------------------------------------------------------------------- */
+/* -- right operands ---------------------------------------------------------------------------- */
 
 void condition_glob(struct buf *out, struct str like)
 {
@@ -302,7 +302,7 @@ int condition_make(enum entity_kind kind, struct str left, struct str op,
     return 0;
 }
 
-/* -- the search ------------------------------------------------------------------------------------ */
+/* -- the search -------------------------------------------------------------------------------- */
 
 struct found {
     struct str id;

@@ -1,9 +1,11 @@
 /*
- * connector/store/condition.h - which entities satisfy given conditions: fields, operators, values, and the search
+ * connector/store/condition.h - which entities satisfy given conditions: fields, operators, values,
+ * and the search
  *
- * What the management API filters by, contract definitions select assets by, and peers filter catalogues by. A condition
- * names a field of mgmt_field (sql/schema/connector/0003-fields.sql), whose whole numbers are kept with 10^18 added; states
- * may be given by name or code. Unknown fields and operators are refused, as EDC does, since clients probe with them.
+ * What the management API filters by, contract definitions select assets by, and peers filter
+ * catalogues by. A condition names a field of mgmt_field (sql/schema/connector/0003-fields.sql),
+ * whose whole numbers are kept with 10^18 added; states may be given by name or code. Unknown
+ * fields and operators are refused, as EDC does, since clients probe with them.
  */
 #pragma once
 

@@ -1,7 +1,8 @@
 /*
  * lib/base/strmap.h - hash table from text to pointers
  *
- * Zeroed, it is an empty map. Keys are borrowed from the values, which must outlive their entry. One owner at a time.
+ * Zeroed, it is an empty map. Keys are borrowed from the values, which must outlive their entry.
+ * One owner at a time.
  */
 #pragma once
 

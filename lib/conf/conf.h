@@ -82,8 +82,8 @@ MUST_CHECK int conf_load(const struct conf_table *table, int argc, char *const *
                          enum conf_action *ret_action, struct err *err);
 
 /*
- * Where settings come from, for loading them again while other threads read. Whatever was loaded stays
- * until conf_sources_done(): a thread may still look at older settings.
+ * Where settings come from, for loading them again while other threads read. Whatever was loaded
+ * stays until conf_sources_done(): a thread may still look at older settings.
  */
 struct conf_sources {
     const struct conf_table *table;
@@ -95,9 +95,10 @@ struct conf_sources {
 };
 
 /*
- * Loads again. Keys that may not change while the program runs keep their value of *now; the names of
- * those that would differ are added to `restart`, separated by ", ". *ret_fresh may be published to all
- * threads; what it does not own is borrowed from *now. Errors as conf_load, and nothing has changed.
+ * Loads again. Keys that may not change while the program runs keep their value of *now; the names
+ * of those that would differ are added to `restart`, separated by ", ". *ret_fresh may be published
+ * to all threads; what it does not own is borrowed from *now. Errors as conf_load, and nothing has
+ * changed.
  */
 MUST_CHECK int conf_reload(struct conf_sources *sources, const void *now, const void **ret_fresh,
                            struct buf *restart, struct err *err);

@@ -1,5 +1,6 @@
 /*
- * lib/conf/conf_private.h - texts of settings and their stored values, both directions; for lib/conf only
+ * lib/conf/conf_private.h - texts of settings and their stored values, both directions; for
+ * lib/conf only
  */
 #pragma once
 
@@ -7,8 +8,9 @@
 #include "lib/conf/conf.h"
 
 /*
- * Stores the value of `text` in its member of *settings. `folder` is what a relative path is relative to. Texts are copied
- * to `arena`. Errors: E_CONFIG (the text says what was expected), E_NO_MEMORY.
+ * Stores the value of `text` in its member of *settings. `folder` is what a relative path is
+ * relative to. Texts are copied to `arena`. Errors: E_CONFIG (the text says what was expected),
+ * E_NO_MEMORY.
  */
 MUST_CHECK int conf__value_parse(const struct conf_key *key, struct str text, struct str folder,
                                  struct arena *arena, void *settings, struct err *err);

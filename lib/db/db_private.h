@@ -1,8 +1,10 @@
 /*
- * lib/db/db_private.h - what the front (db.c, row.c, tx.c, cursor.c) and the engines (sqlite*.c, pg*.c) share
+ * lib/db/db_private.h - what the front (db.c, row.c, tx.c, cursor.c) and the engines (sqlite*.c,
+ * pg*.c) share
  *
- * The front checks arguments, keeps the statements of a connection, decodes rows and counts nesting; an engine runs
- * one statement at a time: prepare, start, next…, finish. Values cross as struct db_arg with the declared type.
+ * The front checks arguments, keeps the statements of a connection, decodes rows and counts
+ * nesting; an engine runs one statement at a time: prepare, start, next…, finish. Values cross as
+ * struct db_arg with the declared type.
  */
 #pragma once
 

@@ -1,8 +1,9 @@
 /*
  * lib/db/pg_private.h - shared by the files of the PostgreSQL engine
  *
- * The connection stays in pipeline mode. BEGIN, SAVEPOINT, RELEASE and ROLLBACK TO are only noted and travel in front of the next
- * statement, as does the preparation of a statement: a transaction costs one round trip per statement and one for COMMIT.
+ * The connection stays in pipeline mode. BEGIN, SAVEPOINT, RELEASE and ROLLBACK TO are only noted
+ * and travel in front of the next statement, as does the preparation of a statement: a transaction
+ * costs one round trip per statement and one for COMMIT.
  */
 #pragma once
 
@@ -36,7 +37,9 @@ struct db_pg {
     bool woken;
 };
 
-/* Parameters in the form that libpq wants; values point into the arguments, `fixed` or `scratch`. */
+/*
+ * Parameters in the form that libpq wants; values point into the arguments, `fixed` or `scratch`.
+ */
 struct pg_params {
     const char *values[DB_MAX_PARAMS];
     int lengths[DB_MAX_PARAMS];

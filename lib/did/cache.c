@@ -1,8 +1,8 @@
 /*
  * lib/did/cache.c - bounded cache of DID documents, one fetch at a time per DID
  *
- * Slots are direct-mapped by the DID's hash: a collision evicts, which costs a fetch and nothing else. A slot that is being fetched is never
- * evicted: it holds the waiters.
+ * Slots are direct-mapped by the DID's hash: a collision evicts, which costs a fetch and nothing
+ * else. A slot that is being fetched is never evicted: it holds the waiters.
  */
 #include <pthread.h>
 

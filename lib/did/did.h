@@ -1,8 +1,10 @@
 /*
  * lib/did/did.h - did:web: documents of others, fetched through lib/net, cached
  *
- * A document is at most 64 KiB, comes within 3 s without redirects, and its `id` must equal the DID that was asked for, byte for byte. Documents
- * are kept for 10 minutes, failures for 10 seconds (a host that is away: E_PEER_DOWN, one second); the cache is bounded. A document in use is reference counted. Thread-safe.
+ * A document is at most 64 KiB, comes within 3 s without redirects, and its `id` must equal the DID
+ * that was asked for, byte for byte. Documents are kept for 10 minutes, failures for 10 seconds (a
+ * host that is away: E_PEER_DOWN, one second); the cache is bounded. A document in use is reference
+ * counted. Thread-safe.
  */
 #pragma once
 
@@ -27,8 +29,8 @@ MUST_CHECK int did_cache_open(const struct env *env, struct fetcher *fetcher, bo
 void did_cache_close(struct did_cache **cache);
 
 /*
- * did:web:host%3Aport:a:b -> https://host:port/a/b/did.json; without path /.well-known/did.json. Only the first segment may hold an escape
- * (%3A and a port). Errors: E_TOKEN for anything else.
+ * did:web:host%3Aport:a:b -> https://host:port/a/b/did.json; without path /.well-known/did.json.
+ * Only the first segment may hold an escape (%3A and a port). Errors: E_TOKEN for anything else.
  */
 MUST_CHECK int did_web_url(struct str did, bool http, struct buf *out, struct err *err);
 
@@ -42,20 +44,23 @@ enum did_result did_get(struct did_cache *cache, struct str did, struct did_docu
                         struct err *err);
 void did_document_unref(struct did_document **document);
 
-/* Fetches (once, however many ask); `wake` runs when the answer is in the cache, perhaps before this returns. */
+/*
+ * Fetches (once, however many ask); `wake` runs when the answer is in the cache, perhaps before
+ * this returns.
+ */
 MUST_CHECK int did_fetch(struct did_cache *cache, struct str did, void (*wake)(void *cls),
                          void *cls, struct err *err);
 
 /*
- * Looks in the cache, else fetches and waits until the answer is there or the wall-clock time is over. For rare calls. Errors: E_TOKEN,
- * E_PEER_TIMEOUT, E_BUSY.
+ * Looks in the cache, else fetches and waits until the answer is there or the wall-clock time is
+ * over. For rare calls. Errors: E_TOKEN, E_PEER_TIMEOUT, E_BUSY.
  */
 MUST_CHECK int did_resolve(struct did_cache *cache, struct str did, int64_t wait_us,
                            struct did_document **ret_document, struct err *err);
 
 /*
- * The key that `kid` (a DID URL of this document, or STR_NONE if there is exactly one method) names, listed under one of `relationships`. Borrowed from the document; NULL if
- * there is none.
+ * The key that `kid` (a DID URL of this document, or STR_NONE if there is exactly one method)
+ * names, listed under one of `relationships`. Borrowed from the document; NULL if there is none.
  */
 const struct key *did_document_key(const struct did_document *document, struct str kid,
                                    unsigned relationships);
@@ -63,6 +68,8 @@ const struct key *did_document_key(const struct did_document *document, struct s
 /* True if the document holds this key (by thumbprint) for signing or authentication. */
 bool did_document_has_key(const struct did_document *document, const struct key *key);
 
-/* Reads a document from JSON text (tests, cache). *ret_document has one reference. Errors: E_TOKEN. */
+/*
+ * Reads a document from JSON text (tests, cache). *ret_document has one reference. Errors: E_TOKEN.
+ */
 MUST_CHECK int did_document_parse(struct str did, struct str json,
                                   struct did_document **ret_document, struct err *err);

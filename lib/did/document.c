@@ -53,7 +53,10 @@ int did_web_url(struct str did, bool http, struct buf *out, struct err *err)
     return buf_failed(out) ? err_set(err, E_TOKEN, "/iss", "DID is too long") : 0;
 }
 
-/* `id` of a method is a DID URL: "<did>#fragment", or relative "#fragment". Its fragment, or STR_NONE. */
+/*
+ * `id` of a method is a DID URL: "<did>#fragment", or relative "#fragment". Its fragment, or
+ * STR_NONE.
+ */
 static struct str fragment_of(struct str did, struct str id)
 {
     if (id.n > 1 && id.p[0] == '#')

@@ -106,8 +106,10 @@ MUST_CHECK int http_open(const struct http_cfg *cfg, struct http **ret_http, str
 bool http_is_loopback(struct str address);
 /* The port in use (for port 0). */
 uint16_t http_port(const struct http *http);
-/* Reads certificate, key and client CA again, the first two from these files (NULL: those of http_open); keeps the
- * old ones on error. TLS is not switched on or off. One thread at a time. */
+/*
+ * Reads certificate, key and client CA again, the first two from these files (NULL: those of
+ * http_open); keeps the old ones on error. TLS is not switched on or off. One thread at a time.
+ */
 MUST_CHECK int http_reload(struct http *http, const char *cert_file, const char *key_file,
                            struct err *err);
 /* Stops accepting, waits for requests in flight until the deadline, resumes what is suspended with
@@ -195,8 +197,10 @@ void rq_on_sent(struct rq *rq, void (*end)(void *cls, uint64_t sent, bool comple
 
 /* Body bytes of rq_reply_fd that have left so far; 0 for other answers. Any thread, as rq_cut. */
 uint64_t rq_sent(struct rq *rq);
-/* Breaks an answer under way, so that the receiver cannot take it for complete. Any thread, from the
- * reply until `end` (of rq_reply_stream or rq_on_sent) has returned. */
+/*
+ * Breaks an answer under way, so that the receiver cannot take it for complete. Any thread, from
+ * the reply until `end` (of rq_reply_stream or rq_on_sent) has returned.
+ */
 void rq_cut(struct rq *rq);
 
 /* HTTP_STREAM_BODY: pieces go to `sink` (return 0, or an error that ends the request); `done` then
@@ -208,9 +212,10 @@ void rq_body_sink(struct rq *rq,
 /*
  * Suspends; `resumed` runs later in a listener thread and answers or returns an error. Call before
  * handing over. If the hand-over fails, just return the error. If nobody resumes in time (counted
- * from the request's first suspension) or the listener closes, the client is answered without the owner: then `resumed` does not run, and the
- * request's memory stays until rq_resume() is called. What must be freed in every case goes to
- * rq_on_sent(). cfg.authorise may suspend too: `resumed` then returns 0 to let the request pass.
+ * from the request's first suspension) or the listener closes, the client is answered without the
+ * owner: then `resumed` does not run, and the request's memory stays until rq_resume() is called.
+ * What must be freed in every case goes to rq_on_sent(). cfg.authorise may suspend too: `resumed`
+ * then returns 0 to let the request pass.
  */
 void rq_suspend(struct rq *rq, http_handler *resumed);
 /* Ends the suspension; any thread; do not touch rq afterwards. */

@@ -10,7 +10,8 @@
  *   RUNNING --rq_suspend--> SUSPENDED --rq_resume--> RESUMED --listener thread--> RUNNING
  *                              | watchdog or shutdown
  *                              v
- *                           OVERDUE --answered by a request of its own--> ORPHAN --rq_resume--> pool
+ *                           OVERDUE --answered by a request of its own--> ORPHAN --rq_resume-->
+ *                           pool
  *
  * An orphan is a request whose connection was answered without waiting for it; its memory belongs
  * to whoever was handed it until that one calls rq_resume(). Order of locks: MHD's response mutex,

@@ -1,9 +1,10 @@
 /*
  * lib/jdoc/jbuild.h - builds a document value by value, for code that transforms documents
  *
- * The calls follow the nesting, as those of struct jw do, but make a struct jdoc without any text between. Misuse is a
- * CHECK. Without memory, or deeper than JBUILD_DEPTH, the rest is ignored and jbuild_take() fails. A key that comes twice
- * replaces the earlier value. Text must be valid UTF-8; it is copied.
+ * The calls follow the nesting, as those of struct jw do, but make a struct jdoc without any text
+ * between. Misuse is a CHECK. Without memory, or deeper than JBUILD_DEPTH, the rest is ignored and
+ * jbuild_take() fails. A key that comes twice replaces the earlier value. Text must be valid UTF-8;
+ * it is copied.
  */
 #pragma once
 

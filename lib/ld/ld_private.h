@@ -1,9 +1,10 @@
 /*
  * lib/ld/ld_private.h - what the files of this folder share
  *
- * Section numbers in comments of this folder mean the W3C recommendation "JSON-LD 1.1 Processing Algorithms and API".
- * One call of the library is one `struct run`: everything it makes lives in the run's arena. Contexts that depend on
- * nothing but built-in tables are kept in a `struct home` instead, so that a message pays for none of them.
+ * Section numbers in comments of this folder mean the W3C recommendation "JSON-LD 1.1 Processing
+ * Algorithms and API". One call of the library is one `struct run`: everything it makes lives in
+ * the run's arena. Contexts that depend on nothing but built-in tables are kept in a `struct home`
+ * instead, so that a message pays for none of them.
  */
 #pragma once
 
@@ -16,7 +17,7 @@
 #include "lib/base/limits.h"
 #include "lib/ld/ld.h"
 
-/* -- keywords ------------------------------------------------------------------------------------------------------- */
+/* -- keywords ---------------------------------------------------------------------------------- */
 
 enum kw {
     KW_NO, /* not a keyword */
@@ -51,7 +52,10 @@ struct str kw_str(enum kw kw);
 /* "@" and letters only: reserved for later versions. */
 bool kw_like(struct str s);
 
-/* For tables in memory; eight bytes at a time, because keys are hashed more often than anything else is done. */
+/*
+ * For tables in memory; eight bytes at a time, because keys are hashed more often than anything
+ * else is done.
+ */
 static inline uint32_t key_hash(struct str s)
 {
     const uint64_t odd = UINT64_C(0x9E3779B97F4A7C15);
@@ -70,19 +74,22 @@ static inline uint32_t key_hash(struct str s)
     return (uint32_t)(hash ^ hash >> 32);
 }
 
-/* -- IRIs (iri.c) --------------------------------------------------------------------------------------------------- */
+/* -- IRIs (iri.c) ------------------------------------------------------------------------------ */
 
 /* Has a scheme: letters, digits, "+-." before the first colon. */
 bool iri_absolute(struct str s);
 /* Absolute, and without characters that RFC 3987 excludes. */
 bool iri_valid(struct str s);
 bool iri_blank(struct str s);
-/* RFC 3986 §5.2; a base that is absent or has no scheme leaves the reference as it is. STR_NONE without memory. */
+/*
+ * RFC 3986 §5.2; a base that is absent or has no scheme leaves the reference as it is. STR_NONE
+ * without memory.
+ */
 struct str iri_resolve(struct arena *arena, struct str base, struct str reference);
 /* The shortest reference that resolves to `iri`, or `iri` itself. */
 struct str iri_relative(struct arena *arena, struct str base, struct str iri);
 
-/* -- trees (val.c): what the algorithms build ----------------------------------------------------------------------- */
+/* -- trees (val.c): what the algorithms build -------------------------------------------------- */
 
 struct val;
 
@@ -112,7 +119,10 @@ struct val {
 
 struct run;
 
-/* All give NULL when the run's memory is used up; adding to, or of, NULL is allowed and gives NULL or does nothing. */
+/*
+ * All give NULL when the run's memory is used up; adding to, or of, NULL is allowed and gives NULL
+ * or does nothing.
+ */
 struct val *val_new(struct run *run, enum jtype type);
 struct val *val_object(struct run *run, size_t members); /* with room for so many */
 struct val *val_string(struct run *run, struct str s);
@@ -155,7 +165,7 @@ bool val_is_simple_graph(const struct val *v); /* one without "@id" */
 void val_write(struct buf *out, const struct val *v);
 MUST_CHECK int val_document(struct run *run, const struct val *v, struct jdoc **ret_doc);
 
-/* -- contexts ------------------------------------------------------------------------------------------------------- */
+/* -- contexts ---------------------------------------------------------------------------------- */
 
 enum container {
     C_LIST = 1,
@@ -218,9 +228,10 @@ struct ctx {
 };
 
 /*
- * Contexts that outlive a run. Readers look without a lock: an entry is complete before its pointer is published, and is
- * never changed or removed. `lock` (recursive: building one context may need another) guards arena and insertion; the
- * home of a prepared context is locked before that of the built-in ones, never the other way round.
+ * Contexts that outlive a run. Readers look without a lock: an entry is complete before its pointer
+ * is published, and is never changed or removed. `lock` (recursive: building one context may need
+ * another) guards arena and insertion; the home of a prepared context is locked before that of the
+ * built-in ones, never the other way round.
  */
 struct home {
     struct arena *arena;
@@ -372,7 +383,7 @@ struct iri iri_expand_key(struct run *run, const struct ctx *ctx, struct str key
 MUST_CHECK int iri_expand_local(struct run *run, struct ctx *ctx, struct str value, unsigned how,
                                 struct local *local, struct iri *ret_iri);
 
-/* -- algorithms ----------------------------------------------------------------------------------------------------- */
+/* -- algorithms -------------------------------------------------------------------------------- */
 
 /* §5.1, top: an array of node objects. */
 MUST_CHECK int expand_document(struct run *run, const struct ctx *ctx, const struct jval *doc,

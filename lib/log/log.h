@@ -77,6 +77,9 @@ void log_write(enum log_level level, const struct log_ctx *lc, const char *messa
 
 /* Logs an error once, at the level of its code, with code, at, private text and place as fields. */
 void log_err(const struct log_ctx *lc, const char *message, const struct err *err);
-/* The same at a level of the caller's choice: for what matters more here than its code does elsewhere. */
+/*
+ * The same at a level of the caller's choice: for what matters more here than its code does
+ * elsewhere.
+ */
 void log_err_at(enum log_level level, const struct log_ctx *lc, const char *message,
                 const struct err *err);

@@ -61,10 +61,11 @@ struct outbox_cfg {
      * synchronously. msg is borrowed until then. */
     void (*send)(void *app, const struct outbox_msg *msg);
     /*
-     * Runs in the writer's transaction that records the end of a message: SENT and REFUSED. `answer` is
-     * what the program gave to outbox_result (copied). After the deadline: REFUSED without an answer
-     * (STR_NONE), and *err holds E_PEER_TIMEOUT on entry. A failure is tried again with back-off, without
-     * sending again. May put further messages, which `after` gives to outbox_wake.
+     * Runs in the writer's transaction that records the end of a message: SENT and REFUSED.
+     * `answer` is what the program gave to outbox_result (copied). After the deadline: REFUSED
+     * without an answer (STR_NONE), and *err holds E_PEER_TIMEOUT on entry. A failure is tried
+     * again with back-off, without sending again. May put further messages, which `after` gives to
+     * outbox_wake.
      */
     int (*ended)(struct db *tx, void *app, const struct outbox_msg *msg, enum outbox_result result,
                  struct str answer, struct err *err);
@@ -76,9 +77,11 @@ MUST_CHECK int outbox_open(const struct outbox_cfg *cfg, struct outbox **ret_out
                            struct err *err);
 /* Starts sending what is left over; before it nothing leaves. */
 MUST_CHECK int outbox_start(struct outbox *outbox, struct err *err);
-/* Stops starting new sends, waits for those in flight until the grace has passed, and for what the writer
- * records of them (close the writer afterwards). A result that comes later is taken and forgotten: the
- * message goes out again after the next start. */
+/*
+ * Stops starting new sends, waits for those in flight until the grace has passed, and for what the
+ * writer records of them (close the writer afterwards). A result that comes later is taken and
+ * forgotten: the message goes out again after the next start.
+ */
 void outbox_close(struct outbox **outbox, int64_t grace_us);
 
 int64_t outbox_next_id(struct outbox *outbox);

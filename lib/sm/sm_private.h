@@ -1,5 +1,6 @@
 /*
- * lib/sm/sm_private.h - what timers and outbox share: a heap of due instants, a map by text, a bounded wait
+ * lib/sm/sm_private.h - what timers and outbox share: a heap of due instants, a map by text, a
+ * bounded wait
  *
  * Neither locks; the owner does. Memory: a function that returns false has changed nothing.
  */
@@ -31,7 +32,9 @@ void sm__heap_remove(struct heap *heap, struct due *due);
 struct due *sm__heap_first(const struct heap *heap); /* NULL if empty */
 void sm__heap_done(struct heap *heap);
 
-/* A condition variable on the monotonic clock, and a wait of at most `us` (never longer than a minute, so that a step of
- * the wall clock is noticed). */
+/*
+ * A condition variable on the monotonic clock, and a wait of at most `us` (never longer than a
+ * minute, so that a step of the wall clock is noticed).
+ */
 void sm__cond_init(pthread_cond_t *cond);
 void sm__cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t us);

@@ -19,8 +19,10 @@ MUST_CHECK int audit_append(struct db *tx, enum entry_kind kind, int64_t at_us, 
 MUST_CHECK int audit_append_many(struct db *tx, enum entry_kind kind, int64_t at_us,
                                  const struct str *bodies, size_t n, struct err *err);
 
-/* Whole entries that the caller has put together in canonical form (receipts: too many to parse each
- * again). */
+/*
+ * Whole entries that the caller has put together in canonical form (receipts: too many to parse
+ * each again).
+ */
 MUST_CHECK int audit_append_canonical(struct db *tx, const struct str *entries, size_t n,
                                       struct err *err);
 

@@ -1,13 +1,13 @@
 /*
  * server/audit/sealer.c - one thread that turns pending entries into log, tiles and checkpoints
  *
- * Rows of aud.pending are visible only when their fact has committed. One sealer (advisory lock) takes
- * those of one snapshot, BATCH by BATCH, in the order in which they were appended, and gives them their
- * index; all of that, tiles and checkpoint are one transaction. So
+ * Rows of aud.pending are visible only when their fact has committed. One sealer (advisory lock)
+ * takes those of one snapshot, BATCH by BATCH, in the order in which they were appended, and gives
+ * them their index; all of that, tiles and checkpoint are one transaction. So
  *   - a checkpoint covers whole transactions: nothing is half done in the log at its end;
  *   - what depends on another fact stands after it, because that was committed and appended before;
- *   - a kill at any point leaves either everything of a snapshot or nothing.
- * Before it seals anything it checks that the tiles give the root of the last checkpoint.
+ *   - a kill at any point leaves either everything of a snapshot or nothing. Before it seals
+ *     anything it checks that the tiles give the root of the last checkpoint.
  */
 #include <poll.h>
 #include <pthread.h>
@@ -303,9 +303,12 @@ static int seal_all(struct sealer *sealer, struct err *err)
     return err_ret(err);
 }
 
-/* -- the thread ---------------------------------------------------------------------------------- */
+/* -- the thread -------------------------------------------------------------------------------- */
 
-/* Connects, becomes the one sealer, and loads the edge. *ret_ready is false while another process is the sealer. */
+/*
+ * Connects, becomes the one sealer, and loads the edge. *ret_ready is false while another process
+ * is the sealer.
+ */
 static int become_sealer(struct sealer *sealer, bool *ret_ready, struct err *err)
 {
     struct db_cfg cfg = sealer->app->db;

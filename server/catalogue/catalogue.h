@@ -31,8 +31,9 @@ MUST_CHECK int catalogue_plan(struct db *db, struct str hash, struct arena *aren
                               const struct plan **ret_plan, struct err *err);
 
 /*
- * Distinct search tokens of a text, at most 512: words for Latin and digits, character bigrams for Hangul and CJK, for the index single
- * characters too (rules at the head of tokens.c). Errors: E_INVALID (not UTF-8), E_NO_MEMORY.
+ * Distinct search tokens of a text, at most 512: words for Latin and digits, character bigrams for
+ * Hangul and CJK, for the index single characters too (rules at the head of tokens.c). Errors:
+ * E_INVALID (not UTF-8), E_NO_MEMORY.
  */
 enum search_use { SEARCH_INDEX, SEARCH_QUERY };
 

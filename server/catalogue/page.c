@@ -1,5 +1,6 @@
 /*
- * server/catalogue/page.c - GET /v1/datasets/{dataset}: product page: entry, plans with hashes, provider, policy in words
+ * server/catalogue/page.c - GET /v1/datasets/{dataset}: product page: entry, plans with hashes,
+ * provider, policy in words
  */
 #include "lib/base/limits.h"
 #include "policy/policy.h"

@@ -1,8 +1,9 @@
 /*
  * server/catalogue/put.c - PUT and DELETE /v1/datasets/{asset} (docs/exchange.md §2, §3)
  *
- * An entry is taken only if its provider signed it, it is in canonical form, and everything in it is understood: plans by lib/rating, the policy by the engine. A version replaces an
- * older one; the same version with the same bytes is acknowledged again; anything else is a conflict.
+ * An entry is taken only if its provider signed it, it is in canonical form, and everything in it
+ * is understood: plans by lib/rating, the policy by the engine. A version replaces an older one;
+ * the same version with the same bytes is acknowledged again; anything else is a conflict.
  */
 #include "lib/base/limits.h"
 #include "lib/crypto/hash.h"
@@ -291,7 +292,7 @@ int catalogue_put(struct rq *rq, struct err *err)
     return reply(rq, put);
 }
 
-/* -- DELETE -------------------------------------------------------------------------------------- */
+/* -- DELETE ------------------------------------------------------------------------------------ */
 
 static int withdraw(struct db *tx, void *arg, struct err *err)
 {

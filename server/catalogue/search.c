@@ -1,8 +1,9 @@
 /*
  * server/catalogue/search.c - GET /v1/datasets: search in Korean and English with facets
  *
- * Every token of the query must occur in a dataset; ranked by tokens in the title, then by freshness. Visibility stands in the query itself. Pages follow a keyset token
- * (rank, time, id). Facets and total are exact up to COUNT_MAX results; beyond, the answer says so.
+ * Every token of the query must occur in a dataset; ranked by tokens in the title, then by
+ * freshness. Visibility stands in the query itself. Pages follow a keyset token (rank, time, id).
+ * Facets and total are exact up to COUNT_MAX results; beyond, the answer says so.
  */
 #include "lib/base/encode.h"
 #include "lib/base/limits.h"

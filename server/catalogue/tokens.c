@@ -1,9 +1,12 @@
 /*
  * server/catalogue/tokens.c - search tokens without a dictionary (DESIGN §6)
  *
- * 1 Code points are folded: full-width forms to ASCII, conjoining jamo to syllables, Latin-1, Greek and Cyrillic capitals and ASCII to lower case (the part of NFKC and case
- *   folding that Korean and English texts need). 2 A run of Hangul, Kana or CJK gives its character bigrams, and for the index every single character too, so that a query of one
- *   character finds. 3 A run of other letters and digits is one word, cut at 64 bytes. 4 Everything else separates. Tokens are distinct.
+ * 1 Code points are folded: full-width forms to ASCII, conjoining jamo to syllables, Latin-1, Greek
+ *   and Cyrillic capitals and ASCII to lower case (the part of NFKC and case
+ *   folding that Korean and English texts need). 2 A run of Hangul, Kana or CJK gives its character
+ *   bigrams, and for the index every single character too, so that a query of one
+ *   character finds. 3 A run of other letters and digits is one word, cut at 64 bytes. 4 Everything
+ *   else separates. Tokens are distinct.
  */
 #include "server/catalogue/catalogue.h"
 
@@ -107,7 +110,10 @@ static enum class class_of(uint32_t c) {
 return CLASS_NONE;
 }
 
-/* Composes conjoining jamo (Unicode 3.12): leading consonant + vowel, then perhaps a trailing consonant. */
+/*
+ * Composes conjoining jamo (Unicode 3.12): leading consonant + vowel, then perhaps a trailing
+ * consonant.
+ */
 static uint32_t compose(uint32_t first, struct str *rest)
 {
     struct str look = *rest;

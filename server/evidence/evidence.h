@@ -1,5 +1,6 @@
 /*
- * server/evidence/evidence.h - what auditors and members read of the log: checkpoint, tiles, proofs, exports
+ * server/evidence/evidence.h - what auditors and members read of the log: checkpoint, tiles,
+ * proofs, exports
  */
 #pragma once
 

@@ -1,7 +1,10 @@
 /*
- * server/evidence/export.c - GET /v1/audit/export: entries by kind and time as NDJSON or CSV, resumable; GET /v1/audit/manifest: what the export holds, signed
+ * server/evidence/export.c - GET /v1/audit/export: entries by kind and time as NDJSON or CSV,
+ * resumable; GET /v1/audit/manifest: what the export holds, signed
  *
- * An NDJSON line is the entry's own bytes, so that its leaf hash can be taken from the file. Pages follow `after` (a log index); the answer's header Naru-Next names the next one while there is more.
+ * An NDJSON line is the entry's own bytes, so that its leaf hash can be taken from the file. Pages
+ * follow `after` (a log index); the answer's header Naru-Next names the next one while there is
+ * more.
  */
 #include "lib/base/limits.h"
 #include "lib/base/timefmt.h"
@@ -150,7 +153,7 @@ int audit_get_export(struct rq *rq, struct err *err)
     return err_tell(err, E_INVALID, "?format", "expected ndjson or csv");
 }
 
-/* -- manifest ------------------------------------------------------------------------------------ */
+/* -- manifest ---------------------------------------------------------------------------------- */
 
 struct totals {
     struct hash *hash;

@@ -1,7 +1,8 @@
 /*
  * server/evidence/read.c - checkpoint, key, tiles, entry bundles (C2SP tlog-tiles) and proofs
  *
- * Full tiles and bundles never change and may be cached for ever; partial ones are cut to the width asked for, which the newest checkpoint must cover.
+ * Full tiles and bundles never change and may be cached for ever; partial ones are cut to the width
+ * asked for, which the newest checkpoint must cover.
  */
 #include "lib/base/encode.h"
 #include "lib/base/limits.h"
@@ -72,7 +73,7 @@ int audit_get_key(struct rq *rq, struct err *err)
     return 0;
 }
 
-/* -- tiles --------------------------------------------------------------------------------------- */
+/* -- tiles ------------------------------------------------------------------------------------- */
 
 static int tile_hashes(struct db *db, struct arena *arena, struct tlog_tile tile, struct str *ret,
                        struct err *err)
@@ -143,7 +144,7 @@ int audit_get_tile(struct rq *rq, struct err *err)
     return 0;
 }
 
-/* -- proofs -------------------------------------------------------------------------------------- */
+/* -- proofs ------------------------------------------------------------------------------------ */
 
 struct reading {
     struct db *db;

@@ -2,9 +2,9 @@
  * server/metering/receipt_scan.c - reads a receipt that is in canonical form, without a JSON parser
  *
  * In canonical form a receipt is one fixed sequence of members (docs/exchange.md §2), so it can be
- * read from left to right. What this accepts is exactly what the field table accepts and writes back
- * byte by byte (a test compares them); whatever is unusual, be it right or wrong, is left to the
- * parser: escapes, other than printable ASCII in texts, numbers of more than 18 digits.
+ * read from left to right. What this accepts is exactly what the field table accepts and writes
+ * back byte by byte (a test compares them); whatever is unusual, be it right or wrong, is left to
+ * the parser: escapes, other than printable ASCII in texts, numbers of more than 18 digits.
  */
 #include "lib/base/timefmt.h"
 #include "server/metering/metering_private.h"

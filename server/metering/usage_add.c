@@ -2,13 +2,14 @@
  * server/metering/usage_add.c - POST /v1/usage: a signed batch of receipts (docs/exchange.md §2)
  *
  *  1. The body is UTF-8 text: at most LIMIT_BATCH_LINES lines of at most LINE_MAX_BYTES, each ended
- *     by "\n", in LIMIT_BATCH_BYTES.
- *  2. Naru-Signature is a JWS (typ naru-batch+jws) of the calling participant over the canonical form
- *     of {"batch","issued_at","lines","reporter"}: batch is "sha256:" and the hash of the body.
- *  3. A batch that breaks 1 or 2 is refused as a whole and leaves nothing behind. Everything else is
+ *     by "\n", in LIMIT_BATCH_BYTES. 2. Naru-Signature is a JWS (typ naru-batch+jws) of the calling
+ *     participant over the canonical form
+ *     of {"batch","issued_at","lines","reporter"}: batch is "sha256:" and the hash of the body. 3.
+ *     A batch that breaks 1 or 2 is refused as a whole and leaves nothing behind. Everything else
+ *     is
  *     answered line by line, and the same bytes from the same reporter always get the same answer.
- *  4. A line must be a receipt in canonical form that keeps the rules of wire_receipt_check.
- *  Rules 5 and following need the database: usage_store.c.
+ *     4. A line must be a receipt in canonical form that keeps the rules of wire_receipt_check.
+ *     Rules 5 and following need the database: usage_store.c.
  */
 #include "lib/base/limits.h"
 #include "lib/base/timefmt.h"

@@ -3,8 +3,8 @@
  *
  * With an agreement: its events with both meters, what the plan's rule makes of them (match.h), the
  * period that billed them, and the sequence numbers that have not come. Without one: the agreements
- * of the caller with what each side has reported. Only the parties of an agreement see it; to others
- * it does not exist.
+ * of the caller with what each side has reported. Only the parties of an agreement see it; to
+ * others it does not exist.
  */
 #include "lib/base/limits.h"
 #include "lib/rating/rating.h"
@@ -84,7 +84,7 @@ struct view {
     struct list events, gaps; /* struct used, struct gap */
 };
 
-/* -- one agreement ------------------------------------------------------------------------------- */
+/* -- one agreement ----------------------------------------------------------------------------- */
 
 /* Without an order nothing is billed; the events are then compared as strictly as can be. */
 static int read_rule(struct db *db, struct view *v, struct err *err)
@@ -187,7 +187,7 @@ static void write_view(const struct view *v, struct jw *w)
     jw_object_end(w);
 }
 
-/* -- all agreements ------------------------------------------------------------------------------ */
+/* -- all agreements ---------------------------------------------------------------------------- */
 
 static void write_time(struct jw *w, const char *key, int64_t us)
 {
@@ -229,7 +229,7 @@ static int write_summaries(struct rq *rq, const struct view *v, struct jw *w, st
     return 0;
 }
 
-/* -- the request --------------------------------------------------------------------------------- */
+/* -- the request ------------------------------------------------------------------------------- */
 
 static int read_time(const struct rq *rq, const char *name, const char *at, struct db_arg *ret_arg,
                      struct err *err)

@@ -1,21 +1,22 @@
 /*
  * server/metering/usage_store.c - a batch of receipts in one transaction, set by set
  *
- *  5. A receipt must name an agreement that its reporter has reported in the same role.
- *  6. `since` lies in [agreed_at, ends_at); neither `since` nor `until` lies more than
- *     USAGE_SKEW_US ahead; `since` is at most USAGE_AGE_US old.
- *  7. (event, role) is there once: the same bytes again are a duplicate, others a conflict.
- *  8. (agreement, role, seq) is there once: another event under a used number is a conflict. Gaps
- *     are accepted; they are visible in GET /v1/usage.
- *  9. The batch is a log entry with its signature, and so is each of its lines: accepted ones as
+ *  5. A receipt must name an agreement that its reporter has reported in the same role. 6. `since`
+ *  lies in [agreed_at, ends_at); neither `since` nor `until` lies more than
+ *     USAGE_SKEW_US ahead; `since` is at most USAGE_AGE_US old. 7. (event, role) is there once: the
+ *     same bytes again are a duplicate, others a conflict. 8. (agreement, role, seq) is there once:
+ *     another event under a used number is a conflict. Gaps
+ *     are accepted; they are visible in GET /v1/usage. 9. The batch is a log entry with its
+ *     signature, and so is each of its lines: accepted ones as
  *     receipts, all others as text with the reason. So the signed bytes can be made from the log.
- * 10. A batch without a line about an agreement of its reporter is answered and leaves nothing: it
+ *     10. A batch without a line about an agreement of its reporter is answered and leaves nothing:
+ *     it
  *     must not be possible to store the bytes of another reporter first.
  *
  * The insertion itself finds duplicates, so two batches with the same receipts at the same time end
- * as one after the other would. Nearly every batch is all new: it is inserted behind a savepoint as if
- * nothing could collide, which costs a third less; after a collision again with ON CONFLICT DO NOTHING,
- * and only then are the rows compared.
+ * as one after the other would. Nearly every batch is all new: it is inserted behind a savepoint as
+ * if nothing could collide, which costs a third less; after a collision again with ON CONFLICT DO
+ * NOTHING, and only then are the rows compared.
  */
 #include <assert.h>
 
@@ -71,7 +72,7 @@ static OBJECT(compared_row, struct compared, compared_fields, CLOSED);
 
 /* clang-format on */
 
-/* -- rules 5 and 6 ------------------------------------------------------------------------------- */
+/* -- rules 5 and 6 ----------------------------------------------------------------------------- */
 
 static int cmp_str(const void *a, const void *b)
 {
@@ -187,7 +188,7 @@ static int judge_all(struct db *tx, struct usage_batch *batch, bool *ret_own, st
     return 0;
 }
 
-/* -- rules 7 and 8 ------------------------------------------------------------------------------- */
+/* -- rules 7 and 8 ----------------------------------------------------------------------------- */
 
 struct columns {
     size_t n;
@@ -313,7 +314,7 @@ static int insert(struct db *tx, const struct usage_batch *batch, struct err *er
     return taken == (int64_t)in.columns.n ? 0 : compare(tx, batch, &in.columns, err);
 }
 
-/* -- answer and log ------------------------------------------------------------------------------ */
+/* -- answer and log ---------------------------------------------------------------------------- */
 
 static void write_line(const struct usage_line *line, size_t number, struct jw *w)
 {
@@ -370,8 +371,8 @@ static void place(struct str *texts, size_t n, const char *p)
 }
 
 /*
- * Entries of accepted lines are put together from canonical pieces, members in canonical order, since
- * a line is canonical itself; parsing each again would take longer than all other work on it.
+ * Entries of accepted lines are put together from canonical pieces, members in canonical order,
+ * since a line is canonical itself; parsing each again would take longer than all other work on it.
  */
 static int log_accepted(struct db *tx, const struct usage_batch *batch, struct err *err)
 {

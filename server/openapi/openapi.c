@@ -1,5 +1,6 @@
 /*
- * server/openapi/openapi.c - serves openapi.json; tests/it/o010_openapi.py keeps it in step with the routes
+ * server/openapi/openapi.c - serves openapi.json; tests/it/o010_openapi.py keeps it in step with
+ * the routes
  */
 #include "server/openapi/openapi.h"
 

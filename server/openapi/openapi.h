@@ -1,5 +1,6 @@
 /*
- * server/openapi/openapi.h - GET /v1/openapi.json: the description of the API (openapi.json, compiled in)
+ * server/openapi/openapi.h - GET /v1/openapi.json: the description of the API (openapi.json,
+ * compiled in)
  */
 #pragma once
 

@@ -1,8 +1,10 @@
 /*
  * server/order/add.c - POST /v1/quotes, POST /v1/orders
  *
- * An order fixes dataset version, plan (by hash) and purpose; what the plan costs beforehand (rating_quote) is held on the buyer's receivable account within its credit limit. Order,
- * hold, log entry and both deliveries are one transaction. The same Idempotency-Key, or the same own order id, answers as before.
+ * An order fixes dataset version, plan (by hash) and purpose; what the plan costs beforehand
+ * (rating_quote) is held on the buyer's receivable account within its credit limit. Order, hold,
+ * log entry and both deliveries are one transaction. The same Idempotency-Key, or the same own
+ * order id, answers as before.
  */
 #include "lib/base/limits.h"
 #include "lib/base/money.h"

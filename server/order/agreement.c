@@ -1,8 +1,11 @@
 /*
- * server/order/agreement.c - POST /v1/agreements: what each side says of an agreement (docs/exchange.md §2)
+ * server/order/agreement.c - POST /v1/agreements: what each side says of an agreement
+ * (docs/exchange.md §2)
  *
- * 1 The report is signed by the reporter, who is the party of its role. 2 The first report of an order contracts it, the second with the same policy hash activates it, another hash
- * makes it disputed. 3 A repeated report answers as before; another content for the same agreement and role is a conflict. 4 An agreement without order is recorded.
+ * 1 The report is signed by the reporter, who is the party of its role. 2 The first report of an
+ *   order contracts it, the second with the same policy hash activates it, another hash makes it
+ *   disputed. 3 A repeated report answers as before; another content for the same agreement and
+ *   role is a conflict. 4 An agreement without order is recorded.
  */
 #include "lib/base/limits.h"
 #include "lib/base/timefmt.h"

@@ -1,5 +1,6 @@
 /*
- * server/order/order.c - the state of an order: signed document, log entry, delivery, in one transaction
+ * server/order/order.c - the state of an order: signed document, log entry, delivery, in one
+ * transaction
  */
 #include "server/order/order.h"
 
@@ -233,7 +234,7 @@ int order_advance(struct app *app, struct db *tx, struct purchase *p, enum order
     return order__put(app, tx, p, &provider, &consumer, arena, ret_delivery, err);
 }
 
-/* -- delivery ------------------------------------------------------------------------------------ */
+/* -- delivery ---------------------------------------------------------------------------------- */
 
 struct sending {
     struct app *app;
@@ -325,7 +326,7 @@ int order_ended(struct db *tx, void *app, const struct outbox_msg *msg, enum out
     return 0;
 }
 
-/* -- end of open orders -------------------------------------------------------------------------- */
+/* -- end of open orders ------------------------------------------------------------------------ */
 
 int order__cancel(struct app *app, struct db *tx, struct purchase *p, struct arena *arena,
                   struct order_delivery *ret_delivery, struct err *err)

@@ -1,8 +1,10 @@
 /*
  * server/order/order.h - orders: states, signed documents, delivery to both connectors
  *
- * open -> contracted (first agreement report) -> active (second, equal) -> ended; open -> cancelled (buyer, or its time is over); contracted -> disputed (reports differ). Each change is a new version of
- * the signed document, a log entry and two outbox rows, in one transaction (order_advance).
+ * open -> contracted (first agreement report) -> active (second, equal) -> ended; open -> cancelled
+ * (buyer, or its time is over); contracted -> disputed (reports differ). Each change is a new
+ * version of the signed document, a log entry and two outbox rows, in one transaction
+ * (order_advance).
  */
 #pragma once
 
@@ -37,8 +39,9 @@ struct order_delivery {
 };
 
 /*
- * Inside a transaction that has locked the order (purchase_lock): next version in state `state`; agreement_id STR_NONE: unchanged; instants 0: unchanged. Updates *purchase,
- * writes log entry and outbox rows. Texts of *ret_delivery live in the arena.
+ * Inside a transaction that has locked the order (purchase_lock): next version in state `state`;
+ * agreement_id STR_NONE: unchanged; instants 0: unchanged. Updates *purchase, writes log entry and
+ * outbox rows. Texts of *ret_delivery live in the arena.
  */
 MUST_CHECK int order_advance(struct app *app, struct db *tx, struct purchase *purchase,
                              enum order_state state, struct str agreement_id, int64_t active_us,

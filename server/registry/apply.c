@@ -1,8 +1,9 @@
 /*
  * server/registry/apply.c - POST /v1/applications (docs/exchange.md §3)
  *
- * Checks before anything is stored: business number (check digit), names and addresses, possession of the key (a JWT signed with it), no clash with another
- * participant. What must be looked up elsewhere (a self-hosted DID, the connector) is a step that approval runs.
+ * Checks before anything is stored: business number (check digit), names and addresses, possession
+ * of the key (a JWT signed with it), no clash with another participant. What must be looked up
+ * elsewhere (a self-hosted DID, the connector) is a step that approval runs.
  */
 #include "lib/base/timefmt.h"
 #include "lib/crypto/hash.h"
@@ -126,7 +127,10 @@ static int check_number(const struct application *a, struct arena *arena, struct
     return 0;
 }
 
-/* Possession of the key: a JWT by it, iss = the DID applied for, aud = ours, not older than a few minutes. */
+/*
+ * Possession of the key: a JWT by it, iss = the DID applied for, aud = ours, not older than a few
+ * minutes.
+ */
 static int check_proof(struct rq *rq, const struct application *a, struct participant *p,
                        struct err *err)
 {
@@ -218,7 +222,10 @@ static int log_application(struct db *tx, const struct participant *p, struct er
     uint8_t hash[SHA256_LEN];
     struct jw w = jw_init(&body);
 
-    /* the number stays out of the log; its hash, salted with the participant's id, can be shown to match */
+    /*
+     * the number stays out of the log; its hash, salted with the participant's id, can be shown to
+     * match
+     */
     buf_printf(&salted, "%s\n%.*s\n%.*s", id.c, STR_ARG(p->number_kind), STR_ARG(p->number));
     sha256(salted.p, salted.n, hash);
     jw_object(&w);

@@ -1,8 +1,9 @@
 /*
  * server/registry/auth.c - bearer tokens and participants' JWTs (docs/exchange.md §1)
  *
- * A JWT of a participant is checked in this order: form and header; iss = sub; kid names a key of iss; aud is ours; times; the registered key's signature;
- * single use: inserting (iss, jti) is the check. The state of the participant decides what is left of its roles, here and nowhere else.
+ * A JWT of a participant is checked in this order: form and header; iss = sub; kid names a key of
+ * iss; aud is ours; times; the registered key's signature; single use: inserting (iss, jti) is the
+ * check. The state of the participant decides what is left of its roles, here and nowhere else.
  */
 #include "server/registry/auth.h"
 

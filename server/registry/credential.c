@@ -1,7 +1,9 @@
 /*
- * server/registry/credential.c - GET /v1/participants/me/credential: membership credential (docs/exchange.md §2)
+ * server/registry/credential.c - GET /v1/participants/me/credential: membership credential
+ * (docs/exchange.md §2)
  *
- * One stored credential serves until half of its life is over; then a new one is issued. Each issue is a log entry.
+ * One stored credential serves until half of its life is over; then a new one is issued. Each issue
+ * is a log entry.
  */
 #include "lib/base/timefmt.h"
 #include "lib/wire/wire.h"

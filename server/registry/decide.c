@@ -1,8 +1,9 @@
 /*
  * server/registry/decide.c - POST /v1/participants/{id}/approve, /refuse, /suspend (operator)
  *
- * Approval first runs the steps that look elsewhere: a self-hosted DID must resolve and hold the registered key (else 409); whether the connector answers is
- * recorded but does not stop an approval, since it may be started later.
+ * Approval first runs the steps that look elsewhere: a self-hosted DID must resolve and hold the
+ * registered key (else 409); whether the connector answers is recorded but does not stop an
+ * approval, since it may be started later.
  */
 #include "lib/base/timefmt.h"
 #include "server/audit/audit.h"

@@ -1,5 +1,6 @@
 /*
- * server/registry/registry.c - participants as rows, their keys and documents, the broker's own signature
+ * server/registry/registry.c - participants as rows, their keys and documents, the broker's own
+ * signature
  */
 #include "server/registry/registry.h"
 

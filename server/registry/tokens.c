@@ -1,8 +1,9 @@
 /*
  * server/registry/tokens.c - POST /v1/tokens, DELETE /v1/tokens/{label}: access tokens with a role
  *
- * An admin makes tokens of its own participant (admin, publisher, buyer); the operator makes tokens of auditors and further operators. The
- * label is the token's own id: it is free again when the token has expired or is revoked.
+ * An admin makes tokens of its own participant (admin, publisher, buyer); the operator makes tokens
+ * of auditors and further operators. The label is the token's own id: it is free again when the
+ * token has expired or is revoked.
  */
 #include "lib/base/timefmt.h"
 #include "server/audit/audit.h"
@@ -57,7 +58,9 @@ static struct db_arg owner(const struct rq *rq)
     return uuid_is_zero(participant) ? DB_NULL(DBT_UUID) : DB_UUID(participant);
 }
 
-/* What an operator does is a log entry; what a company does with its own tokens is its own affair. */
+/*
+ * What an operator does is a log entry; what a company does with its own tokens is its own affair.
+ */
 static int log_action(struct db *tx, struct rq *rq, const char *action, struct str subject,
                       struct err *err)
 {

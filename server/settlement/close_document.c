@@ -1,6 +1,6 @@
 /*
- * server/settlement/close_document.c - invoices, statements and payouts of a close (rules 5, 6 and 8
- * of settlement.c)
+ * server/settlement/close_document.c - invoices, statements and payouts of a close (rules 5, 6 and
+ * 8 of settlement.c)
  *
  * Names and numbers of companies stand in `parties`, which is kept beside the body; the body, which
  * goes into the log, holds their ids, DIDs and the hash of `parties`.
@@ -46,7 +46,7 @@ static struct uuid other_of(const struct billing *b, enum document_kind kind)
     return kind == INVOICE ? b->provider_id : b->consumer_id;
 }
 
-/* -- sections ------------------------------------------------------------------------------------ */
+/* -- sections ---------------------------------------------------------------------------------- */
 
 static void key_time(struct jw *w, const char *key, int64_t us)
 {
@@ -158,7 +158,7 @@ static int make_section(const struct close *close, struct billing *b, struct err
     return canonical(buf_str(&text), close->arena, &b->section, err);
 }
 
-/* -- parties ------------------------------------------------------------------------------------- */
+/* -- parties ----------------------------------------------------------------------------------- */
 
 static void write_company(const struct participant *p, struct jw *w)
 {
@@ -219,7 +219,7 @@ static int make_parties(const struct close *close, struct db *tx, struct sheet *
     return canonical(buf_str(&text), close->arena, &sheet->parties, err);
 }
 
-/* -- documents ----------------------------------------------------------------------------------- */
+/* -- documents --------------------------------------------------------------------------------- */
 
 static int add_up(struct sheet *sheet, struct err *err)
 {
@@ -370,7 +370,7 @@ static int issue(const struct close *close, struct db *tx, struct sheet *sheet, 
     return 0;
 }
 
-/* -- which orders share a document --------------------------------------------------------------- */
+/* -- which orders share a document ------------------------------------------------------------- */
 
 static int cmp_uuid(struct uuid a, struct uuid b)
 {

@@ -42,7 +42,7 @@ struct posting {
 
 static const struct uuid operator_id; /* zero */
 
-/* -- accounts ------------------------------------------------------------------------------------ */
+/* -- accounts ---------------------------------------------------------------------------------- */
 
 static struct str micro_of(struct arena *arena, const struct currency *currency)
 {
@@ -111,7 +111,7 @@ static int64_t *headroom_of(const struct posting *p, struct uuid account)
     return NULL;
 }
 
-/* -- transfers ----------------------------------------------------------------------------------- */
+/* -- transfers --------------------------------------------------------------------------------- */
 
 /* A row of rule 7. */
 struct entry {

@@ -54,7 +54,7 @@ static OBJECT(missing_row, struct missing, missing_fields, CLOSED);
 
 /* clang-format on */
 
-/* -- orders -------------------------------------------------------------------------------------- */
+/* -- orders ------------------------------------------------------------------------------------ */
 
 static int by_plan(const void *a, const void *b)
 {
@@ -132,7 +132,7 @@ static struct billing *find(const struct close *close, struct str agreement_id)
     return found != NULL ? *found : NULL;
 }
 
-/* -- events -------------------------------------------------------------------------------------- */
+/* -- events ------------------------------------------------------------------------------------ */
 
 /* A page of billed events as columns. */
 struct page {
@@ -321,7 +321,7 @@ static int count_missing(struct close *close, struct db *tx, struct err *err)
     return 0;
 }
 
-/* -- rating -------------------------------------------------------------------------------------- */
+/* -- rating ------------------------------------------------------------------------------------ */
 
 static bool takes_part(const struct close *close, const struct billing *b)
 {

@@ -55,7 +55,7 @@ static bool sees_all(const struct principal *who)
     return (who->roles & (W_OPERATOR | W_AUDITOR)) != 0;
 }
 
-/* -- list ---------------------------------------------------------------------------------------- */
+/* -- list -------------------------------------------------------------------------------------- */
 
 static void write_listed(const struct listed *d, struct jw *w)
 {
@@ -135,7 +135,7 @@ int document_list(struct rq *rq, struct err *err)
     return 0;
 }
 
-/* -- one ----------------------------------------------------------------------------------------- */
+/* -- one --------------------------------------------------------------------------------------- */
 
 static void write_json(const struct jval *body, const struct jval *parties, struct buf *out)
 {

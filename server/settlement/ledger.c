@@ -88,7 +88,7 @@ struct uuid ledger_derive(const char *a, const char *b, const char *c)
     return uuid_v8_from(digest);
 }
 
-/* -- accounts ------------------------------------------------------------------------------------ */
+/* -- accounts ---------------------------------------------------------------------------------- */
 
 struct opening {
     struct uuid account, owner;
@@ -165,7 +165,7 @@ int ledger_account(struct app *app, struct db *tx, struct uuid owner, enum ledge
     return 0;
 }
 
-/* -- postings ------------------------------------------------------------------------------------ */
+/* -- postings ---------------------------------------------------------------------------------- */
 
 /* The columns of one statement. */
 struct columns {

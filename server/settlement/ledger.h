@@ -60,6 +60,9 @@ MUST_CHECK int ledger_post(struct app *app, struct db *tx, const struct ledger_t
 /* UUIDv8 of SHA-256 over "a|b|c": ids of postings and documents that a rerun finds again. */
 struct uuid ledger_derive(const char *a, const char *b, const char *c);
 
-/* Voids a hold (derived id: a rerun finds it done). Errors: E_NOT_FOUND, E_CONFLICT (captured already). */
+/*
+ * Voids a hold (derived id: a rerun finds it done). Errors: E_NOT_FOUND, E_CONFLICT (captured
+ * already).
+ */
 MUST_CHECK int ledger_release(struct app *app, struct db *tx, struct uuid hold_id,
                               int64_t effective_us, struct err *err);

@@ -62,7 +62,7 @@ static OBJECT(account_object, struct account_row, account_fields, CLOSED);
 
 /* clang-format on */
 
-/* -- trial balance ------------------------------------------------------------------------------- */
+/* -- trial balance ----------------------------------------------------------------------------- */
 
 struct trial {
     struct arena *arena;
@@ -154,7 +154,7 @@ int ledger_trial_balance(struct rq *rq, struct err *err)
     return 0;
 }
 
-/* -- accounts ------------------------------------------------------------------------------------ */
+/* -- accounts ---------------------------------------------------------------------------------- */
 
 static void write_account(const struct account_row *a, struct jw *w)
 {

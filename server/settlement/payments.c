@@ -3,8 +3,9 @@
  * pain.001.001.09, one payment information block per currency
  *
  * EndToEndId is the payout's id without hyphens (32 characters, the schema allows 35), so that the
- * bank's statement leads back to it. Bank accounts of providers are not kept by the broker: creditors
- * are named by company and registration number, and the bank's own template adds the account.
+ * bank's statement leads back to it. Bank accounts of providers are not kept by the broker:
+ * creditors are named by company and registration number, and the bank's own template adds the
+ * account.
  */
 #include "lib/base/limits.h"
 #include "lib/base/timefmt.h"

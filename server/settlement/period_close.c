@@ -47,7 +47,7 @@ static OBJECT(range_object, struct range, range_fields, CLOSED);
 
 /* clang-format on */
 
-/* -- which period -------------------------------------------------------------------------------- */
+/* -- which period ------------------------------------------------------------------------------ */
 
 /* "YYYY-MM": the month in the accounting zone. */
 static bool read_month(struct str name, struct period *p)
@@ -108,7 +108,7 @@ static int read_period(struct rq *rq, struct period *p, struct err *err)
     return 0;
 }
 
-/* -- the transaction ----------------------------------------------------------------------------- */
+/* -- the transaction --------------------------------------------------------------------------- */
 
 static int find_period(struct db *tx, const struct query *q, const struct db_arg *args, size_t n,
                        struct arena *arena, struct period *ret_period, struct err *err)
@@ -200,7 +200,7 @@ static int close_tx(struct db *tx, void *arg, struct err *err)
     return log_closed(close, tx, err);
 }
 
-/* -- answer -------------------------------------------------------------------------------------- */
+/* -- answer ------------------------------------------------------------------------------------ */
 
 static void write_period(const struct period *p, struct jw *w)
 {
