@@ -277,7 +277,8 @@ def addresses(world):
     print(f"  {world.bin}/naru --home {home} search 탄소")
     print(f"  {world.bin}/naru --home {world.operator} operator trial-balance")
     pids = " ".join(str(p.process.pid) for p in world.programs())
-    print(f"\nEnd it: kill {pids}; {world.postgres.bin}/pg_ctl -D {world.postgres.data} stop; rm -r {world.folder} {world.postgres.folder}\n")
+    stop = " ".join([*world.postgres.user, f"{world.postgres.bin}/pg_ctl", "-D", str(world.postgres.data), "stop"])
+    print(f"\nEnd it: kill {pids}; {stop}; rm -r {world.folder} {world.postgres.folder}\n")
 
 
 def main():
