@@ -242,8 +242,8 @@ static void check_rating(const struct reading *r, const struct known_order *o,
         return;
     }
     if (difference(jdoc_root(doc), said, &where, &what))
-        verify_find(r->f->v, r->at, "rating", "order %.*s: %.300s", STR_ARG(o->order),
-                    buf_str(&what).p);
+        verify_find(r->f->v, r->at, "rating", "order %.*s: %.*s", STR_ARG(o->order),
+                    STR_ARG(buf_str(&what)));
 }
 
 static void add_up(struct reading *r, const struct rating *rating)
