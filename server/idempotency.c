@@ -29,6 +29,7 @@ struct run {
     uint8_t body_hash[SHA256_LEN];
     int (*fn)(struct db *tx, struct rq *rq, struct idem *idem, struct err *err);
     struct idem idem;
+    bool repeated; /* the answer is an earlier one: fn had no effect */
 };
 
 /* 1: answered before (taken over), 0: new. */
@@ -56,9 +57,11 @@ static int run_once(struct db *tx, void *arg, struct err *err)
     struct run *run = arg;
     int before = 0;
 
+    run->repeated = false;
     buf_reset(&run->idem.answer);
     if (str_present(run->key))
         before = answered_before(tx, run, err);
+    run->repeated = before > 0;
     if (before != 0)
         return before < 0 ? err_ret(err) : 0;
     if (run->fn(tx, run->rq, &run->idem, err) < 0)
@@ -91,8 +94,13 @@ int idem_run(struct rq *rq, const char *name,
         return err_tell(err, E_INVALID, "Idempotency-Key", "expected 1 to 200 characters");
     sha256(rq->body.p, rq->body.n, run.body_hash);
     bad = db_tx(worker->db, name, run_once, &run, err);
+    if (bad < 0 && err->code == E_DB_CONSTRAINT) {
+        /* perhaps the same request came in between: then its answer is there now */
+        err_clear(err);
+        bad = db_tx(worker->db, name, run_once, &run, err);
+    }
     if (bad == 0)
         rq_reply_buf(rq, run.idem.status, "application/json", &run.idem.answer);
     buf_done(&run.idem.answer);
-    return bad;
+    return bad < 0 ? bad : run.repeated;
 }

@@ -10,8 +10,9 @@
 
 /*
  * Runs `fn` in a transaction unless the request's key was answered before. fn fills *answer (JSON)
- * and *status. Without the header fn simply runs. Replies. Errors: E_CONFLICT (same key, other
- * body), those of fn.
+ * and *status. Without the header fn simply runs. Replies. fn may run more than once; only what it
+ * did last has happened, and nothing of it if 1 is returned: the answer is an earlier one. Errors:
+ * E_CONFLICT (same key, other body), those of fn.
  */
 struct idem {
     int status;

@@ -225,6 +225,7 @@ int order_add(struct rq *rq, struct err *err)
 {
     struct app *app = rq->app;
     struct adding *adding = ARENA_NEW(rq->arena, struct adding);
+    int repeated;
 
     if (adding == NULL)
         return err_set(err, E_NO_MEMORY, "", "order");
@@ -232,9 +233,10 @@ int order_add(struct rq *rq, struct err *err)
         return err_ret(err);
     if (adding->wanted.purpose.n > PURPOSE_MAX)
         return err_tell(err, E_LIMIT, "/purpose", "at most %d bytes", PURPOSE_MAX);
-    if (idem_run(rq, "order_add", add, adding, err) < 0)
+    repeated = idem_run(rq, "order_add", add, adding, err);
+    if (repeated < 0)
         return err_ret(err);
-    if (adding->delivery.n > 0) {
+    if (repeated == 0 && adding->delivery.n > 0) {
         timers_set(app->timers, str_c(uuid_format(adding->purchase.order_id).c),
                    adding->purchase.valid_until_us);
         order_deliver(app, &adding->delivery);

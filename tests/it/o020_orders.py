@@ -1,0 +1,372 @@
+"""Orders: quotes, holds within the credit limit, idempotency, both reports of an agreement, delivery to both connectors."""
+
+import json
+import threading
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+from databank import DataBank, Server, canonical, parts, sha256, stamp, verifies
+from harness import main, tap, wait_until
+
+FREE = {"currency": "KRW", "kind": "free", "components": [{"type": "free"}]}
+ONCE = {"currency": "KRW", "kind": "one_off", "vat_ppm": 100000, "components": [{"type": "one_off", "amount": "200000"}]}
+ROWS = {"currency": "KRW", "kind": "metered", "vat_ppm": 100000, "components": [
+    {"type": "per_unit", "meter": "rows", "price": "500000"}, {"type": "minimum", "amount": "1000"}],
+    "matching": {"rule": "both", "tolerance_ppm": 500}}
+DEAR = {"currency": "KRW", "kind": "one_off", "components": [{"type": "one_off", "amount": "1000001"}]}
+
+
+def plan_hash(plan):
+    return sha256(canonical(plan))
+
+
+class Connector:
+    """A company's connector as the data bank sees it: takes orders, or does not."""
+
+    def __init__(self, bank):
+        self.bank, self.lock = bank, threading.Lock()
+        self.server = Server(bank.authority, bank.certificate, self.answer)
+        self.came, self.statuses = [], []
+
+    def answer(self, method, path, headers, body):
+        if (method, path) != ("POST", "/exchange/v1/orders"):
+            return 404, {}
+        with self.lock:
+            status = self.statuses.pop(0) if self.statuses else 204
+            self.came.append((status, headers["Authorization"], json.loads(body)["order"]))
+        return status, b""
+
+    def taken(self):
+        """Payloads of the orders that were answered with 204."""
+        with self.lock:
+            return [parts(order)[1] for status, _, order in self.came if status == 204]
+
+    def states(self, order):
+        return [o["state"] for o in self.taken() if o["order"] == order]
+
+
+def scenario():
+    bank = DataBank()
+    connectors = [Connector(bank) for _ in range(2)]
+    steel, buyer = (bank.member(slug, connector_url=c.server.url) for slug, c in zip(("steel", "parts"), connectors))
+    other = bank.member("other")
+    datasets = {name: steel.publish(name, [plan]) for name, plan in (("free", FREE), ("once", ONCE), ("rows", ROWS), ("dear", DEAR))}
+    datasets["dollars"] = steel.publish("dollars", [{**ONCE, "currency": "USD", "components": [{"type": "one_off", "amount": "1.00"}]}])
+
+    quotes(buyer, steel, datasets)
+    first = ordered(bank, steel, buyer, other, datasets)
+    delivered(bank, steel, buyer, connectors, first)
+    idempotent(bank, buyer, other, datasets)
+    refused(bank, steel, buyer, datasets)
+    limit(bank, buyer, datasets)
+    cancelled(bank, steel, buyer, other, datasets, first, connectors)
+    agreed(bank, steel, buyer, other, datasets, connectors)
+    disputed(bank, steel, buyer, datasets)
+    ill_reported(bank, steel, buyer, other, datasets)
+    without_order(bank, steel, buyer)
+    listed(bank, steel, buyer, other)
+    stubborn(bank, buyer, datasets, connectors)
+    expired(bank, buyer, datasets, connectors)
+
+
+def wanted(dataset, plan, purpose="research", **more):
+    return {"dataset": dataset, "plan": plan_hash(plan), "purpose": purpose, **more}
+
+
+def place(buyer, dataset, plan, **more):
+    answer = buyer.client().post("/v1/orders", wanted(dataset, plan, **more))
+    assert answer.status == 201, answer.text
+    return answer.json
+
+
+def held(bank, company):
+    """What is held on the company's receivable account; 0 without account."""
+    rows = bank.sql("SELECT b.debits_pending FROM led.balance b JOIN led.account a USING (account_id)"
+                    f" WHERE a.owner_id = '{company.id}' AND a.code = 'receivable' AND a.currency = 'KRW'")
+    return int(rows[0][0]) if rows else 0
+
+
+def waiting(bank):
+    """Messages for connectors that run."""
+    return int(bank.value("SELECT count(*) FROM sys.outbox WHERE audience NOT LIKE '%:other'"))
+
+
+def everything(bank):
+    """Counts that a refused call must leave alone."""
+    return bank.sql("SELECT (SELECT count(*) FROM ord.purchase), (SELECT count(*) FROM led.transfer), (SELECT count(*) FROM led.account),"
+                    " (SELECT count(*) FROM ord.agreement_report), (SELECT count(*) FROM sys.idempotency),"
+                    " (SELECT count(*) FROM aud.entry) + (SELECT count(*) FROM aud.pending)")
+
+
+def quotes(buyer, steel, datasets):
+    client = buyer.client()
+    for name, plan, hold in (("free", FREE, "0"), ("once", ONCE, "220000"), ("rows", ROWS, "1100")):
+        answer = client.post("/v1/quotes", {"dataset": datasets[name], "plan": plan_hash(plan)})
+        tap.equal((answer.status, answer.json.get("hold"), answer.json.get("currency")), (200, hold, "KRW"), f"a quote: {name}")
+    tap.status(client.post("/v1/quotes", {"dataset": datasets["once"], "plan": plan_hash(ROWS)}), 400, "a plan of another dataset")
+    tap.status(client.post("/v1/quotes", {"dataset": str(uuid.uuid4()), "plan": plan_hash(ROWS)}), 404, "an unknown dataset")
+    tap.status(steel.client().post("/v1/quotes", {"dataset": datasets["once"], "plan": plan_hash(ONCE)}), 400, "one's own dataset")
+
+
+def ordered(bank, steel, buyer, other, datasets):
+    before = len(bank.entries("order.changed"))
+    answer = buyer.client().post("/v1/orders", wanted(datasets["once"], ONCE, "탄소 연구"))
+    tap.status(answer, 201, "an order")
+    got = answer.json
+    header, order, _ = parts(got["document"])
+    tap.equal((header["typ"], header["kid"]), ("naru-order+jws", f"{bank.did}#key-1"), "its document is an order of the data bank")
+    tap.ok(verifies(got["document"], bank.key.jwk, bank.folder), "signed by its key")
+    tap.equal(order, got["order"], "what is shown is what is signed")
+    tap.equal({k: order[k] for k in ("version", "state", "dataset", "asset", "dataset_version", "provider", "consumer", "plan", "purpose",
+                                     "endpoint", "matching")},
+              {"version": 1, "state": "open", "dataset": datasets["once"], "asset": "once", "dataset_version": 1, "provider": steel.did,
+               "consumer": buyer.did, "plan": plan_hash(ONCE), "purpose": "탄소 연구", "endpoint": f"{steel.connector_url}/dsp/2025-1",
+               "matching": {"rule": "lower", "tolerance_ppm": 0}}, "what it says")
+    tap.ok("agreement" not in order and order["valid_until"] > stamp(time.time() + 6 * 86400), "open for a week")
+    tap.equal((got["hold_minor"], held(bank, buyer)), (220000, 220000), "its price is held")
+    entry = bank.entries("order.changed")[before]
+    tap.equal((entry["order"], entry["state"], entry["hold_minor"], entry["purpose_hash"]),
+              (order["order"], "open", 220000, sha256(f"{order['order']}\n탄소 연구")), "the log has it, the purpose as a hash")
+    for company, status in ((buyer, 200), (steel, 200), (other, 404)):
+        tap.status(company.client().get(f"/v1/orders/{order['order']}"), status, f"the order, for {company.slug}")
+    tap.status(bank.api().get(f"/v1/orders/{order['order']}"), 401, "the order, for nobody")
+    return got
+
+
+def delivered(bank, steel, buyer, connectors, first):
+    order = first["order"]["order"]
+    tap.equal(waiting(bank), 2, "both connectors are away: two messages wait")
+    for connector in connectors:
+        connector.server.start()
+    for company, connector in zip((steel, buyer), connectors):
+        wait_until(lambda c=connector: c.states(order) == ["open"], 30, "the order arrives")
+        _, token, document = connector.came[0]
+        header, claims, _ = parts(token.removeprefix("Bearer "))
+        tap.equal((document, header["kid"], claims["iss"], claims["sub"], claims["aud"]),
+                  (first["document"], f"{bank.did}#key-1", bank.did, bank.did, company.did),
+                  f"the connector of {company.slug} is up: it gets the document, with a token for it")
+        tap.ok(verifies(token.removeprefix("Bearer "), bank.key.jwk, bank.folder) and claims["exp"] - claims["iat"] <= 300,
+               "that the data bank signed, for five minutes at most")
+    wait_until(lambda: waiting(bank) == 0, 10, "nothing waits any more")
+
+
+def idempotent(bank, buyer, other, datasets):
+    body, key = wanted(datasets["free"], FREE), {"Idempotency-Key": "k-1"}
+    first = buyer.client().post("/v1/orders", body, headers=key)
+    before = everything(bank)
+    again = buyer.client().post("/v1/orders", body, headers=key)
+    tap.equal((first.status, again.status, again.body), (201, 201, first.body), "the same key and body: the same answer")
+    tap.equal(everything(bank), before, "and nothing new")
+    tap.status(buyer.client().post("/v1/orders", wanted(datasets["free"], FREE, "other"), headers=key), 409, "another body under it")
+    theirs = other.client().post("/v1/orders", body, headers=key)
+    tap.ok(theirs.status == 201 and theirs.json["order"]["order"] != first.json["order"]["order"], "keys belong to a company")
+    tap.status(buyer.client().post("/v1/orders", body, headers={"Idempotency-Key": "x" * 201}), 400, "a key of 201 characters")
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: buyer.client().post("/v1/orders", body, headers={"Idempotency-Key": "k-2"}), range(8)))
+    tap.equal((sorted(a.status for a in answers), len({a.body for a in answers})), ([201] * 8, 1),
+              "eight at once under one key get one answer")
+    tap.equal(bank.value("SELECT count(*) FROM sys.idempotency WHERE key = 'k-2'"), "1", "remembered once")
+
+    own = str(uuid.uuid4())
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: buyer.client().post("/v1/orders", wanted(datasets["free"], FREE, order=own)), range(8)))
+    tap.equal((sorted(a.status for a in answers), len({a.body for a in answers})), ([201] * 8, 1),
+              "and so do eight at once with an id of one's own")
+    own = str(uuid.uuid4())
+    first = buyer.client().post("/v1/orders", wanted(datasets["once"], ONCE, order=own))
+    before = everything(bank)
+    again = buyer.client().post("/v1/orders", wanted(datasets["once"], ONCE, order=own))
+    tap.equal((first.json["order"]["order"], again.status, again.json), (own, 201, first.json), "an id of one's own works the same way")
+    tap.equal(everything(bank), before, "and nothing new")
+    tap.status(buyer.client().post("/v1/orders", wanted(datasets["free"], FREE, order=own)), 409, "the id for another order")
+    tap.status(other.client().post("/v1/orders", wanted(datasets["once"], ONCE, order=own)), 409, "the id of another company")
+    buyer.client().post(f"/v1/orders/{own}/cancel")
+
+
+def refused(bank, steel, buyer, datasets):
+    once = datasets["once"]
+    cases = [
+        ("without purpose", wanted(once, ONCE, ""), 400, "/purpose"),
+        ("with a purpose of 501 bytes", wanted(once, ONCE, "x" * 501), 413, "/purpose"),
+        ("under a plan that is not offered", wanted(once, ROWS), 400, "/plan"),
+        ("under no plan", {**wanted(once, ONCE), "plan": "x"}, 400, "/plan"),
+        ("of an unknown dataset", wanted(str(uuid.uuid4()), ONCE), 404, "/dataset"),
+        ("of a dataset that is no id", wanted("once", ONCE), 400, "/dataset"),
+        ("with an unknown member", wanted(once, ONCE, colour="blue"), 400, "/colour"),
+        ("with an id that is none", wanted(once, ONCE, order="x"), 400, "/order"),
+    ]
+    before = everything(bank)
+    for name, body, status, at in cases:
+        answer = buyer.client().post("/v1/orders", body)
+        tap.equal((answer.status, answer.json.get("at")), (status, at), f"an order {name}")
+    answer = steel.client().post("/v1/orders", wanted(once, ONCE))
+    tap.equal((answer.status, answer.json.get("at")), (400, "/dataset"), "an order of one's own dataset")
+    tap.equal(everything(bank), before, "nothing of them is left")
+
+
+def limit(bank, buyer, datasets):
+    before, was_held = everything(bank), held(bank, buyer)
+    answer = buyer.client().post("/v1/orders", wanted(datasets["dear"], DEAR))
+    tap.equal((answer.status, answer.json["code"]), (402, "payment"), "an order beyond the credit limit")
+    tap.equal((everything(bank), held(bank, buyer)), (before, was_held), "leaves nothing behind")
+    answer = buyer.client().post("/v1/orders", wanted(datasets["dear"], DEAR), headers={"Idempotency-Key": "dear"})
+    tap.equal((answer.status, everything(bank)), (402, before), "also under a key, which stays free")
+    dollars = {**ONCE, "currency": "USD", "components": [{"type": "one_off", "amount": "1.00"}]}
+    tap.status(buyer.client().post("/v1/orders", wanted(datasets["dollars"], dollars)), 402, "there is no credit in another currency")
+    orders = []
+    while (answer := buyer.client().post("/v1/orders", wanted(datasets["once"], ONCE))).status == 201:
+        orders.append(answer.json["order"]["order"])
+    tap.equal((answer.status, len(orders), held(bank, buyer)), (402, 3, was_held + 3 * 220000), "orders add up to the limit")
+    with ThreadPoolExecutor(6) as pool:
+        for order in orders:
+            buyer.client().post(f"/v1/orders/{order}/cancel")
+        statuses = sorted(a.status for a in pool.map(lambda _: buyer.client().post("/v1/orders", wanted(datasets["once"], ONCE)), range(6)))
+    tap.equal((statuses, held(bank, buyer)), ([201] * 3 + [402] * 3, was_held + 3 * 220000), "six at once: no more than fits")
+    for item in buyer.client().get("/v1/orders?state=open").json["items"]:
+        if item["order"]["asset"] == "once" and item["order"]["purpose"] == "research":
+            buyer.client().post(f"/v1/orders/{item['order']['order']}/cancel")
+    tap.equal(held(bank, buyer), was_held, "cancelled again")
+
+
+def cancelled(bank, steel, buyer, other, datasets, first, connectors):
+    order = first["order"]["order"]
+    was_held = held(bank, buyer)
+    tap.status(steel.client().post(f"/v1/orders/{order}/cancel"), 404, "the provider cannot cancel it")
+    tap.status(other.client().post(f"/v1/orders/{order}/cancel"), 404, "nor can others")
+    answer = buyer.client().post(f"/v1/orders/{order}/cancel")
+    tap.equal((answer.status, answer.json["order"]["state"], answer.json["order"]["version"]), (200, "cancelled", 2), "the buyer can")
+    tap.equal(held(bank, buyer), was_held - 220000, "its hold is released")
+    again = buyer.client().post(f"/v1/orders/{order}/cancel")
+    tap.equal((again.status, again.json), (200, answer.json), "once is as good as twice")
+    for connector in connectors:
+        wait_until(lambda c=connector: c.states(order) == ["open", "cancelled"], 20, "the connector hears of it")
+    tap.equal([e["state"] for e in bank.entries("order.changed") if e["order"] == order], ["open", "cancelled"], "and the log")
+    answer = steel.report(first["order"], "provider", buyer)
+    tap.equal((answer.status, answer.json.get("at")), (409, "/report/order"), "a cancelled order cannot be contracted")
+
+
+def agreed(bank, steel, buyer, other, datasets, connectors):
+    order = place(buyer, datasets["rows"], ROWS)["order"]
+    agreement, agreed_at = f"urn:uuid:{uuid.uuid4()}", stamp()
+    report = {"agreement": agreement, "agreed_at": agreed_at}
+    answer = buyer.report(order, "consumer", steel, **report)
+    tap.equal((answer.status, answer.json), (200, {"agreement": agreement, "order": order["order"], "state": "contracted"}),
+              "the first report contracts the order")
+    before = everything(bank)
+    again = buyer.report(order, "consumer", steel, **report)
+    tap.equal((again.status, again.json["agreement"], everything(bank)), (200, agreement, before), "the same report again changes nothing")
+    tap.status(buyer.report(order, "consumer", steel, **{**report, "hash": "cd" * 32}), 409, "another content for it is a conflict")
+    tap.status(buyer.client().post(f"/v1/orders/{order['order']}/cancel"), 409, "a contracted order cannot be cancelled")
+    tap.status(other.report(order, "provider", buyer, **report), 400, "a report of a third company")
+    tap.status(steel.report(order, "provider", buyer, agreement="urn:uuid:other"), 409, "a report of another agreement")
+    answer = steel.report(order, "provider", buyer, **report)
+    tap.equal((answer.status, answer.json["state"]), (200, "active"), "the second equal report activates it")
+    got = buyer.client().get(f"/v1/orders/{order['order']}").json
+    tap.equal((got["order"]["version"], got["order"]["state"], got["order"]["agreement"], got["active_at"]),
+              (3, "active", agreement, agreed_at), "the order is bound to the agreement, from its instant on")
+    tap.equal(got["order"]["matching"], {"rule": "both", "tolerance_ppm": 500}, "with the matching of its plan")
+    for connector in connectors:
+        wait_until(lambda c=connector: c.states(order["order"]) == ["open", "contracted", "active"], 20, "both connectors hear of each state")
+    reported = [e for e in bank.entries("agreement.reported") if e["agreement"] == agreement]
+    tap.equal([(e["role"], e["participant"], e["order"]) for e in reported],
+              [("consumer", buyer.id, order["order"]), ("provider", steel.id, order["order"])], "both reports are in the log")
+    tap.equal(held(bank, buyer), 1100, "the hold stays")
+
+
+def disputed(bank, steel, buyer, datasets):
+    order = place(buyer, datasets["free"], FREE)["order"]
+    agreement = f"urn:uuid:{uuid.uuid4()}"
+    steel.report(order, "provider", buyer, agreement=agreement, hash="ab" * 32)
+    answer = buyer.report(order, "consumer", steel, agreement=agreement, hash="ba" * 32)
+    tap.equal((answer.status, answer.json["state"]), (200, "disputed"), "reports that differ make a dispute")
+    tap.equal(buyer.client().get("/v1/orders?state=disputed").json["items"][0]["order"]["order"], order["order"], "which both can see")
+
+
+def ill_reported(bank, steel, buyer, other, datasets):
+    order = place(buyer, datasets["free"], FREE)["order"]
+    before = everything(bank)
+    cases = [
+        ("in the other side's role", buyer.report(order, "provider", steel), 400, "/report/role"),
+        ("in another's name", buyer.report(order, "consumer", steel, consumer=other.did), 400, "/report/reporter"),
+        ("by another reporter", buyer.report(order, "consumer", steel, reporter=steel.did), 400, "/report/reporter"),
+        ("with another provider", buyer.report(order, "consumer", other), 400, "/report/provider"),
+        ("of another dataset", buyer.report({**order, "asset": "once"}, "consumer", steel), 400, "/report/asset"),
+        ("of an unknown order", buyer.report({**order, "order": str(uuid.uuid4())}, "consumer", steel), 404, "/report/order"),
+        ("of an order that is no id", buyer.report({**order, "order": "x"}, "consumer", steel), 400, "/report/order"),
+        ("without hash", buyer.report(order, "consumer", steel, hash=None), 400, "/report/hash"),
+        ("with an unknown member", buyer.report(order, "consumer", steel, colour="blue"), 400, "/report/colour"),
+    ]
+    report = canonical({"agreement": "a", "role": "consumer"})
+    for name, jws in (("signed by another", buyer.sign("naru-agreement+jws", report, key=steel.key)),
+                      ("of another typ", buyer.sign("naru-order+jws", report)), ("that is no JWS", "x")):
+        cases.append((name, buyer.connector().post("/v1/agreements", {"report": jws}), 400, "/report"))
+    for name, answer, status, at in cases:
+        tap.equal((answer.status, answer.json.get("at")), (status, at), f"a report {name}")
+    tap.equal(everything(bank), before, "nothing of them is left")
+    tap.status(buyer.client().post("/v1/agreements", {"report": "x"}), 403, "people do not report agreements")
+
+
+def without_order(bank, steel, buyer):
+    loose = {"order": None, "asset": "anything"}
+    agreement = f"urn:uuid:{uuid.uuid4()}"
+    for company, role, peer in ((steel, "provider", buyer), (buyer, "consumer", steel)):
+        answer = company.report(loose, role, peer, agreement=agreement)
+        tap.equal((answer.status, answer.json), (200, {"agreement": agreement}), f"an agreement without order, by the {role}")
+    tap.equal(bank.value(f"SELECT count(*) FROM ord.agreement_report WHERE agreement_id = '{agreement}' AND order_id IS NULL"), "2",
+              "is recorded")
+
+
+def listed(bank, steel, buyer, other):
+    whole = [i["order"]["order"] for i in buyer.client().get("/v1/orders?limit=1000").json["items"]]
+    tap.equal(sorted(whole), sorted(i["order"]["order"] for i in bank.api(steel.token).get("/v1/orders?limit=1000").json["items"]
+                                    if i["order"]["consumer"] == buyer.did), "both parties see the same orders")
+    tap.equal({i["order"]["consumer"] for i in other.client().get("/v1/orders").json["items"]}, {other.did}, "others see theirs")
+    pages, before = [], ""
+    while True:
+        answer = buyer.client().get(f"/v1/orders?limit=4{before}").json
+        pages += [i["order"]["order"] for i in answer["items"]]
+        if "next" not in answer:
+            break
+        before = f"&before={answer['next']}"
+    tap.equal(pages, whole, "pages make up the whole")
+    tap.status(buyer.client().get("/v1/orders?before=x"), 400, "a place that is none")
+    tap.status(buyer.client().get("/v1/orders?limit=0"), 400, "no orders asked for")
+    states = {i["order"]["state"] for i in buyer.client().get("/v1/orders?state=cancelled").json["items"]}
+    tap.equal(states, {"cancelled"}, "orders of one state")
+
+
+def stubborn(bank, buyer, datasets, connectors):
+    provider = connectors[0]
+    wait_until(lambda: waiting(bank) == 0, 20, "all is delivered")
+    for statuses, taken in (([500, 404, 429, 401], True), ([400], False)):
+        provider.statuses[:] = statuses
+        order = place(buyer, datasets["free"], FREE)["order"]["order"]
+        wait_until(lambda o=order: connectors[1].states(o) == ["open"], 20, "the other side has it")
+        wait_until(lambda: not provider.statuses and waiting(bank) == 0, 20, "the message has ended")
+        tap.equal(provider.states(order), ["open"] if taken else [],
+                  f"a connector that answers {statuses} {'gets it again until it takes it' if taken else 'is not asked again'}")
+
+
+def expired(bank, buyer, datasets, connectors):
+    before = held(bank, buyer)
+    order = place(buyer, datasets["once"], ONCE)["order"]["order"]
+    tap.equal(held(bank, buyer), before + 220000, "an order that nobody contracts")
+    bank.broker.stop()
+    bank.sql(f"UPDATE ord.purchase SET valid_until = now() + interval '1 s' WHERE order_id = '{order}'")
+    bank.broker.begin()
+    bank.wait()
+    wait_until(lambda: held(bank, buyer) == before, 20, "its hold is released")
+    wait_until(lambda: connectors[0].states(order) == ["open", "cancelled"], 20, "the provider hears of it")
+    got = buyer.client().get(f"/v1/orders/{order}").json
+    tap.equal((got["order"]["state"], got["order"]["version"]), ("cancelled", 2), "is cancelled when its time is over, also after a restart")
+    real = {row[0] for row in bank.sql("SELECT order_id FROM ord.purchase")}
+    for connector in connectors:
+        sent = [(o["order"], o["version"]) for o in connector.taken()]
+        tap.ok(len(sent) == len(set(sent)) and {o for o, _ in sent} <= real, "each version of an order went out once, and none that is not",
+               sorted(o for o in sent if sent.count(o) > 1 or o[0] not in real))
+    tap.equal(bank.value("SELECT sum(debits_pending) - sum(credits_pending) FROM led.balance"), "0", "holds balance")
+
+
+main(scenario)
