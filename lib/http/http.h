@@ -225,8 +225,7 @@ void rq_resume(struct rq *rq);
  */
 void http_problem(struct rq *rq, const struct err *err);
 
-/* Ready-made handlers: GET /metrics (OpenMetrics), for route tables; label program = cfg.name of
- * app is not needed. */
+/* Ready-made handlers: GET /metrics (OpenMetrics) of the whole process, for route tables. */
 int http_metrics(struct rq *rq, struct err *err);
 
 /* Parsed Range header for a resource of `size` bytes: RFC 9110 §14, a single range only (several:

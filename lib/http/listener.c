@@ -334,7 +334,10 @@ void http_close(struct http **http, int64_t grace_us)
     pthread_mutex_lock(&mine->lock);
     mine->closing = true;
     pthread_mutex_unlock(&mine->lock);
+    /* From here on who connects is refused, instead of waiting in the queue of a socket that stays open
+     * because MHD's threads may still look at it. */
     MHD_quiesce_daemon(mine->daemon);
+    shutdown(mine->listen_fd, SHUT_RDWR);
     pthread_mutex_lock(&mine->lock);
     wait_idle(mine, grace_us);
     http__abort_locked(mine);

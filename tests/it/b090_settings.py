@@ -3,14 +3,12 @@ says why in one line and ends with 1.
 """
 
 import re
-import socket
 
 import kit
-from harness import Authority, ROOT, free_port, main, run, tap
+from harness import Authority, ROOT, free_port, main, tap
 
 HELP = re.compile(r"^  --([a-z0-9_.]+) +.*\[(?:required|default: ([^;]*?))(?:; ([^;\]]*))?(?:; on reload)?\]$", re.MULTILINE)
 RANGE = re.compile(r"^(-?\d+)([a-z]*)\.\.(?:(\d+)([a-z]*))?$")
-PASSWORD = "canary-of-a-password"
 
 
 def keys_of(setup):
@@ -98,50 +96,24 @@ def check_mistakes(setup, keys):
 
 
 # -- programs that cannot start -------------------------------------------------------------------------------------------
-def cannot_start(setup, changes, parts, what):
-    """Exit 1 within seconds, one line that holds all parts, also when only errors are logged."""
-    status, out, err = run(setup.argv({"log.level": "error", **changes}), cwd=setup.folder)
-    good = status == 1 and out == "" and err.count("\n") == 1 and "level=error" in err and all(p in err for p in parts)
-    tap.ok(good, f"{setup.name}: {what}", f"exit {status}\n{out}{err}\nwant {parts}")
-    tap.ok(PASSWORD not in err, "and shows no password", err)
-
-
 def secrets_that_cannot_be_used(setup, names):
     for name in names:
         path = setup.settings[name]
-        cannot_start(setup, {name: "/nonexistent/x"}, ["/nonexistent/x", "No such file"], f"{name}: no such file")
-        cannot_start(setup, {name: setup.folder}, [str(setup.folder), "regular file"], f"{name}: a folder")
+        kit.cannot_start(setup, {name: "/nonexistent/x"}, ["/nonexistent/x", "No such file"], f"{name}: no such file")
+        kit.cannot_start(setup, {name: setup.folder}, [str(setup.folder), "regular file"], f"{name}: a folder")
         path.chmod(0o644)
-        cannot_start(setup, {}, [str(path), "0644", "chmod 600"], f"{name}: readable by others")
+        kit.cannot_start(setup, {}, [str(path), "0644", "chmod 600"], f"{name}: readable by others")
         path.chmod(0o600)
         empty = setup.folder / "empty"
         kit.secret_file(empty, " ")
-        cannot_start(setup, {name: empty}, [str(empty)], f"{name}: empty")
+        kit.cannot_start(setup, {name: empty}, [str(empty)], f"{name}: empty")
         empty.unlink()
 
 
-def listeners_that_cannot_open(setup, certificate, key, *listeners):
-    for listen, cert_name, key_name in listeners:
-        port = free_port()
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", port))
-            taken.listen()
-            cannot_start(setup, {listen: f"127.0.0.1:{port}"}, [f"127.0.0.1:{port}", "in use"], f"{listen}: port in use")
-        cannot_start(setup, {listen: "127.0.0.1:http"}, ["127.0.0.1:http", "127.0.0.1:8443"], f"{listen}: no address")
-        cannot_start(setup, {listen: "0.0.0.0:0"}, ["certificate", "0.0.0.0"], f"{listen}: open to all without TLS")
-        cannot_start(setup, {cert_name: "/nonexistent/c.pem", key_name: key}, ["/nonexistent/c.pem"], f"{cert_name}: no such file")
-        cannot_start(setup, {cert_name: certificate, key_name: "/nonexistent/k.pem"}, ["/nonexistent/k.pem"], f"{key_name}: no such file")
-        cannot_start(setup, {cert_name: certificate}, ["key"], f"{cert_name} without {key_name}")
-        other = setup.folder / "other.pem"
-        kit.key_file(other)
-        cannot_start(setup, {cert_name: certificate, key_name: other}, [str(certificate), str(other)], f"{cert_name} of another key")
-        other.unlink()
-
-
 def databases_that_cannot_be_used(setup):
-    away = f"postgresql://naru:{PASSWORD}@127.0.0.1:{free_port()}/x?connect_timeout=3"
-    cannot_start(setup, {"database": away}, ["database", "127.0.0.1", "refused"], "PostgreSQL that is away")
-    cannot_start(setup, {"database": f"nonsense:{PASSWORD}"}, ["database"], "a database of no known form")
+    away = f"postgresql://naru:{kit.PASSWORD}@127.0.0.1:{free_port()}/x?connect_timeout=3"
+    kit.cannot_start(setup, {"database": away}, ["database", "127.0.0.1", "refused"], "PostgreSQL that is away")
+    kit.cannot_start(setup, {"database": f"nonsense:{kit.PASSWORD}"}, ["database"], "a database of no known form")
 
 
 def scenario():
@@ -157,14 +129,14 @@ def scenario():
         tap.equal(re.findall(r"^\.It Cm (\S+)$", manual, re.MULTILINE), list(keys), f"the manual of {setup.name} lists the settings")
     secrets_that_cannot_be_used(connector, ["identity.key", "management.api_key"])
     secrets_that_cannot_be_used(broker, ["key", "log.key"])
-    listeners_that_cannot_open(connector, certificate, key, ("public.listen", "public.certificate", "public.key"),
+    kit.listeners_that_cannot_open(connector, certificate, key, ("public.listen", "public.certificate", "public.key"),
                                ("management.listen", "management.certificate", "management.key"))
     databases_that_cannot_be_used(connector)
     databases_that_cannot_be_used(broker)
-    cannot_start(connector, {"database": "sqlite:/nonexistent/x.db"}, ["database", "/nonexistent/x.db"], "SQLite in a folder that is not there")
-    cannot_start(connector, {"identity.mode": "static"}, ["identity.static_tokens"], "static identity without tokens")
-    cannot_start(connector, {"fetch.ca": "/nonexistent/ca.pem"}, ["/nonexistent/ca.pem"], "CA certificates that are not there")
-    cannot_start(connector, {"fetch.allow": "10.0.0.0/99"}, ["10.0.0.0/99"], "an address block that is none")
+    kit.cannot_start(connector, {"database": "sqlite:/nonexistent/x.db"}, ["database", "/nonexistent/x.db"], "SQLite in a folder that is not there")
+    kit.cannot_start(connector, {"identity.mode": "static"}, ["identity.static_tokens"], "static identity without tokens")
+    kit.cannot_start(connector, {"fetch.ca": "/nonexistent/ca.pem"}, ["/nonexistent/ca.pem"], "CA certificates that are not there")
+    kit.cannot_start(connector, {"fetch.allow": "10.0.0.0/99"}, ["10.0.0.0/99"], "an address block that is none")
 
 
 main(scenario)

@@ -5,9 +5,12 @@
 
 import os
 import secrets
+import socket
 import subprocess
 
-from harness import BIN, free_port, run, temp_dir
+from harness import BIN, free_port, run, tap, temp_dir
+
+PASSWORD = "canary-of-a-password"
 
 
 def key_file(path, algorithm="EC"):
@@ -57,3 +60,30 @@ def broker(database, **settings):
               "did": "did:web:bank.test", "key": folder / "broker.pem", "log.key": folder / "log.pem",
               "operator.token": folder / "operator-token", **settings}
     return Setup("naru-broker", folder, values, ["database", "did"])
+
+
+# -- programs that cannot start -------------------------------------------------------------------------------------------
+def cannot_start(setup, changes, parts, what):
+    """Exit 1 within seconds, one line that holds all parts, also when only errors are logged."""
+    status, out, err = run(setup.argv({"log.level": "error", **changes}), cwd=setup.folder)
+    good = status == 1 and out == "" and err.count("\n") == 1 and "level=error" in err and all(p in err for p in parts)
+    tap.ok(good, f"{setup.name}: {what}", f"exit {status}\n{out}{err}\nwant {parts}")
+    tap.ok(PASSWORD not in err, "and shows no password", err)
+
+
+def listeners_that_cannot_open(setup, certificate, key, *listeners):
+    for listen, cert_name, key_name in listeners:
+        port = free_port()
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", port))
+            taken.listen()
+            cannot_start(setup, {listen: f"127.0.0.1:{port}"}, [f"127.0.0.1:{port}", "in use"], f"{listen}: port in use")
+        cannot_start(setup, {listen: "127.0.0.1:http"}, ["127.0.0.1:http", "127.0.0.1:8443"], f"{listen}: no address")
+        cannot_start(setup, {listen: "0.0.0.0:0"}, ["certificate", "0.0.0.0"], f"{listen}: open to all without TLS")
+        cannot_start(setup, {cert_name: "/nonexistent/c.pem", key_name: key}, ["/nonexistent/c.pem"], f"{cert_name}: no such file")
+        cannot_start(setup, {cert_name: certificate, key_name: "/nonexistent/k.pem"}, ["/nonexistent/k.pem"], f"{key_name}: no such file")
+        cannot_start(setup, {cert_name: certificate}, ["key"], f"{cert_name} without {key_name}")
+        other = setup.folder / "other.pem"
+        key_file(other)
+        cannot_start(setup, {cert_name: certificate, key_name: other}, [str(certificate), str(other)], f"{cert_name} of another key")
+        other.unlink()
