@@ -13,8 +13,11 @@
 
 #ifdef NARU_ARENA_MALLOC
 #define BLOCK_BYTES ((size_t)0) /* every allocation gets a block of exactly its size */
+#define FIRST_BYTES ((size_t)0)
 #else
 #define BLOCK_BYTES ((size_t)16 * 1024)
+#define FIRST_BYTES                                                                                \
+    ((size_t)960) /* what many arenas need in all; malloc keeps such blocks at hand */
 #endif
 
 #define ALIGN_BYTES _Alignof(max_align_t)
@@ -84,7 +87,8 @@ void arena_reset(struct arena *arena)
  * allocation alone. */
 static void *alloc_in_new_block(struct arena *arena, size_t n)
 {
-    size_t cap = n > BLOCK_BYTES / 4 ? n : BLOCK_BYTES;
+    size_t standard = arena->blocks == NULL && n <= FIRST_BYTES / 4 ? FIRST_BYTES : BLOCK_BYTES;
+    size_t cap = n > BLOCK_BYTES / 4 ? n : standard;
     struct block *block = NULL;
 
     if (cap <= SIZE_MAX - sizeof(*block))

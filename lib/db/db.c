@@ -11,6 +11,7 @@
 #include "lib/base/banned.h"
 
 #define LIST_BYTES MIB(64)
+#define SMALL_ROW  512 /* bytes that are taken from the stack */
 
 int db_target_parse(const char *text, struct db_cfg *cfg, struct err *err)
 {
@@ -174,21 +175,24 @@ enum db_result db_one(struct db *db, const struct query *q, const struct db_arg 
     enum db_result r;
 
     /* decoded into a copy, so that *out is as before after an error */
-    void *copy = malloc(row->size);
+    char small[SMALL_ROW];
+    void *copy = row->size <= sizeof(small) ? small : malloc(row->size);
     if (copy == NULL) {
         (void)err_set(err, E_NO_MEMORY, q->name, "row of %zu bytes", row->size);
         return DB_FAIL;
     }
     memcpy(copy, out, row->size);
     if (start(db, q, args, n, row, /* stream= */ false, &stmt, err) < 0) {
-        free(copy);
+        if (copy != small)
+            free(copy);
         return DB_FAIL;
     }
     r = one_row(db, stmt, arena, copy, err);
     db->ops->finish(db, stmt);
     if (r == DB_ROW)
         memcpy(out, copy, row->size);
-    free(copy);
+    if (copy != small)
+        free(copy);
     return r;
 }
 

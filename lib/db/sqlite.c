@@ -27,12 +27,10 @@ static const char *const settings_writer[] = {
 };
 
 /* clang-format off */
-static const char *const control_text[] = {
-    [DB_BEGIN] = "BEGIN IMMEDIATE", [DB_BEGIN_SNAPSHOT] = "BEGIN", [DB_COMMIT] = "COMMIT", [DB_ROLLBACK] = "ROLLBACK",
-};
-#define EACH_DEPTH(x) {x "1", x "2", x "3", x "4", x "5", x "6", x "7"}
-static const char *const savepoint_text[][DB_MAX_DEPTH - 1] = {
-    EACH_DEPTH("SAVEPOINT s"), EACH_DEPTH("RELEASE s"), EACH_DEPTH("ROLLBACK TO s"),
+#define EACH_DEPTH(x) {NULL, x "1", x "2", x "3", x "4", x "5", x "6", x "7"}
+static const char *const control_text[][DB_MAX_DEPTH] = {
+    [DB_BEGIN] = {"BEGIN IMMEDIATE"}, [DB_BEGIN_SNAPSHOT] = {"BEGIN"}, [DB_COMMIT] = {"COMMIT"}, [DB_ROLLBACK] = {"ROLLBACK"},
+    [DB_SAVEPOINT] = EACH_DEPTH("SAVEPOINT s"), [DB_RELEASE] = EACH_DEPTH("RELEASE s"), [DB_UNDO] = EACH_DEPTH("ROLLBACK TO s"),
 };
 
 /* clang-format on */
@@ -110,6 +108,23 @@ static int run(struct db_sqlite *s, const char *text, struct err *err)
     return 0;
 }
 
+/* Statements that every transaction needs are prepared once. */
+static int step_control(struct db_sqlite *s, enum db_control what, unsigned depth, struct err *err)
+{
+    const char *text = control_text[what][depth];
+    sqlite3_stmt **h = &s->control[what][depth];
+    int rc = 0;
+
+    if (*h == NULL &&
+        sqlite3_prepare_v3(s->handle, text, -1, SQLITE_PREPARE_PERSISTENT, h, NULL) != SQLITE_OK)
+        return sqlite__error(s, text, err);
+    if (sqlite3_step(*h) != SQLITE_DONE)
+        rc = sqlite__error(s, text, err);
+    (void)sqlite3_reset(*h); /* repeats the error of step */
+    return rc;
+}
+
+/* depth: of the savepoint; 0 is the transaction itself. */
 static int sqlite_control(struct db *db, enum db_control what, unsigned depth, struct err *err)
 {
     struct db_sqlite *s = sqlite_of(db);
@@ -119,23 +134,20 @@ static int sqlite_control(struct db *db, enum db_control what, unsigned depth, s
     case DB_ROLLBACK:
         if (sqlite3_get_autocommit(s->handle) != 0)
             return 0;
-        return run(s, control_text[what], err);
+        break;
     case DB_BEGIN:
-    case DB_BEGIN_SNAPSHOT: return run(s, control_text[what], err);
+    case DB_BEGIN_SNAPSHOT: break;
     case DB_COMMIT:
-        if (sqlite__check_open(s, err) < 0)
-            return err_ret(err);
-        return run(s, control_text[what], err);
     case DB_SAVEPOINT:
     case DB_RELEASE:
     case DB_UNDO:
         if (sqlite__check_open(s, err) < 0)
             return err_ret(err);
-        if (what == DB_UNDO && run(s, savepoint_text[2][depth - 1], err) < 0)
-            return err_ret(err);
-        return run(s, savepoint_text[what == DB_SAVEPOINT ? 0 : 1][depth - 1], err);
+        break;
     }
-    return err_set(err, E_INTERNAL, "", "unknown control");
+    if (step_control(s, what, depth, err) < 0)
+        return err_ret(err);
+    return what == DB_UNDO ? step_control(s, DB_RELEASE, depth, err) : 0;
 }
 
 static int sqlite_script(struct db *db, const char *name, const char *text, struct err *err)
@@ -178,8 +190,13 @@ static int sqlite_fd(const struct db *db)
 
 static void sqlite_close(struct db *db)
 {
+    struct db_sqlite *s = sqlite_of(db);
+
+    for (size_t what = 0; what < ARRAY_LEN(s->control); what++)
+        for (size_t depth = 0; depth < DB_MAX_DEPTH; depth++)
+            (void)sqlite3_finalize(s->control[what][depth]);
     /* _v2: a statement that was forgotten keeps the connection as a zombie instead of leaking it */
-    (void)sqlite3_close_v2(sqlite_of(db)->handle);
+    (void)sqlite3_close_v2(s->handle);
     free(db);
 }
 

@@ -11,6 +11,9 @@ struct db_sqlite {
     struct db db; /* first */
     sqlite3 *handle;
     int64_t deadline_us; /* monotonic; read-only connections stop a statement here */
+    sqlite3_stmt
+        *control[DB_UNDO + 1]
+                [DB_MAX_DEPTH]; /* owned; BEGIN, SAVEPOINT … by depth, made when first used */
 };
 
 static inline struct db_sqlite *sqlite_of(struct db *db)

@@ -1,8 +1,9 @@
 /*
  * The writer: one thread, one connection, one transaction for all that is queued (reference/runtime-spike.md, rules 1-3, 9).
  *
- * A batch that could not be committed is run once more together, then its operations one by one, so that the one which spoils it
- * fails alone. Two failures are final at once: a transaction that could not even begin (the database is away or locked; each further
+ * Most operations succeed, so a batch runs without savepoints at first; if one fails, all is undone and run again with a savepoint
+ * around each, and so are the next batches for a while. A batch that could not be committed is run once more together, then its
+ * operations one by one, so that the one which spoils it fails alone. Two failures are final at once: a transaction that could not even begin (the database is away or locked; each further
  * try would wait as long), and a connection lost during COMMIT (the outcome is unknown, and to run again might do it twice).
  */
 #include "lib/db/writer.h"
@@ -18,12 +19,14 @@
 
 #include "lib/base/banned.h"
 
-#define LAZY_NS 20000000L
+#define LAZY_NS       20000000L
+#define GUARD_BATCHES 16 /* after a failure */
 
 struct writer {
     const struct env *env; /* borrowed */
     struct db *db;         /* owned; used by the thread only */
     pthread_t thread;
+    unsigned guarded;     /* batches to come that get savepoints; used by the thread only */
     pthread_mutex_t lock; /* guards what follows up to `closing`; no other lock is taken under it */
     pthread_cond_t wake;
     struct writer_op *head, **tail;
@@ -44,7 +47,6 @@ static bool run_op(struct db *db, struct writer_op *op)
 {
     struct err *err = &op->err;
 
-    err_clear(err);
     if (db__begin(db, DB_SAVEPOINT, err) < 0)
         return false;
     if (db__call(db, op->name, op->fn, op->arg, err) < 0)
@@ -56,18 +58,35 @@ static bool run_op(struct db *db, struct writer_op *op)
     return !db->conflict && !db->broken;
 }
 
+/* Without one: a failure spoils the transaction. */
+static bool run_op_bare(struct db *db, struct writer_op *op)
+{
+    if (db__call(db, op->name, op->fn, op->arg, &op->err) < 0)
+        return false;
+    err_clear(&op->err);
+    return !db->conflict && !db->broken;
+}
+
 static enum batch run_together(struct writer *w, struct writer_op *ops, struct err *err)
 {
     struct db *db = w->db;
+    const bool bare = w->guarded == 0;
 
+    w->guarded -= !bare;
     if (db__begin(db, DB_BEGIN, err) < 0)
         return BATCH_LOST;
-    for (struct writer_op *op = ops; op != NULL; op = op->next)
-        if (!run_op(db, op)) {
+    for (struct writer_op *op = ops; op != NULL; op = op->next) {
+        err_clear(&op->err);
+        if (!(bare ? run_op_bare(db, op) : run_op(db, op))) {
             *err = op->err;
             db__rollback(db);
-            return BATCH_AGAIN;
+            if (!bare)
+                return BATCH_AGAIN;
+            w->guarded = GUARD_BATCHES;
+            err_clear(err);
+            return run_together(w, ops, err);
         }
+    }
     int64_t start_us = env_mono_us(w->env);
     if (db__commit(db, err) < 0)
         return db->commit_unknown ? BATCH_LOST : BATCH_AGAIN;

@@ -1,9 +1,9 @@
 /*
  * lib/db/writer.h - one writer per database: group commit (DESIGN §4)
  *
- * Operations are queued from any thread; the writer's thread takes all that is queued, runs each
- * behind its own savepoint in one transaction, commits once, then calls every operation's `done`.
- * An operation that fails is undone alone. If the commit fails, every operation of the batch gets
+ * Operations are queued from any thread; the writer's thread takes all that is queued, runs it in
+ * one transaction, commits once, then calls every operation's `done`. An operation that fails is
+ * undone alone: the batch runs again with a savepoint around each. If the commit fails, every operation of the batch gets
  * that error (after one retry of the batch, operations one by one). No timer and no minimum batch:
  * the commit itself collects the next. A lazy operation does not wake the writer; it rides with the
  * next batch or goes after 20 ms.
@@ -20,7 +20,7 @@ struct writer;
 
 struct writer_op {
     const char *name;
-    db_tx_fn *fn; /* runs SQL only, in the writer's thread, perhaps twice */
+    db_tx_fn *fn; /* runs SQL only, in the writer's thread, perhaps more than once */
     void *arg;    /* borrowed until done has returned */
     /* After the commit (err->code == E_OK) or the refusal, in the writer's thread; must not block.
      * NULL allowed. */

@@ -65,7 +65,7 @@ def small(url, token=None):
 
 def bench(ctx):
     for tls in (False, True):
-        settings = {} if tls else {"public.certificate": "", "public.key": "", "fetch.http": "true"}
+        settings = {} if tls else {"public.certificate": "", "public.key": "", "fetch.http": "true", "did.http": "true"}
         yield from one(ctx, tls, settings)
 
 
