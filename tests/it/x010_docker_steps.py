@@ -156,6 +156,7 @@ def settings_of(name, port, private_port):
                  "data.dir = /var/lib/naru"]
     (folder / f"{name}.conf").write_text("\n".join(lines) + "\n")
     for path in folder.iterdir():
+        path.chmod(0o600)  # the programs take no secret that others may read
         shutil.chown(path, 10001, 10001)
     folder.chmod(0o755)
     return folder
