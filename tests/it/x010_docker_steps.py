@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import urllib.parse
 from pathlib import Path
 
 from harness import ROOT, Postgres, Skip, free_port, main, request, run, start, tap, temp_dir, wait_until
@@ -181,12 +182,14 @@ def descendant(pid, name):
     return None
 
 
-def check_running(in_container, name, health, url):
+def check_running(in_container, name, health, base):
+    path = urllib.parse.urlsplit(health[-1]).path
+    url = base + path
     wait_until(lambda: request("GET", url).status == 200, 30, f"{name} is ready")
     tap.ok(True, f"{name}: starts as another user and is ready")
     status, out, err = run([*in_container, *health[:-1], url], deadline_s=30)
-    tap.ok("/readyz" in health[-1] and status == 0, f"{name}: the health check is good", out + err)
-    dead = f"http://127.0.0.1:{free_port()}/readyz"
+    tap.ok(path and status == 0, f"{name}: the health check is good", out + err)
+    dead = f"http://127.0.0.1:{free_port()}{path}"
     tap.ok(run([*in_container, *health[:-1], dead], deadline_s=30)[0] != 0,
            f"{name}: the health check fails where nothing answers")
 
@@ -200,7 +203,7 @@ def check_start(buildah, container, rootfs, name, health):
     marker.touch()
     program = start(name, [*in_container, f"naru-{name}", "--config", f"/etc/naru/{name}.conf"])
     try:
-        check_running(in_container, name, health, f"http://127.0.0.1:{private_port}/readyz")
+        check_running(in_container, name, health, f"http://127.0.0.1:{private_port}")
         tap.equal(changed_since(rootfs, marker), [], f"{name}: writes nothing but its state, so the root can be read-only")
         os.kill(descendant(program.pid, f"naru-{name}"), signal.SIGTERM)
         tap.equal(program.wait(), 0, f"{name}: ends cleanly when asked")
