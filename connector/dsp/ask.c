@@ -7,7 +7,7 @@
 
 #include "lib/base/banned.h"
 
-#define ASK_TIME_US (60 * US_PER_S)
+#define ASK_TIME_US (45 * US_PER_S) /* our own user, who waits 60 s, learns why */
 
 struct asking {
     dsp_catalogue_fn *done;
