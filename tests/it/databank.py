@@ -5,10 +5,12 @@ DID documents, another broker) are `Server`s with certificates of the same autho
 """
 
 import base64
+import contextlib
 import hashlib
 import http.server
 import json
 import secrets
+import socket
 import ssl
 import subprocess
 import threading
@@ -127,6 +129,7 @@ class Server:
         self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self.context.load_cert_chain(*certificate)
         self.server = None
+        self.connections = []
 
     def start(self):
         owner = self
@@ -134,12 +137,16 @@ class Server:
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
+            def setup(self):
+                super().setup()
+                owner.connections.append(self.connection)
+
             def handle_any(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 answer = owner.answer(self.command, self.path, self.headers, body)
                 if answer is None:
                     self.close_connection = True
-                    self.connection.shutdown(2)
+                    self.connection.shutdown(socket.SHUT_RDWR)
                     return
                 status, content = answer
                 data = content if isinstance(content, bytes) else json.dumps(content).encode()
@@ -166,8 +173,13 @@ class Server:
         return self
 
     def stop(self):
+        """As if the machine were switched off: connections end, too."""
         self.server.shutdown()
         self.server.server_close()
+        for connection in self.connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self.connections.clear()
 
 
 class DataBank:
