@@ -35,7 +35,7 @@ def happy_path(provider, consumer):
     tap.equal((shown["state"], shown["providerPid"], shown["consumerPid"]), ("FINALIZED", theirs, pid), "provider shows it")
     tap.equal(consumer.as_peer("provider").get(f"/negotiations/{pid}").json["state"], "FINALIZED", "consumer shows it")
     for c in (provider, consumer):
-        tap.contains(c.api.get("/metrics").text, 'naru_negotiations_finalized_total{program="management"} 1', f"{c.name} counts it")
+        tap.contains(c.api.get("/metrics").text, 'naru_negotiations_finalized_total{program="naru-connector"} 1', f"{c.name} counts it")
     late = message("ContractNegotiationTerminationMessage", providerPid=theirs, consumerPid=pid)
     tap.status(provider.as_peer("consumer").post(f"/negotiations/{theirs}/termination", late), 400,
                "no termination after FINALIZED")
