@@ -159,6 +159,13 @@ void dataplane__reply_fd(struct access *a, int status, struct str media_type, in
     atomic_store(&a->sends_file, true);
 }
 
+void dataplane__reply_buf(struct access *a, int status, struct str media_type, struct buf *body)
+{
+    row_counter_add(&a->rows, body->p, body->n);
+    a->replied = true;
+    rq_reply_buf(a->rq, status, type_text(a, media_type), body);
+}
+
 void dataplane__reply_empty(struct access *a, int status, struct str media_type)
 {
     a->replied = true;

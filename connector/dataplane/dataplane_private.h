@@ -24,6 +24,7 @@
 #include "lib/wire/wire.h"
 #include "policy/policy.h"
 
+#define HARMLESS    256  /* files that are known not to be secrets of ours */
 #define VIEWS       1024 /* cached transfers */
 #define TOKENS      4096 /* cached verifications */
 #define VIEW_US     (5 * US_PER_S)
@@ -164,6 +165,9 @@ void dataplane__reply_stream(struct access *access, int status, struct str media
 /* The same for a part of a file without rows; takes fd. */
 void dataplane__reply_fd(struct access *access, int status, struct str media_type, int fd,
                          uint64_t from, uint64_t length);
+/* The same for a whole body that is at hand; takes its memory. */
+void dataplane__reply_buf(struct access *access, int status, struct str media_type,
+                          struct buf *body);
 /* The same without body: HEAD, 304. */
 void dataplane__reply_empty(struct access *access, int status, struct str media_type);
 void access_ref(struct access *access);
@@ -201,6 +205,12 @@ struct file_key {
     int64_t changed_ns;
 };
 
+/* An inode as its last change left it: content, links and name are those of changed_ns. */
+struct inode_key {
+    uint64_t device, inode;
+    int64_t changed_ns;
+};
+
 struct stat;
 /*
  * Opens what a data address' path names, and `tail` below it (NULL: nothing), inside the operator's
@@ -233,6 +243,7 @@ struct dataplane {
     pthread_cond_t wake;  /* keeper: something to look at */
     pthread_cond_t idle;  /* live has become 0 */
     struct view *views[VIEWS];
+    struct inode_key harmless[HARMLESS];
     uint64_t forgotten;    /* views loaded before the newest forgetting are not kept */
     struct access *open;   /* being answered */
     struct meter *running; /* between their row in `access` and their receipt */
