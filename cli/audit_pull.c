@@ -8,6 +8,8 @@
  * newest one that it holds. If it is not, both are kept (checkpoints/): together they prove that the
  * log's history was rewritten.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -64,18 +66,48 @@ static int64_t size_of(const struct mirror *m, const char *name)
     return !buf_failed(&path) && stat(path.p, &st) == 0 ? (int64_t)st.st_size : -1;
 }
 
+/* Writes beside the file, then puts it in its place. What is on the disk is made sure of later. */
+static int write_file(const char *path, struct str content, struct err *err)
+{
+    AUTO(buf_done) struct buf beside = buf_init(2 * LIMIT_URL);
+    ssize_t n = 0;
+    int fd;
+
+    buf_printf(&beside, "%s.new%c", path, '\0');
+    fd = buf_failed(&beside) ? -1 : open(beside.p, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return err_tell(err, E_CONFIG, "", "'%s': %s", path, strerrordesc_np(errno));
+    while (content.n > 0 && (n = write(fd, content.p, content.n)) >= 0)
+        content = str_from(content, (size_t)n);
+    if (close(fd) < 0 || n < 0 || rename(beside.p, path) < 0)
+        return err_tell(err, E_IO, "", "'%s': %s", path, strerrordesc_np(errno));
+    return 0;
+}
+
+/* One call for all files: what a checkpoint covers is on the disk before the checkpoint is. */
+static int make_sure(const struct mirror *m, struct err *err)
+{
+    const char *dir = arena_cstr(m->cli->arena, m->dir);
+    const int fd = dir != NULL ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    const bool good = fd >= 0 && syncfs(fd) == 0;
+
+    if (fd >= 0)
+        close(fd);
+    return good ? 0 : err_tell(err, E_IO, "", "'%s': %s", dir, strerrordesc_np(errno));
+}
+
 static int save(struct mirror *m, const char *name, struct str content, struct err *err)
 {
-    const char *slash = strrchr(name, '/');
-    const char *base = slash != NULL ? slash + 1 : name;
-    const struct str folder =
-        slash == NULL
-            ? m->dir
-            : arena_printf(m->cli->arena, "%.*s/%.*s", STR_ARG(m->dir), (int)(slash - name), name);
+    const char *path = arena_cstr(m->cli->arena, path_of(m, name));
+    const char *slash = path != NULL ? strrchr(path, '/') : NULL;
+    struct str folder;
 
+    if (slash == NULL)
+        return err_set(err, E_NO_MEMORY, "", "mirror");
+    folder = str_n(path, (size_t)(slash - path));
     if (!str_eq(folder, m->made) && home_make(m->cli, folder, &m->made, err) < 0)
         return err_ret(err);
-    if (home_write(m->cli, m->made, base, content, HOME_REPLACE, err) < 0)
+    if (write_file(path, content, err) < 0)
         return err_ret(err);
     m->files++;
     m->bytes += (int64_t)content.n;
@@ -316,7 +348,8 @@ static int save_checkpoint(struct mirror *m, struct err *err)
 
     if (name == NULL)
         return err_set(err, E_NO_MEMORY, "", "checkpoint");
-    if (save(m, name, m->newest_note, err) < 0 || save(m, "checkpoint", m->newest_note, err) < 0)
+    if (make_sure(m, err) < 0 || save(m, name, m->newest_note, err) < 0 ||
+        save(m, "checkpoint", m->newest_note, err) < 0 || make_sure(m, err) < 0)
         return err_ret(err);
     for (unsigned level = 0; level < TLOG_TILE_LEVELS; level++)
         drop_narrow(m, false, level);

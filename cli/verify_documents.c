@@ -122,7 +122,7 @@ static struct rating_usage expected_use(const struct reading *r, const struct kn
                                         const struct jval *said)
 {
     const struct known_use *use =
-        strmap_find(&r->f->uses, verify__pair(r->f, r->period->period, o->agreement));
+        strmap_find(&r->f->uses, verify__pair(r->f, r->period->period, o->agreement->agreement));
     int64_t said_us = 0, end_us;
     bool unsure;
     struct rating_usage u = {
@@ -138,7 +138,7 @@ static struct rating_usage expected_use(const struct reading *r, const struct kn
         u.rows = use->counts.rows;
         u.bytes = use->counts.bytes;
     }
-    end_us = verify__active_end(r->f, o, r->at_us, &unsure);
+    end_us = verify__active_end(o, r->at_us, &unsure);
     if (unsure &&
         (jval_get(said, "active_to") == NULL || time_parse(text_of(said, "active_to"), &said_us)))
         end_us = said_us;
@@ -150,7 +150,7 @@ static void check_missing(const struct reading *r, const struct known_order *o,
                           const struct jval *said, enum party_role role, const char *member)
 {
     bool unsure;
-    const int64_t missing = verify__missing(r->f, o->agreement, role, r->at_us, &unsure);
+    const int64_t missing = verify__missing(o, role, r->at_us, &unsure);
 
     if (!unsure && number_of(said, member) != missing)
         verify_find(r->f->v, r->at, "document",
@@ -162,7 +162,7 @@ static void check_use(const struct reading *r, const struct known_order *o,
                       const struct rating_usage *u, const struct jval *said)
 {
     struct known_use *use =
-        strmap_find(&r->f->uses, verify__pair(r->f, r->period->period, o->agreement));
+        strmap_find(&r->f->uses, verify__pair(r->f, r->period->period, o->agreement->agreement));
     int64_t from_us = 0, to_us = INT64_MAX;
     const int64_t events = use != NULL ? use->events : 0;
     const bool has_end = jval_get(said, "active_to") != NULL;
@@ -291,12 +291,12 @@ static struct known_order *order_of(const struct reading *r, const struct jval *
 {
     struct known_order *o = strmap_find(&r->f->orders, text_of(section, "order"));
 
-    if (o == NULL || o->plan == NULL || o->agreement.n == 0 || o->active_us == 0) {
+    if (o == NULL || o->plan == NULL || o->agreement == NULL || o->active_us == 0) {
         verify_find(r->f->v, r->at, "document", "order %.*s is not in the log, or never was active",
                     STR_ARG(text_of(section, "order")));
         return NULL;
     }
-    if (!str_eq(text_of(section, "agreement"), o->agreement) ||
+    if (!str_eq(text_of(section, "agreement"), o->agreement->agreement) ||
         !str_eq(text_of(section, "plan"), o->plan_hash) ||
         !str_eq(text_of(section, "provider"), o->provider) ||
         !str_eq(text_of(section, "consumer"), o->consumer) ||
@@ -516,7 +516,7 @@ static bool takes_part(struct facts *f, const struct entry *e, const struct know
     const struct rating *rating;
     struct err err = {0};
     bool unsure;
-    const int64_t end_us = verify__active_end(f, o, e->at_us, &unsure);
+    const int64_t end_us = verify__active_end(o, e->at_us, &unsure);
     const struct rating_usage u = {
         .calls = o->open.calls,
         .rows = o->open.rows,
@@ -531,7 +531,7 @@ static bool takes_part(struct facts *f, const struct entry *e, const struct know
         .first_period = !before,
     };
 
-    if (unsure || o->plan == NULL || o->agreement.n == 0 || o->active_us == 0 ||
+    if (unsure || o->plan == NULL || o->agreement == NULL || o->active_us == 0 ||
         o->active_us >= p->to_us)
         return false;
     if (before && o->open_events == 0 && end_us != 0 && end_us <= p->from_us)

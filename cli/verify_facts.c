@@ -26,14 +26,23 @@
 
 struct str verify__text(const struct entry *entry, const char *member)
 {
-    return jval_str(jval_get(entry->body, member));
+    const struct entry_member *m;
+
+    if (entry->flat == NULL)
+        return jval_str(jval_get(entry->body, member));
+    m = entry_flat_get(entry->flat, member);
+    return m != NULL && m->is_text ? m->text : STR_NONE;
 }
 
 int64_t verify__number(const struct entry *entry, const char *member)
 {
+    const struct entry_member *m;
     int64_t n = 0;
 
-    return jval_i64(jval_get(entry->body, member), &n) ? n : 0;
+    if (entry->flat == NULL)
+        return jval_i64(jval_get(entry->body, member), &n) ? n : 0;
+    m = entry_flat_get(entry->flat, member);
+    return m != NULL ? m->number : 0;
 }
 
 int64_t verify__time(const struct entry *entry, const char *member)
@@ -41,6 +50,12 @@ int64_t verify__time(const struct entry *entry, const char *member)
     int64_t us = 0;
 
     return time_parse(verify__text(entry, member), &us) ? us : 0;
+}
+
+bool verify__has(const struct entry *entry, const char *member)
+{
+    return entry->flat != NULL ? entry_flat_get(entry->flat, member) != NULL
+                               : jval_get(entry->body, member) != NULL;
 }
 
 struct str verify__keep(struct facts *f, struct str text)
@@ -85,12 +100,29 @@ struct str verify__account_id(struct facts *f, struct str owner, struct str code
                           currency);
 }
 
-int64_t verify__active_end(struct facts *f, const struct known_order *o, int64_t at_us,
-                           bool *ret_unsure)
+struct known_agreement *verify__agreement(struct facts *f, struct str id)
 {
-    const struct known_report *r =
-        strmap_find(&f->reports, verify__pair(f, o->agreement, STR("provider")));
-    const int64_t ends_us = r != NULL ? r->ends_us : 0;
+    struct known_agreement *a = f->last_agreement;
+
+    if (a != NULL && str_eq(a->agreement, id))
+        return a;
+    a = strmap_find(&f->agreements, id);
+    if (a == NULL) {
+        const struct str kept = verify__keep(f, id);
+
+        a = verify__add(f, &f->agreements, kept, sizeof(*a));
+        if (a == NULL)
+            return NULL;
+        a->agreement = kept;
+    }
+    f->last_agreement = a;
+    return a;
+}
+
+int64_t verify__active_end(const struct known_order *o, int64_t at_us, bool *ret_unsure)
+{
+    const int64_t ends_us =
+        o->agreement != NULL ? o->agreement->reports[PARTY_PROVIDER].ends_us : 0;
 
     *ret_unsure = o->changed_us > at_us - VERIFY_OVERLAP_US;
     if (o->ended_us == 0 || (ends_us != 0 && ends_us < o->ended_us))
@@ -259,7 +291,6 @@ static void order_first(struct facts *f, int64_t at, const struct entry *e)
     o->consumer = verify__keep(f, verify__text(e, "consumer"));
     o->state = verify__keep(f, verify__text(e, "state"));
     o->currency = verify__keep(f, verify__text(e, "currency"));
-    o->agreement = STR("");
     o->version = verify__number(e, "version");
     o->hold_minor = verify__number(e, "hold_minor");
     o->entry = at;
@@ -280,28 +311,33 @@ static void order_first(struct facts *f, int64_t at, const struct entry *e)
 
 static void bind(struct facts *f, int64_t at, struct known_order *o, struct str agreement)
 {
-    if (agreement.n == 0 || str_eq(agreement, o->agreement))
+    struct known_agreement *a;
+
+    if (agreement.n == 0 || (o->agreement != NULL && str_eq(agreement, o->agreement->agreement)))
         return;
-    if (o->agreement.n > 0) {
+    if (o->agreement != NULL) {
         verify_find(f->v, at, "order", "order %.*s changes its agreement", STR_ARG(o->order));
         return;
     }
-    o->agreement = verify__keep(f, agreement);
-    if (strmap_find(&f->agreements_of_orders, agreement) != NULL)
+    a = verify__agreement(f, agreement);
+    if (a == NULL)
+        return;
+    o->agreement = a;
+    if (a->order != NULL)
         verify_find(f->v, at, "order", "agreement %.*s is bound to two orders", STR_ARG(agreement));
-    else if (!strmap_add(&f->agreements_of_orders, o->agreement, o))
-        verify_find(f->v, at, "order", "out of memory");
+    else
+        a->order = o;
 }
 
 /* Rule 6, once the order has become active. */
 static void check_active(struct facts *f, int64_t at, const struct known_order *o)
 {
-    const struct known_report *provider =
-        strmap_find(&f->reports, verify__pair(f, o->agreement, STR("provider")));
-    const struct known_report *consumer =
-        strmap_find(&f->reports, verify__pair(f, o->agreement, STR("consumer")));
+    static const struct known_agreement none;
+    const struct known_agreement *a = o->agreement != NULL ? o->agreement : &none;
+    const struct known_report *provider = &a->reports[PARTY_PROVIDER];
+    const struct known_report *consumer = &a->reports[PARTY_CONSUMER];
 
-    if (provider == NULL || consumer == NULL || !str_eq(provider->hash, consumer->hash))
+    if (!provider->present || !consumer->present || !str_eq(provider->hash, consumer->hash))
         verify_find(f->v, at, "order", "order %.*s is active without two equal reports",
                     STR_ARG(o->order));
     else if (o->active_us != provider->agreed_us)
@@ -347,27 +383,25 @@ static void order_changed(struct facts *f, int64_t at, const struct entry *e)
 static void agreement_reported(struct facts *f, int64_t at, const struct entry *e)
 {
     const struct str role = verify__text(e, "role");
-    const struct str key = verify__keep(f, verify__pair(f, verify__text(e, "agreement"), role));
+    const enum party_role side = str_eq(role, STR("provider")) ? PARTY_PROVIDER : PARTY_CONSUMER;
     const struct known_order *o = strmap_find(&f->orders, verify__text(e, "order"));
-    struct known_report *r;
+    struct known_agreement *a = verify__agreement(f, verify__text(e, "agreement"));
+    struct known_report *r = a != NULL ? &a->reports[side] : NULL;
 
-    if (strmap_find(&f->reports, key) != NULL) {
+    if (r == NULL)
+        return;
+    if (r->present || !str_eq_c(role, party_role_names[side])) {
         verify_find(f->v, at, "agreement", "it is reported twice by its %.*s", STR_ARG(role));
         return;
     }
-    r = verify__add(f, &f->reports, key, sizeof(*r));
-    if (r == NULL)
-        return;
-    r->key = key;
+    r->present = true;
     r->participant = verify__keep(f, verify__text(e, "participant"));
     r->hash = verify__keep(f, verify__text(e, "hash"));
     r->agreed_us = verify__time(e, "agreed_at");
     r->ends_us = verify__time(e, "ends_at");
-    r->logged_us = e->at_us;
     if (strmap_find(&f->participants, r->participant) == NULL)
         verify_find(f->v, at, "agreement", "its reporter has never applied");
-    if (o != NULL &&
-        !str_eq(r->participant, str_eq(role, STR("provider")) ? o->provider : o->consumer))
+    if (o != NULL && !str_eq(r->participant, side == PARTY_PROVIDER ? o->provider : o->consumer))
         verify_find(f->v, at, "agreement", "its reporter is not the %.*s of order %.*s",
                     STR_ARG(role), STR_ARG(o->order));
     if (o == NULL && verify__text(e, "order").n > 0)
@@ -400,12 +434,16 @@ static verify__check *const checks[ENTRY__COUNT] = {
 static void check_entry(struct facts *f, uint64_t i, int64_t *newest_us)
 {
     AUTO(jdoc_free) struct jdoc *doc = NULL;
-    struct entry entry;
+    struct entry_flat flat;
+    struct entry entry = {.flat = &flat};
     struct err why = {0};
 
     if (!str_present(f->v->lines[i]))
         return; /* step 1 has said that it is missing */
-    if (entry_read(f->v->lines[i], &doc, &entry, &why) < 0) {
+    if (entry_scan(f->v->lines[i], &flat)) {
+        entry.kind = flat.kind;
+        entry.at_us = flat.at_us;
+    } else if (entry_read(f->v->lines[i], &doc, &entry, &why) < 0) {
         verify_find(f->v, (int64_t)i, "entry", "%s", why.text);
         return;
     }
@@ -449,18 +487,19 @@ int verify_money(struct facts *f, struct err *err)
 void verify__facts_done(struct facts *f)
 {
     struct strmap *const maps[] = {
-        &f->participants, &f->plans,    &f->datasets,  &f->offers,   &f->orders,
-        &f->reports,      &f->batches,  &f->receipts,  &f->events,   &f->sequences,
-        &f->accounts,     &f->journals, &f->uses,      &f->parts,    &f->agreements_of_orders,
-        &f->transfers,    &f->periods,  &f->documents, &f->billings,
+        &f->participants, &f->plans,  &f->datasets,  &f->offers,    &f->orders,   &f->agreements,
+        &f->batches,      &f->events, &f->accounts,  &f->transfers, &f->journals, &f->periods,
+        &f->uses,         &f->parts,  &f->documents, &f->billings,
     };
     struct known_participant *p;
-    struct known_sequence *s;
+    struct known_agreement *a;
 
     for (size_t pos = 0; (p = strmap_next(&f->participants, &pos)) != NULL;)
         key_free(&p->key);
-    for (size_t pos = 0; (s = strmap_next(&f->sequences, &pos)) != NULL;)
-        strmap_done(&s->beyond);
+    for (size_t pos = 0; (a = strmap_next(&f->agreements, &pos)) != NULL;) {
+        for (int role = 0; role < PARTY__COUNT; role++)
+            strmap_done(&a->sequences[role].beyond);
+    }
     for (size_t i = 0; i < ARRAY_LEN(maps); i++)
         strmap_done(maps[i]);
     buf_done(&f->scratch);

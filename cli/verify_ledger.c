@@ -68,7 +68,7 @@ void verify__account_opened(struct facts *f, int64_t at, const struct entry *e)
     a->code = verify__keep(f, verify__text(e, "code"));
     a->currency = verify__keep(f, verify__text(e, "currency"));
     a->limit_minor = -1;
-    if (jval_get(e->body, "limit_minor") != NULL)
+    if (verify__has(e, "limit_minor"))
         a->limit_minor = verify__number(e, "limit_minor");
     check_form(f, at, e, a);
 }

@@ -22,6 +22,7 @@
 #include "lib/base/banned.h"
 
 #define EARLIER_MAX   4096
+#define TILE_BYTES    (TLOG_TILE_WIDTH * TLOG_HASH_LEN)
 #define PROGRESS_STEP 64 /* bundles */
 
 void verify_find(struct verify *v, int64_t entry, const char *check, const char *format, ...)
@@ -144,17 +145,68 @@ static int read_earlier(struct verify *v, struct earlier **ret_list, size_t *ret
 
 /* -- tree ---------------------------------------------------------------------------------------- */
 
+/*
+ * A tree grown tile by tile: level 0 holds the leaves of the tile that is being filled, level 1 the
+ * roots of full tiles in the one above, and so on.
+ */
+struct tree {
+    struct tlog_edge filling[TLOG_TILE_LEVELS]; /* each smaller than TLOG_TILE_WIDTH */
+    uint64_t size;
+};
+
 struct walk {
     struct verify *v;
-    struct tlog_edge from_entries;           /* grown from the entries' own bytes */
-    struct tlog_edge from_tiles;             /* grown from the level-0 tiles */
-    struct tlog_edge full[TLOG_TILE_LEVELS]; /* of the tile being filled, per level */
-    uint64_t full_index[TLOG_TILE_LEVELS];
-    struct str above[TLOG_TILE_LEVELS]; /* stored tile that is being compared, per level from 1 */
+    struct tree stored; /* grown from the level-0 tiles */
+    struct tree own;    /* from the entries' own bytes, once they differ */
+    bool differs;
+    uint64_t full_index[TLOG_TILE_LEVELS]; /* of the next tile to be filled, per level */
+    struct str above[TLOG_TILE_LEVELS];    /* stored tile that is compared, per level from 1 */
     uint64_t above_index[TLOG_TILE_LEVELS];
     const struct earlier *earlier;
     size_t n_earlier, next_earlier;
 };
+
+/* The row of full subtrees is that of all levels, one after the other. */
+static void tree_root(const struct tree *tree, uint8_t ret_root[static TLOG_HASH_LEN])
+{
+    struct tlog_edge edge = {.size = tree->size};
+
+    for (unsigned level = 0; level < TLOG_TILE_LEVELS; level++) {
+        for (unsigned bit = 0; bit < TLOG_TILE_HEIGHT; bit++) {
+            if (level * TLOG_TILE_HEIGHT + bit < ARRAY_LEN(edge.hash))
+                memcpy(edge.hash[level * TLOG_TILE_HEIGHT + bit], tree->filling[level].hash[bit],
+                       TLOG_HASH_LEN);
+        }
+    }
+    tlog_root(&edge, ret_root);
+}
+
+/*
+ * Adds a leaf. A tile that becomes full gives its root to `full` (NULL: nobody wants it), which may
+ * compare it, and to the level above.
+ */
+static int tree_add(struct tree *tree, const uint8_t leaf[static TLOG_HASH_LEN], struct walk *w,
+                    void (*full)(struct walk *w, unsigned level, const uint8_t *root),
+                    struct err *err)
+{
+    uint8_t hash[TLOG_HASH_LEN];
+
+    memcpy(hash, leaf, sizeof(hash));
+    tree->size++;
+    for (unsigned level = 0; level < TLOG_TILE_LEVELS; level++) {
+        struct tlog_edge *filling = &tree->filling[level];
+
+        if (tlog_append(filling, hash, err) < 0)
+            return err_ret(err);
+        if (filling->size < TLOG_TILE_WIDTH)
+            break;
+        tlog_root(filling, hash);
+        *filling = (struct tlog_edge){0};
+        if (full != NULL)
+            full(w, level, hash);
+    }
+    return 0;
+}
 
 static int tile_file(struct verify *v, struct tlog_path path, size_t max, struct str *ret,
                      struct err *err)
@@ -171,7 +223,7 @@ static void check_earlier(struct walk *w, uint64_t size)
     while (w->next_earlier < w->n_earlier && w->earlier[w->next_earlier].size == size) {
         uint8_t root[TLOG_HASH_LEN];
 
-        tlog_root(&w->from_tiles, root);
+        tree_root(&w->stored, root);
         if (memcmp(root, w->earlier[w->next_earlier].root, sizeof(root)) != 0)
             verify_find(
                 w->v, -1, "consistency",
@@ -181,43 +233,41 @@ static void check_earlier(struct walk *w, uint64_t size)
     }
 }
 
-/* A full tile of `level` is complete: its root must stand in the tile above. */
-static int check_above(struct walk *w, unsigned level, struct err *err)
+/* A tile of `level` is full: its root must stand in the tile above. */
+static void check_above(struct walk *w, unsigned level, const uint8_t *root)
 {
-    const uint64_t index = w->full_index[level];
+    const uint64_t index = w->full_index[level]++;
     const struct tlog_tile tile = {level + 1, index / TLOG_TILE_WIDTH,
                                    tlog_tile_width(w->v->size, level + 1, index / TLOG_TILE_WIDTH)};
     const size_t at = (size_t)(index % TLOG_TILE_WIDTH) * TLOG_HASH_LEN;
-    uint8_t root[TLOG_HASH_LEN];
     struct err why = {0};
 
-    tlog_root(&w->full[level], root);
-    w->full[level] = (struct tlog_edge){0};
-    w->full_index[level]++;
-    if (level + 1 >= TLOG_TILE_LEVELS || tile.width == 0)
-        return 0;
+    if (tile.width == 0)
+        return;
     if (!str_present(w->above[level + 1]) || w->above_index[level + 1] != tile.index) {
         w->above_index[level + 1] = tile.index;
-        if (tile_file(w->v, (struct tlog_path){.tile = tile}, 8192, &w->above[level + 1], &why) < 0)
+        if (tile_file(w->v, (struct tlog_path){.tile = tile}, TILE_BYTES, &w->above[level + 1],
+                      &why) < 0 ||
+            w->above[level + 1].n != (size_t)tile.width * TLOG_HASH_LEN)
             w->above[level + 1] = STR("");
     }
     if (w->above[level + 1].n < at + TLOG_HASH_LEN ||
-        memcmp(w->above[level + 1].p + at, root, sizeof(root)) != 0)
+        memcmp(w->above[level + 1].p + at, root, TLOG_HASH_LEN) != 0)
         verify_find(w->v, -1, "tile",
-                    "tile %u/%llu does not hold the root of the %u entries below its place %zu",
-                    level + 1, (unsigned long long)tile.index, TLOG_TILE_WIDTH, at / TLOG_HASH_LEN);
-    if (tlog_append(&w->full[level + 1], root, err) < 0)
-        return err_ret(err);
-    return w->full[level + 1].size == TLOG_TILE_WIDTH ? check_above(w, level + 1, err) : 0;
+                    "tile %u/%llu does not hold the root of the tile below its place %zu",
+                    level + 1, (unsigned long long)tile.index, at / TLOG_HASH_LEN);
 }
 
+/* Both trees are one until an entry's own hash is not the stored one. */
 static int take_leaf(struct walk *w, uint64_t index, const uint8_t *own, const uint8_t *stored,
                      struct err *err)
 {
-    if (tlog_append(&w->from_entries, own, err) < 0 ||
-        tlog_append(&w->from_tiles, stored, err) < 0 || tlog_append(&w->full[0], stored, err) < 0)
-        return err_ret(err);
-    if (w->full[0].size == TLOG_TILE_WIDTH && check_above(w, 0, err) < 0)
+    if (!w->differs && own != stored && memcmp(own, stored, TLOG_HASH_LEN) != 0) {
+        w->differs = true;
+        w->own = w->stored;
+    }
+    if ((w->differs && tree_add(&w->own, own, w, NULL, err) < 0) ||
+        tree_add(&w->stored, stored, w, check_above, err) < 0)
         return err_ret(err);
     check_earlier(w, index + 1);
     return 0;
@@ -242,7 +292,7 @@ static int walk_bundle(struct walk *w, uint64_t bundle, struct err *err)
     else if (n != width)
         verify_find(v, -1, "log", "the bundle from entry %llu on holds %zu entries instead of %u",
                     (unsigned long long)(bundle * TLOG_TILE_WIDTH), n, width);
-    if (tile_file(v, (struct tlog_path){.tile = tile}, 8192, &hashes, &why) < 0 ||
+    if (tile_file(v, (struct tlog_path){.tile = tile}, TILE_BYTES, &hashes, &why) < 0 ||
         hashes.n != (size_t)width * TLOG_HASH_LEN) {
         verify_find(v, -1, "tile", "tile 0/%llu cannot be read", (unsigned long long)bundle);
         hashes = STR_NONE;
@@ -270,10 +320,10 @@ static void check_roots(struct walk *w, const struct tlog_checkpoint *newest)
 {
     uint8_t root[TLOG_HASH_LEN];
 
-    tlog_root(&w->from_tiles, root);
+    tree_root(&w->stored, root);
     if (memcmp(root, newest->root, sizeof(root)) != 0)
         verify_find(w->v, -1, "tile", "the tiles do not give the root of the checkpoint");
-    tlog_root(&w->from_entries, root);
+    tree_root(w->differs ? &w->own : &w->stored, root);
     if (memcmp(root, newest->root, sizeof(root)) != 0)
         verify_find(w->v, -1, "log", "the entries do not give the root of the checkpoint");
 }

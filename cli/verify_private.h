@@ -35,8 +35,9 @@ struct known_dataset {
 };
 
 struct known_order {
-    struct str order, state, plan_hash, provider, consumer, agreement, currency;
-    const struct plan *plan; /* NULL: unknown */
+    struct str order, state, plan_hash, provider, consumer, currency;
+    struct known_agreement *agreement; /* NULL: none yet */
+    const struct plan *plan;           /* NULL: unknown */
     int64_t version, hold_minor, active_us, ended_us;
     int64_t entry, changed_us;     /* first entry, time of the last one */
     struct str first_period;       /* the period that billed it first; STR_NONE: none yet */
@@ -47,10 +48,25 @@ struct known_order {
     bool open_too_many;
 };
 
+/* What one side has reported about an agreement. */
 struct known_report {
-    struct str key; /* agreement "\n" role */
+    bool present;
     struct str participant, hash;
-    int64_t agreed_us, ends_us, logged_us;
+    int64_t agreed_us, ends_us;
+};
+
+/* Numbers of one side about one agreement: gaps are receipts that have not come. */
+struct known_sequence {
+    int64_t highest, count, logged_us;
+    int64_t next;         /* every number up to it has come */
+    struct strmap beyond; /* numbers after it that have come, as text */
+};
+
+struct known_agreement {
+    struct str agreement;
+    struct known_order *order; /* NULL: none is bound to it */
+    struct known_report reports[PARTY__COUNT];
+    struct known_sequence sequences[PARTY__COUNT];
 };
 
 struct known_batch {
@@ -61,22 +77,13 @@ struct known_batch {
 
 /* One event of one agreement, as both sides have reported it. */
 struct known_event {
-    struct str key; /* event "\n" agreement */
-    struct str agreement;
-    int64_t ms;
+    struct uuid event;
+    struct known_agreement *agreement;
     bool reported[PARTY__COUNT], billed;
     struct match_counts counts[PARTY__COUNT];
     int64_t logged_us[PARTY__COUNT];
-    int64_t entry;                 /* of the first report */
+    struct known_event *next;      /* the same event under another agreement */
     struct known_event *next_open; /* among those not billed yet */
-};
-
-/* Numbers of one side about one agreement: gaps are receipts that have not come. */
-struct known_sequence {
-    struct str key; /* agreement "\n" role */
-    int64_t highest, count, logged_us;
-    int64_t next;         /* every number below has come */
-    struct strmap beyond; /* numbers above it that have come, as text */
 };
 
 struct known_account {
@@ -132,10 +139,13 @@ struct known_billing {
 
 struct facts {
     struct verify *v;
-    struct strmap participants, plans, datasets, offers, orders, agreements_of_orders, reports;
-    struct strmap batches, receipts, events, sequences;
+    struct strmap participants, plans, datasets, offers, orders, agreements;
+    struct strmap batches, events;
     struct strmap accounts, transfers, journals;
     struct strmap periods, uses, documents, parts, billings;
+    struct known_agreement
+        *last_agreement; /* that was asked for: most neighbours are about the same */
+    struct known_batch *last_batch;
     struct known_event *open_events;
     const struct known_period *last_period; /* closed */
     struct buf scratch;                     /* key of the last verify__pair */
@@ -150,6 +160,7 @@ void verify__facts_done(struct facts *facts);
 struct str verify__text(const struct entry *entry, const char *member);
 int64_t verify__number(const struct entry *entry, const char *member);
 int64_t verify__time(const struct entry *entry, const char *member);
+bool verify__has(const struct entry *entry, const char *member);
 /* Copies into the arena. */
 struct str verify__keep(struct facts *facts, struct str text);
 /* "a\nb", valid until the next call. */
@@ -161,9 +172,10 @@ struct str verify__derive(struct facts *facts, struct str a, struct str b, struc
 /* Id of an account; owner STR_NONE: the operator. */
 struct str verify__account_id(struct facts *facts, struct str owner, struct str code,
                               struct str currency);
+/* The agreement with this id, made if it is new. NULL without memory. */
+struct known_agreement *verify__agreement(struct facts *facts, struct str id);
 /* Until when an order is active, 0 if no end is known; *ret_unsure if that became known only now. */
-int64_t verify__active_end(struct facts *facts, const struct known_order *order, int64_t at_us,
-                           bool *ret_unsure);
+int64_t verify__active_end(const struct known_order *order, int64_t at_us, bool *ret_unsure);
 
 /* -- checks by kind of entry ---------------------------------------------------------------------- */
 
@@ -189,5 +201,5 @@ void verify__open_events(struct facts *facts, const struct entry *entry,
 /* The postings of everything that this period bills (rule 7 of the close). */
 void verify__postings(struct facts *facts, const struct known_period *period);
 /* Numbers of this sequence that had not come. */
-int64_t verify__missing(struct facts *facts, struct str agreement, enum party_role role,
-                        int64_t at_us, bool *ret_unsure);
+int64_t verify__missing(const struct known_order *order, enum party_role role, int64_t at_us,
+                        bool *ret_unsure);

@@ -69,38 +69,11 @@ void verify__batch_accepted(struct facts *f, int64_t at, const struct entry *e)
     check_signature(f, at, b, verify__text(e, "signature"));
 }
 
-/* Lines count from 1. */
-static struct known_batch *line_of(struct facts *f, int64_t at, const struct entry *e,
-                                   struct str text)
+static void check_bytes(struct facts *f, const struct known_batch *b)
 {
-    struct known_batch *b = strmap_find(&f->batches, verify__text(e, "batch"));
-    const int64_t line = verify__number(e, "line");
-
-    if (b == NULL || b->texts == NULL) {
-        verify_find(f->v, at, "receipt", "its batch is not in the log");
-        return NULL;
-    }
-    if (line < 1 || line > b->lines || str_present(b->texts[line - 1])) {
-        verify_find(f->v, at, "receipt", "line %lld of its batch is there already, or cannot be",
-                    (long long)line);
-        return NULL;
-    }
-    b->texts[line - 1] = text;
-    b->seen++;
-    return b;
-}
-
-static void batch_end(struct facts *f, const struct known_batch *b)
-{
-    struct hash *hash;
+    struct hash *hash = hash_begin();
     uint8_t sum[SHA256_LEN];
 
-    if (b->texts == NULL || b->seen != b->lines) {
-        verify_find(f->v, b->entry, "batch", "%lld of its %lld lines are in the log",
-                    (long long)b->seen, (long long)b->lines);
-        return;
-    }
-    hash = hash_begin();
     for (int64_t i = 0; i < b->lines; i++) {
         hash_add(hash, b->texts[i].p, b->texts[i].n);
         hash_add(hash, "\n", 1);
@@ -111,15 +84,46 @@ static void batch_end(struct facts *f, const struct known_batch *b)
                     "its lines are not the bytes that the reporter signed");
 }
 
+/* Lines count from 1. The text is not copied: it must stay where it is. */
+static struct known_batch *line_of(struct facts *f, int64_t at, const struct entry *e,
+                                   struct str text)
+{
+    const struct str id = verify__text(e, "batch");
+    const int64_t line = verify__number(e, "line");
+    struct known_batch *b = f->last_batch;
+
+    if (b == NULL || !str_eq(b->batch, id))
+        b = strmap_find(&f->batches, id);
+    if (b == NULL || b->texts == NULL) {
+        verify_find(f->v, at, "receipt", "its batch is not in the log");
+        return NULL;
+    }
+    f->last_batch = b;
+    if (line < 1 || line > b->lines || str_present(b->texts[line - 1])) {
+        verify_find(f->v, at, "receipt", "line %lld of its batch is there already, or cannot be",
+                    (long long)line);
+        return NULL;
+    }
+    b->texts[line - 1] = text;
+    if (++b->seen == b->lines)
+        check_bytes(f, b);
+    return b;
+}
+
 void verify__batches_end(struct facts *f)
 {
     const struct known_batch *b;
-    const struct known_sequence *s;
+    const struct known_agreement *a;
 
-    for (size_t pos = 0; (b = strmap_next(&f->batches, &pos)) != NULL;)
-        batch_end(f, b);
-    for (size_t pos = 0; (s = strmap_next(&f->sequences, &pos)) != NULL;)
-        f->v->receipts_missing += s->highest - s->count;
+    for (size_t pos = 0; (b = strmap_next(&f->batches, &pos)) != NULL;) {
+        if (b->seen != b->lines)
+            verify_find(f->v, b->entry, "batch", "%lld of its %lld lines are in the log",
+                        (long long)b->seen, (long long)b->lines);
+    }
+    for (size_t pos = 0; (a = strmap_next(&f->agreements, &pos)) != NULL;) {
+        for (int role = 0; role < PARTY__COUNT; role++)
+            f->v->receipts_missing += a->sequences[role].highest - a->sequences[role].count;
+    }
 }
 
 /* -- receipts ------------------------------------------------------------------------------------ */
@@ -129,109 +133,101 @@ static bool take_number(struct facts *f, struct known_sequence *s, int64_t seq)
 {
     char text[24];
 
-    if (seq < s->next)
+    if (seq <= s->next)
         return false;
+    if (seq == s->next + 1 && s->beyond.n == 0) {
+        s->next++;
+        return true;
+    }
     snprintf(text, sizeof(text), "%lld", (long long)seq);
     if (strmap_find(&s->beyond, str_c(text)) != NULL)
         return false;
-    if (seq > s->next) {
-        const struct str key = verify__keep(f, str_c(text));
 
-        if (!str_present(key) || !strmap_add(&s->beyond, key, s))
-            verify_find(f->v, -1, "receipt", "out of memory");
-        return true;
-    }
-    do {
+    const struct str key = verify__keep(f, str_c(text));
+
+    if (!str_present(key) || !strmap_add(&s->beyond, key, s))
+        verify_find(f->v, -1, "receipt", "out of memory");
+    for (;;) {
+        snprintf(text, sizeof(text), "%lld", (long long)s->next + 1);
+        if (strmap_find(&s->beyond, str_c(text)) == NULL)
+            return true;
         strmap_remove(&s->beyond, str_c(text));
-        snprintf(text, sizeof(text), "%lld", (long long)++s->next);
-    } while (strmap_find(&s->beyond, str_c(text)) != NULL);
-    return true;
+        s->next++;
+    }
 }
 
 static void check_number(struct facts *f, int64_t at, const struct entry *e,
-                         const struct wire_receipt *r)
+                         struct known_sequence *s, int64_t seq)
 {
-    const struct str key = verify__pair(f, r->agreement, str_c(party_role_names[r->role]));
-    struct known_sequence *s = strmap_find(&f->sequences, key);
-
-    if (s == NULL) {
-        const struct str kept = verify__keep(f, key);
-
-        s = verify__add(f, &f->sequences, kept, sizeof(*s));
-        if (s == NULL)
-            return;
-        s->key = kept;
-        s->next = 1;
-    }
-    if (!take_number(f, s, r->seq)) {
+    if (!take_number(f, s, seq)) {
         verify_find(f->v, at, "receipt", "number %lld of its reporter is used twice",
-                    (long long)r->seq);
+                    (long long)seq);
         return;
     }
     s->count++;
     s->logged_us = e->at_us;
-    if (r->seq > s->highest)
-        s->highest = r->seq;
+    if (seq > s->highest)
+        s->highest = seq;
 }
 
-int64_t verify__missing(struct facts *f, struct str agreement, enum party_role role, int64_t at_us,
+int64_t verify__missing(const struct known_order *o, enum party_role role, int64_t at_us,
                         bool *ret_unsure)
 {
-    const struct known_sequence *s =
-        strmap_find(&f->sequences, verify__pair(f, agreement, str_c(party_role_names[role])));
+    const struct known_sequence *s = &o->agreement->sequences[role];
 
-    *ret_unsure = s != NULL && s->logged_us > at_us - VERIFY_OVERLAP_US;
-    return s != NULL ? s->highest - s->count : 0;
+    *ret_unsure = s->logged_us > at_us - VERIFY_OVERLAP_US;
+    return s->highest - s->count;
 }
 
-static struct known_event *event_of(struct facts *f, int64_t at, const struct wire_receipt *r)
+static struct str event_key(const struct uuid *event)
 {
-    const struct uuid_text id = uuid_format(r->event);
-    const struct str key = verify__pair(f, str_c(id.c), r->agreement);
-    struct known_event *event = strmap_find(&f->events, key);
+    return str_n(event->b, sizeof(event->b));
+}
 
+/* The event under this agreement, made if it is new. *ret_twice: this role has reported it before, under whatever agreement. */
+static struct known_event *event_of(struct facts *f, const struct wire_receipt *r,
+                                    struct known_agreement *agreement, bool *ret_twice)
+{
+    struct known_event *first = strmap_find(&f->events, event_key(&r->event));
+    struct known_event *event = NULL;
+
+    *ret_twice = false;
+    for (struct known_event *one = first; one != NULL; one = one->next) {
+        *ret_twice = *ret_twice || one->reported[r->role];
+        if (one->agreement == agreement)
+            event = one;
+    }
     if (event != NULL)
         return event;
-
-    const struct str kept = verify__keep(f, key);
-
-    event = verify__add(f, &f->events, kept, sizeof(*event));
+    event = ARENA_NEW(f->v->arena, struct known_event);
     if (event == NULL)
         return NULL;
-    event->key = kept;
-    event->agreement = str_from(kept, UUID_TEXT_LEN + 1);
-    event->ms = uuid_v7_ms(r->event);
-    event->entry = at;
+    event->event = r->event;
+    event->agreement = agreement;
     event->next_open = f->open_events;
     f->open_events = event;
-    return event;
-}
-
-/* An event is one side's once, under whatever agreement. */
-static bool seen_before(struct facts *f, const struct wire_receipt *r, struct known_event *event)
-{
-    const struct uuid_text id = uuid_format(r->event);
-    const struct str key = verify__pair(f, str_c(id.c), str_c(party_role_names[r->role]));
-
-    if (strmap_find(&f->receipts, key) != NULL)
-        return true;
-    return !strmap_add(&f->receipts, verify__keep(f, key), event);
+    if (first != NULL) {
+        event->next = first->next;
+        first->next = event;
+        return event;
+    }
+    return strmap_add(&f->events, event_key(&event->event), event) ? event : NULL;
 }
 
 static void keep_receipt(struct facts *f, int64_t at, const struct entry *e,
                          const struct known_batch *b, const struct wire_receipt *r)
 {
     const char *role = party_role_names[r->role];
-    const struct known_report *report =
-        strmap_find(&f->reports, verify__pair(f, r->agreement, str_c(role)));
-    struct known_event *event = event_of(f, at, r);
+    struct known_agreement *a = verify__agreement(f, r->agreement);
+    bool twice;
+    struct known_event *event = a != NULL ? event_of(f, r, a, &twice) : NULL;
 
     if (event == NULL)
         return;
-    if (report == NULL || !str_eq(report->participant, b->reporter))
+    if (!a->reports[r->role].present || !str_eq(a->reports[r->role].participant, b->reporter))
         verify_find(f->v, at, "receipt", "its reporter is not the %s of agreement %.*s", role,
                     STR_ARG(r->agreement));
-    if (seen_before(f, r, event)) {
+    if (twice) {
         verify_find(f->v, at, "receipt", "event %s is counted twice for its %s",
                     uuid_format(r->event).c, role);
         return;
@@ -240,23 +236,39 @@ static void keep_receipt(struct facts *f, int64_t at, const struct entry *e,
     event->counts[r->role] = (struct match_counts){r->calls, r->rows, r->bytes};
     event->logged_us[r->role] = e->at_us;
     f->v->receipts++;
-    check_number(f, at, e, r);
+    check_number(f, at, e, &a->sequences[r->role], r->seq);
+}
+
+/* An unusual one: parsed, and made canonical again for the bytes of its batch. */
+static int read_receipt(struct facts *f, const struct entry *e, struct arena *arena,
+                        struct str *ret_line, struct wire_receipt *ret, struct err *err)
+{
+    AUTO(buf_done) struct buf text = buf_init(KIB(64));
+
+    jval_canonical(&text, jval_get(e->body, "receipt"));
+    *ret_line = verify__keep(f, buf_str(&text));
+    return object_decode(&wire_receipt_object, jval_get(e->body, "receipt"), arena, ret, err);
 }
 
 void verify__receipt_accepted(struct facts *f, int64_t at, const struct entry *e)
 {
-    AUTO(arena_free) struct arena *arena = arena_new(KIB(256));
-    AUTO(buf_done) struct buf text = buf_init(KIB(64));
+    const bool flat = e->flat != NULL && str_present(e->flat->receipt_line);
+    AUTO(arena_free) struct arena *arena = flat ? NULL : arena_new(KIB(256));
     const struct known_batch *b;
     struct wire_receipt r = {0};
+    struct str line = STR("");
     struct err err = {0};
 
-    jval_canonical(&text, jval_get(e->body, "receipt"));
-    b = line_of(f, at, e, verify__keep(f, buf_str(&text)));
-    if (b == NULL || arena == NULL)
+    if (flat) {
+        r = e->flat->receipt;
+        line = e->flat->receipt_line;
+    } else if (arena == NULL || read_receipt(f, e, arena, &line, &r, &err) < 0) {
+        IGNORE(err_prefix(&err, "form"), "it becomes a finding");
+    }
+    b = line_of(f, at, e, line);
+    if (b == NULL)
         return;
-    if (object_decode(&wire_receipt_object, jval_get(e->body, "receipt"), arena, &r, &err) < 0 ||
-        wire_receipt_check(&r, &err) < 0) {
+    if (err.code != E_OK || wire_receipt_check(&r, &err) < 0) {
         verify_find(f->v, at, "receipt", "it breaks the rules of receipts: %s", err.text);
         return;
     }
@@ -265,7 +277,9 @@ void verify__receipt_accepted(struct facts *f, int64_t at, const struct entry *e
 
 void verify__receipt_refused(struct facts *f, int64_t at, const struct entry *e)
 {
-    (void)line_of(f, at, e, verify__keep(f, verify__text(e, "text")));
+    const struct str text = verify__text(e, "text");
+
+    (void)line_of(f, at, e, e->flat != NULL ? text : verify__keep(f, text));
 }
 
 /* -- matching ------------------------------------------------------------------------------------ */
@@ -323,7 +337,7 @@ static void check_match(struct facts *f, int64_t at, const struct entry *e,
         f->v, at, "match",
         "event %.36s is billed as %.*s with %lld calls, %lld rows, %lld bytes; its receipts "
         "give %s with %lld, %lld, %lld",
-        event->key.p, STR_ARG(verify__text(e, "match")), (long long)billed.calls,
+        uuid_format(event->event).c, STR_ARG(verify__text(e, "match")), (long long)billed.calls,
         (long long)billed.rows, (long long)billed.bytes, match_state_names[all.state],
         (long long)all.billable.calls, (long long)all.billable.rows, (long long)all.billable.bytes);
 }
@@ -351,47 +365,61 @@ static void add_use(struct facts *f, int64_t at, const struct entry *e, struct k
         verify_find(f->v, at, "match", "the use of its agreement is beyond all numbers");
 }
 
+static struct known_event *find_event(const struct facts *f, struct str id,
+                                      const struct known_agreement *agreement)
+{
+    struct known_event *event;
+    struct uuid uuid;
+
+    if (!uuid_parse(id, &uuid))
+        return NULL;
+    for (event = strmap_find(&f->events, event_key(&uuid)); event != NULL; event = event->next) {
+        if (event->agreement == agreement)
+            return event;
+    }
+    return NULL;
+}
+
 void verify__event_billed(struct facts *f, int64_t at, const struct entry *e)
 {
-    const struct str agreement = verify__text(e, "agreement");
-    struct known_event *event =
-        strmap_find(&f->events, verify__pair(f, verify__text(e, "event"), agreement));
-    const struct known_order *order = strmap_find(&f->agreements_of_orders, agreement);
+    const struct str id = verify__text(e, "event");
+    const struct known_agreement *agreement = verify__agreement(f, verify__text(e, "agreement"));
+    struct known_event *event = agreement != NULL ? find_event(f, id, agreement) : NULL;
     struct known_period *period = verify__period(f, at, verify__text(e, "period"));
 
-    if (period == NULL)
+    if (agreement == NULL || period == NULL)
         return;
-    if (event == NULL || order == NULL || order->plan == NULL) {
-        verify_find(f->v, at, "match", "event %.*s is billed without %s",
-                    STR_ARG(verify__text(e, "event")), event == NULL ? "a receipt" : "an order");
+    if (event == NULL || agreement->order == NULL || agreement->order->plan == NULL) {
+        verify_find(f->v, at, "match", "event %.*s is billed without %s", STR_ARG(id),
+                    event == NULL ? "a receipt" : "an order");
         return;
     }
     if (event->billed)
-        verify_find(f->v, at, "match", "event %.36s is billed a second time", event->key.p);
+        verify_find(f->v, at, "match", "event %.*s is billed a second time", STR_ARG(id));
     event->billed = true;
-    if (event->ms > period->latest_ms)
-        period->latest_ms = event->ms;
-    check_match(f, at, e, event, order->plan);
+    if (uuid_v7_ms(event->event) > period->latest_ms)
+        period->latest_ms = uuid_v7_ms(event->event);
+    check_match(f, at, e, event, agreement->order->plan);
     add_use(f, at, e, period);
 }
 
 /* -- what a close has left open ------------------------------------------------------------------ */
 
 /* The order that could have been billed for this event; NULL if it could not, or if that is unsure. */
-static struct known_order *billable_order(struct facts *f, const struct entry *e,
-                                          const struct known_period *period,
+static struct known_order *billable_order(const struct entry *e, const struct known_period *period,
                                           const struct known_event *event)
 {
-    struct known_order *o = strmap_find(&f->agreements_of_orders, event->agreement);
+    struct known_order *o = event->agreement->order;
+    const int64_t ms = uuid_v7_ms(event->event);
     const int64_t oldest_us = period->to_us - REACH_US;
     int64_t end_us;
     bool unsure;
 
     if (o == NULL || o->plan == NULL || o->active_us == 0 || o->active_us >= period->to_us ||
-        event->ms >= (period->to_us + 999) / 1000 || event->ms < oldest_us / 1000 ||
+        ms >= (period->to_us + 999) / 1000 || ms < oldest_us / 1000 ||
         unsure_sides(event, e->at_us) != 0)
         return NULL;
-    end_us = verify__active_end(f, o, e->at_us, &unsure);
+    end_us = verify__active_end(o, e->at_us, &unsure);
     if (unsure || (end_us != 0 && end_us <= oldest_us && str_present(o->first_period)))
         return NULL;
     return o;
@@ -425,7 +453,7 @@ void verify__open_events(struct facts *f, const struct entry *e, const struct kn
             continue;
         }
         link = &event->next_open;
-        o = billable_order(f, e, period, event);
+        o = billable_order(e, period, event);
         if (o == NULL)
             continue;
         r = match(event, o->plan, BOTH_SIDES);

@@ -18,15 +18,23 @@
 
 #define LEAF_PREFIX 0x00
 #define NODE_PREFIX 0x01
+#define LEAF_SMALL  2048
 
 static_assert(TLOG_HASH_LEN == SHA256_LEN, "the log hashes with SHA-256");
 
 void tlog_hash_leaf(struct str entry, uint8_t ret_hash[static TLOG_HASH_LEN])
 {
-    static const uint8_t prefix = LEAF_PREFIX;
-    struct hash *hash = hash_begin();
+    uint8_t small[LEAF_SMALL]; /* one call for most entries: an incremental hash costs memory */
+    struct hash *hash;
 
-    hash_add(hash, &prefix, sizeof(prefix));
+    small[0] = LEAF_PREFIX;
+    if (entry.n < sizeof(small)) {
+        memcpy(small + 1, entry.n > 0 ? entry.p : "", entry.n);
+        sha256(small, entry.n + 1, ret_hash);
+        return;
+    }
+    hash = hash_begin();
+    hash_add(hash, small, 1);
     hash_add(hash, entry.p, entry.n);
     hash_end(&hash, ret_hash);
 }

@@ -60,6 +60,11 @@ static bool listed(const char *members, struct str name)
     return false;
 }
 
+bool entry_kind_has(enum entry_kind kind, struct str member)
+{
+    return listed(kinds[kind].members, member);
+}
+
 /* The first member of the body that its kind does not list, or STR_NONE. */
 static struct str first_unlisted(enum entry_kind kind, const struct jval *body)
 {
@@ -113,7 +118,7 @@ int entry_read(struct str line, struct jdoc **ret_doc, struct entry *ret_entry, 
     jval_canonical(&canonical, jdoc_root(doc));
     if (!str_eq(buf_str(&canonical), line))
         return err_set(err, E_VERIFY, "", "log entry is not in canonical form");
-    *ret_entry = (struct entry){kind, form.at_us, form.body};
+    *ret_entry = (struct entry){kind, form.at_us, form.body, NULL};
     *ret_doc = MOVE(doc);
     return 0;
 }

@@ -133,6 +133,11 @@ extern const struct object wire_receipt_object; /* CLOSED, canonical order */
 /* Event id of the n-th access (docs/exchange.md §2): `hash` is SHA-256 over wire_event_input(). */
 void wire_event_input(struct str agreement, struct str transfer, int64_t access, struct buf *out);
 struct uuid wire_event_id(int64_t since_us, const uint8_t hash[static 32]);
+/*
+ * Reads a receipt in canonical form without a parser; texts borrow from the line. False if it is
+ * not one, or an unusual one: the parser then decides.
+ */
+bool wire_receipt_scan(struct str line, struct wire_receipt *ret_receipt);
 /* Rules beyond types: since ≤ until, event is version 7 and its time is `since` cut to ms, counts ≥
  * 0, seq > 0. */
 MUST_CHECK int wire_receipt_check(const struct wire_receipt *receipt, struct err *err);

@@ -37,12 +37,6 @@ struct usage_batch {
 };
 
 /*
- * Reads a receipt in canonical form; texts borrow from the line. False if it is not one, or an
- * unusual one: usage__parse then decides.
- */
-bool usage__scan(struct str line, struct wire_receipt *ret_receipt);
-
-/*
  * Reads one line: closed, canonical, wire_receipt_check. On a mistake line->bad and bad_detail say
  * which; `readable` tells whether agreement, role and seq can be named in the answer. Errors: only
  * E_NO_MEMORY.

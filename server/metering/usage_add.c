@@ -52,7 +52,7 @@ int usage__read_line(struct usage_line *line, struct arena *arena, struct err *e
     struct err bad = {0};
 
     sha256(line->text.p, line->text.n, line->hash);
-    line->readable = usage__scan(line->text, &line->receipt);
+    line->readable = wire_receipt_scan(line->text, &line->receipt);
     if (!line->readable && usage__parse(line, arena, err) < 0)
         return err_ret(err);
     if (line->bad == E_OK && wire_receipt_check(&line->receipt, &bad) < 0)

@@ -39,7 +39,7 @@ static bool agree(struct str text)
     struct usage_line line = {.text = text};
     struct wire_receipt scanned = {0};
     struct err err = {0};
-    const bool taken = usage__scan(text, &scanned);
+    const bool taken = wire_receipt_scan(text, &scanned);
 
     arena_reset(arena);
     ck_assert_int_eq(usage__parse(&line, arena, &err), 0);
