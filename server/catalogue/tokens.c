@@ -22,7 +22,7 @@
 #define HANGUL_V_N 21u
 #define HANGUL_T_N 28u
 
-enum class { CLASS_NONE, CLASS_WORD, CLASS_CJK };
+enum kind { KIND_NONE, KIND_WORD, KIND_CJK };
 
 static const struct {
     uint32_t from, to;
@@ -41,21 +41,21 @@ static const struct {
 
 static const struct {
     uint32_t from, to;
-    enum class class;
-} classes[] = {
-    {'0',     '9',     CLASS_WORD},
-    {'a',     'z',     CLASS_WORD},
-    {0xDF,    0xF6,    CLASS_WORD},
-    {0xF8,    0x24F,   CLASS_WORD},
-    {0x386,   0x3FF,   CLASS_WORD},
-    {0x400,   0x52F,   CLASS_WORD},
-    {0x3040,  0x30FF,  CLASS_CJK },
-    {0x3130,  0x318F,  CLASS_CJK },
-    {0x3400,  0x4DBF,  CLASS_CJK },
-    {0x4E00,  0x9FFF,  CLASS_CJK },
-    {0xAC00,  0xD7A3,  CLASS_CJK },
-    {0xF900,  0xFAFF,  CLASS_CJK },
-    {0x20000, 0x2FA1F, CLASS_CJK },
+    enum kind kind;
+} kinds[] = {
+    {'0',     '9',     KIND_WORD},
+    {'a',     'z',     KIND_WORD},
+    {0xDF,    0xF6,    KIND_WORD},
+    {0xF8,    0x24F,   KIND_WORD},
+    {0x386,   0x3FF,   KIND_WORD},
+    {0x400,   0x52F,   KIND_WORD},
+    {0x3040,  0x30FF,  KIND_CJK },
+    {0x3130,  0x318F,  KIND_CJK },
+    {0x3400,  0x4DBF,  KIND_CJK },
+    {0x4E00,  0x9FFF,  KIND_CJK },
+    {0xAC00,  0xD7A3,  KIND_CJK },
+    {0xF900,  0xFAFF,  KIND_CJK },
+    {0x20000, 0x2FA1F, KIND_CJK },
 };
 
 /* Next code point of text that is known to be valid UTF-8. */
@@ -104,10 +104,13 @@ static uint32_t fold(uint32_t c)
     return c;
 }
 
-static enum class class_of(uint32_t c) {
-    for (size_t i = 0; i < ARRAY_LEN(classes);
-         i++){if (c >= classes[i].from && c <= classes[i].to) return classes[i].class;}
-return CLASS_NONE;
+static enum kind kind_of(uint32_t c)
+{
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        if (c >= kinds[i].from && c <= kinds[i].to)
+            return kinds[i].kind;
+    }
+    return KIND_NONE;
 }
 
 /*
@@ -143,7 +146,7 @@ struct tokens {
     size_t n;
     enum search_use use;
     /* the run being read */
-    enum class class;
+    enum kind kind;
     char word[WORD_MAX];
     size_t word_n;
     uint32_t last; /* previous character of a CJK run, 0 at its start */
@@ -175,11 +178,11 @@ static void add_characters(struct tokens *t, uint32_t a, uint32_t b)
 
 static void end_run(struct tokens *t)
 {
-    if (t->class == CLASS_WORD && t->word_n > 0)
+    if (t->kind == KIND_WORD && t->word_n > 0)
         add(t, t->word, t->word_n);
-    if (t->class == CLASS_CJK && t->run == 1 && t->use == SEARCH_QUERY)
+    if (t->kind == KIND_CJK && t->run == 1 && t->use == SEARCH_QUERY)
         add_characters(t, t->last, 0);
-    t->class = CLASS_NONE;
+    t->kind = KIND_NONE;
     t->word_n = 0;
     t->run = 0;
     t->last = 0;
@@ -187,13 +190,13 @@ static void end_run(struct tokens *t)
 
 static void take(struct tokens *t, uint32_t c)
 {
-    const enum class class = class_of(c);
+    const enum kind kind = kind_of(c);
     char bytes[4];
 
-    if (class != t->class)
+    if (kind != t->kind)
         end_run(t);
-    t->class = class;
-    if (class == CLASS_WORD) {
+    t->kind = kind;
+    if (kind == KIND_WORD) {
         const size_t n = put_point(c, bytes);
 
         if (t->word_n + n <= WORD_MAX) {
@@ -201,7 +204,7 @@ static void take(struct tokens *t, uint32_t c)
             t->word_n += n;
         }
     }
-    if (class == CLASS_CJK) {
+    if (kind == KIND_CJK) {
         if (t->use == SEARCH_INDEX)
             add_characters(t, c, 0);
         if (t->run > 0)
