@@ -523,6 +523,20 @@ def a_section_costs_more(log):
     return edit(log, i, ["orders", n, "rating", "total"], "999999")
 
 
+@case("rating", "/lines_hash is")
+def the_lines_of_a_long_invoice_are_others(log):
+    i, n = invoice_of(log, log.world.longest)
+    return edit(log, i, ["orders", n, "rating", "lines_hash"], "sha256:" + "0" * 64)
+
+
+@case("document", "its id is not that of")
+def parts_of_an_invoice_are_exchanged(log):
+    one, two = (log.find("document.issued", n, document_kind="invoice", participant=log.world.plant.id) for n in (0, 1))
+    a, b = log.entries[one], log.entries[two]
+    log.entries[one], log.entries[two] = b, a
+    return one
+
+
 @case("rating", "/fee is")
 def the_operator_takes_a_higher_fee(log):
     i = log.find("document.issued", document_kind="statement", participant=log.world.mill.id)

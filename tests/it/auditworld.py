@@ -19,6 +19,15 @@ RENT = {"currency": "KRW", "kind": "subscription", "vat_ppm": 100000, "fee_ppm":
 ONCE = {"currency": "KRW", "kind": "one_off", "vat_ppm": 100000, "fee_ppm": 35000, "components": [{"type": "one_off", "amount": "50005"}]}
 COSTLY = {"currency": "KRW", "kind": "metered", "vat_ppm": 100000,
           "components": [{"type": "per_unit", "meter": "calls", "price": "400000000000"}]}
+
+
+def many_tiers(meters, tiers):
+    """A plan whose invoice has a line per tier and meter."""
+    return {"currency": "KRW", "kind": "metered", "components": [
+        {"type": "per_unit", "meter": meter, "model": "graduated",
+         "tiers": [*({"up_to": i + 1, "price": str(1000000 + i)} for i in range(tiers - 1)), {"price": "1000"}]} for meter in meters]}
+
+
 FREE = {"currency": "KRW", "kind": "free", "components": [{"type": "free"}]}
 
 
@@ -95,6 +104,9 @@ class World:
         self.once = Trade(self, mill, parts, ONCE, agreed + 60, "once")
         self.costly = Trade(self, plant, parts, COSTLY, agreed, "costly")
         self.free = Trade(self, parts, plant, FREE, agreed, "free")
+        # sections of 18 KiB, of which a document holds two; and one of which only the hash of its lines fits
+        self.long = [Trade(self, mill, plant, many_tiers(("rows", "bytes"), 40 + i), agreed, f"long-{i}") for i in range(3)]
+        self.longest = Trade(self, mill, plant, many_tiers(("rows", "bytes"), 64), agreed, "longest")
         self.cancelled = Trade(self, mill, parts, ONCE, None, "cancelled")
         answer = parts.client().post(f"/v1/orders/{self.cancelled.id}/cancel")
         assert answer.status < 300, answer.text
@@ -118,6 +130,9 @@ class World:
         pair = self.costly.use(at, calls=4)
         for who, role in ((self.plant, "provider"), (self.parts, "consumer")):
             assert send(who, [pair[role]]) == ["created"]
+        pairs = [trade.use(at, rows=100, bytes=100) for trade in (*self.long, self.longest)]
+        for who, role in ((self.mill, "provider"), (self.plant, "consumer")):
+            assert set(send(who, [pair[role] for pair in pairs])) == {"created"}
         pair = self.free.use(at, bytes=1000)
         for who, role in ((self.parts, "provider"), (self.plant, "consumer")):
             assert send(who, [pair[role]]) == ["created"]
