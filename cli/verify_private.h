@@ -146,6 +146,7 @@ struct facts {
     struct known_agreement
         *last_agreement; /* that was asked for: most neighbours are about the same */
     struct known_batch *last_batch;
+    struct known_use *last_use;
     struct known_event *open_events;
     const struct known_period *last_period; /* closed */
     struct buf scratch;                     /* key of the last verify__pair */

@@ -345,7 +345,9 @@ static void check_match(struct facts *f, int64_t at, const struct entry *e,
 static void add_use(struct facts *f, int64_t at, const struct entry *e, struct known_period *period)
 {
     const struct str key = verify__pair(f, period->period, verify__text(e, "agreement"));
-    struct known_use *use = strmap_find(&f->uses, key);
+    struct known_use *use = f->last_use != NULL && str_eq(f->last_use->key, key)
+                                ? f->last_use
+                                : strmap_find(&f->uses, key);
     struct err err = {0};
 
     if (use == NULL) {
@@ -358,6 +360,7 @@ static void add_use(struct facts *f, int64_t at, const struct entry *e, struct k
         use->period = period;
         use->entry = at;
     }
+    f->last_use = use;
     use->events++;
     if (money_add(use->counts.calls, verify__number(e, "calls"), &use->counts.calls, &err) < 0 ||
         money_add(use->counts.rows, verify__number(e, "rows"), &use->counts.rows, &err) < 0 ||

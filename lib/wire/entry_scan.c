@@ -34,10 +34,11 @@ static bool take_member(struct str *s, struct entry_flat *e)
     if (e->n > 0 && str_cmp(e->members[e->n - 1].key, m->key) >= 0)
         return false; /* RFC 8785 §3.2.3; for ASCII the order of bytes */
     e->n++;
-    if (wire__take(s, STR("\""))) {
-        m->is_text = true;
+    m->number = 0;
+    m->text = STR_NONE;
+    m->is_text = wire__take(s, STR("\""));
+    if (m->is_text)
         return wire__take_text(s, &m->text);
-    }
     if (s->n > 0 && s->p[0] == '{')
         return str_eq(m->key, STR("receipt")) && take_receipt(s, e);
     return wire__take_number(s, &m->number);
@@ -58,7 +59,8 @@ bool entry_scan(struct str line, struct entry_flat *e)
 {
     struct str kind;
 
-    *e = (struct entry_flat){.n = 0};
+    e->n = 0; /* members beyond it are not looked at: clearing them would cost more than reading */
+    e->receipt_line = STR_NONE;
     if (!wire__take(&line, STR("{\"at\":\"")) || !wire__take_time(&line, &e->at_us) ||
         !wire__take(&line, STR(",\"body\":")) || !take_body(&line, e) ||
         !wire__take(&line, STR(",\"kind\":\"")) || !wire__take_text(&line, &kind) ||
