@@ -5,7 +5,7 @@
  * 1 The report is signed by the reporter, who is the party of its role. 2 The first report of an
  *   order contracts it, the second with the same policy hash activates it, another hash makes it
  *   disputed. 3 A repeated report answers as before; another content for the same agreement and
- *   role is a conflict. 4 An agreement without order is recorded.
+ *   role is a conflict. 4 An agreement without order is recorded. 5 Nobody is both sides.
  */
 #include "lib/base/limits.h"
 #include "lib/base/timefmt.h"
@@ -19,22 +19,18 @@ struct delivery_body {
     struct str report;
 };
 
-struct stored {
-    struct uuid participant_id, order_id;
-    struct str agreement_hash;
-    int64_t agreed_us;
-};
 /* clang-format off */
 static const struct field body_fields[] = {FIELD(struct delivery_body, report, "report", F_REQUIRED | F_NONEMPTY)};
 static OBJECT(body_object, struct delivery_body, body_fields, CLOSED);
-static const struct field stored_fields[] = {
-    FIELD(struct stored, participant_id, "participant_id", F_REQUIRED),
-    FIELD(struct stored, order_id,       "order_id",       0),
-    FIELD(struct stored, agreement_hash, "agreement_hash", F_REQUIRED),
-    FIELD(struct stored, agreed_us,      "agreed_at",      F_REQUIRED | F_TIME),
+static const struct field report_fields[] = {
+    FIELD(struct report, participant_id, "participant_id", F_REQUIRED),
+    FIELD(struct report, order_id,       "order_id",       0),
+    FIELD(struct report, agreement_hash, "agreement_hash", F_REQUIRED),
+    FIELD(struct report, agreed_us,      "agreed_at",      F_REQUIRED | F_TIME),
+    FIELD(struct report, ends_us,        "ends_at",        F_TIME),
 };
 /* clang-format on */
-static OBJECT(stored_row, struct stored, stored_fields, OPEN);
+static OBJECT(report_row, struct report, report_fields, OPEN);
 
 struct reporting {
     struct rq *rq;
@@ -42,18 +38,23 @@ struct reporting {
     struct uuid order; /* zero: none */
     struct purchase purchase;
     struct order_delivery delivery;
+    int64_t ends_us; /* of the agreement, once both have reported; 0: no end */
 };
 
-static int find_report(struct db *tx, struct rq *rq, struct str agreement, int role,
-                       struct stored *ret, bool *ret_found, struct err *err)
+int order__report(struct db *tx, struct str agreement, enum party_role role, struct arena *arena,
+                  struct report *ret_report, bool *ret_found, struct err *err)
 {
+    struct report found = {0};
     const enum db_result r =
         db_one(tx, &q_agreement_report_get,
-               DB_ARGS(DB_TEXT(agreement), DB_TEXT(str_c(party_role_names[role]))), &stored_row,
-               rq->arena, ret, err);
+               DB_ARGS(DB_TEXT(agreement), DB_TEXT(str_c(party_role_names[role]))), &report_row,
+               arena, &found, err);
 
+    if (r == DB_FAIL)
+        return err_ret(err);
+    *ret_report = found;
     *ret_found = r == DB_ROW;
-    return r == DB_FAIL ? err_ret(err) : 0;
+    return 0;
 }
 
 static int log_report(struct db *tx, const struct reporting *r, struct err *err)
@@ -119,7 +120,7 @@ static int check_order(struct db *tx, const struct reporting *r, struct err *err
     return 0;
 }
 
-static int bind(struct db *tx, struct reporting *r, const struct stored *other, bool has_other,
+static int bind(struct db *tx, struct reporting *r, const struct report *other, bool has_other,
                 struct err *err)
 {
     struct app *app = r->rq->app;
@@ -131,9 +132,11 @@ static int bind(struct db *tx, struct reporting *r, const struct stored *other, 
         const bool equal = str_eq(other->agreement_hash, a->hash);
 
         state = equal ? ORDER_ACTIVE : ORDER_DISPUTED;
-        /* the provider names the instant of the agreement */
-        if (equal)
+        /* the provider names beginning and end of the agreement */
+        if (equal) {
             active_us = a->role == PARTY_PROVIDER ? a->agreed_us : other->agreed_us;
+            r->ends_us = a->role == PARTY_PROVIDER ? a->ends_us : other->ends_us;
+        }
     }
     return order_advance(app, tx, &r->purchase, state, a->agreement, active_us, 0, r->rq->arena,
                          &r->delivery, err);
@@ -144,15 +147,21 @@ static int report(struct db *tx, void *arg, struct err *err)
 {
     struct reporting *r = arg;
     const struct wire_agreement *a = &r->report;
-    struct stored mine = {0}, other = {0};
+    struct report mine, other;
     bool has_mine, has_other;
 
     r->delivery.n = 0;
+    r->ends_us = 0;
     if (!uuid_is_zero(r->order) && order__lock(tx, r->order, r->rq->arena, &r->purchase, err) < 0)
         return err_at_prefix(err, "/report/order");
-    if (find_report(tx, r->rq, a->agreement, a->role, &mine, &has_mine, err) < 0 ||
-        find_report(tx, r->rq, a->agreement, 1 - a->role, &other, &has_other, err) < 0)
+    if (order__report(tx, a->agreement, (enum party_role)a->role, r->rq->arena, &mine, &has_mine,
+                      err) < 0 ||
+        order__report(tx, a->agreement, (enum party_role)(1 - a->role), r->rq->arena, &other,
+                      &has_other, err) < 0)
         return err_ret(err);
+    if (has_other && uuid_eq(other.participant_id, rq_principal(r->rq)->participant))
+        return err_tell(err, E_CONFLICT, "/report/role", "you reported it as its %s",
+                        party_role_names[1 - a->role]);
     if (has_mine) {
         if (uuid_eq(mine.participant_id, rq_principal(r->rq)->participant) &&
             str_eq(mine.agreement_hash, a->hash) && mine.agreed_us == a->agreed_us &&
@@ -195,6 +204,7 @@ static int read_report(struct rq *rq, struct reporting *r, struct err *err)
 
 int order_agreement(struct rq *rq, struct err *err)
 {
+    struct app *app = rq->app;
     const struct worker *worker = rq->thread;
     AUTO(buf_done) struct buf out = buf_init(KIB(8));
     struct reporting *r = ARENA_NEW(rq->arena, struct reporting);
@@ -205,7 +215,9 @@ int order_agreement(struct rq *rq, struct err *err)
     r->rq = rq;
     if (read_report(rq, r, err) < 0 || db_tx(worker->db, "agreement_report", report, r, err) < 0)
         return err_ret(err);
-    order_deliver(rq->app, &r->delivery);
+    order_deliver(app, &r->delivery);
+    if (r->ends_us != 0)
+        timers_set(app->timers, str_c(uuid_format(r->order).c), r->ends_us);
     jw_object(&w);
     jw_kstr(&w, "agreement", r->report.agreement);
     if (!uuid_is_zero(r->order)) {

@@ -326,7 +326,7 @@ int order_ended(struct db *tx, void *app, const struct outbox_msg *msg, enum out
     return 0;
 }
 
-/* -- end of open orders ------------------------------------------------------------------------ */
+/* -- orders whose time is over ----------------------------------------------------------------- */
 
 int order__cancel(struct app *app, struct db *tx, struct purchase *p, struct arena *arena,
                   struct order_delivery *ret_delivery, struct err *err)
@@ -344,17 +344,34 @@ struct expiry {
     struct order_delivery delivery;
 };
 
+/* An active order whose agreement has ended. */
+static int end(struct db *tx, struct expiry *e, struct purchase *p, int64_t now_us, struct err *err)
+{
+    struct report report;
+    bool found;
+
+    if (order__report(tx, p->agreement_id, PARTY_PROVIDER, e->arena, &report, &found, err) < 0)
+        return err_ret(err);
+    if (!found || report.ends_us == 0 || report.ends_us > now_us)
+        return 0;
+    return order_advance(e->app, tx, p, ORDER_ENDED, STR_NONE, 0, report.ends_us, e->arena,
+                         &e->delivery, err);
+}
+
 static int expire(struct db *tx, void *arg, struct err *err)
 {
     struct expiry *e = arg;
+    const int64_t now_us = env_wall_us(e->app->env);
     struct purchase p = {0};
 
     e->delivery.n = 0;
     if (order__lock(tx, e->id, e->arena, &p, err) < 0)
         return err_ret(err);
-    if (!str_eq(p.state, STR("open")) || p.valid_until_us > env_wall_us(e->app->env))
-        return 0; /* contracted, or cancelled by another process */
-    return order__cancel(e->app, tx, &p, e->arena, &e->delivery, err);
+    if (str_eq(p.state, STR("open")) && p.valid_until_us <= now_us)
+        return order__cancel(e->app, tx, &p, e->arena, &e->delivery, err);
+    if (str_eq(p.state, STR("active")))
+        return end(tx, e, &p, now_us, err);
+    return 0; /* contracted, or another process was here before */
 }
 
 void order_expire(void *cls, struct str key, int64_t due_us)
@@ -365,7 +382,7 @@ void order_expire(void *cls, struct str key, int64_t due_us)
 
     if (e.arena == NULL || !uuid_parse(key, &e.id) || db_open(&e.app->db, &db, &err) < 0 ||
         db_tx(db, "order_expire", expire, &e, &err) < 0) {
-        log_err(NULL, "an open order could not be cancelled, again in a minute", &err);
+        log_err(NULL, "an order whose time is over stays as it is for a minute", &err);
         timers_set(e.app->timers, key, due_us + US_PER_MIN);
     } else {
         order_deliver(e.app, &e.delivery);
@@ -373,25 +390,25 @@ void order_expire(void *cls, struct str key, int64_t due_us)
     arena_free(&e.arena);
 }
 
-struct open_order {
+struct due_order {
     struct uuid order_id;
-    int64_t valid_until_us;
+    int64_t due_us;
 };
 /* clang-format off */
-static const struct field open_fields[] = {
-    FIELD(struct open_order, order_id,       "order_id",    F_REQUIRED),
-    FIELD(struct open_order, valid_until_us, "valid_until", F_REQUIRED | F_TIME),
+static const struct field due_fields[] = {
+    FIELD(struct due_order, order_id, "order_id", F_REQUIRED),
+    FIELD(struct due_order, due_us,   "due_at",   F_REQUIRED | F_TIME),
 };
 /* clang-format on */
-static OBJECT(open_row, struct open_order, open_fields, OPEN);
+static OBJECT(due_row, struct due_order, due_fields, OPEN);
 
 static int set_timer(void *cls, const void *value, struct err *err)
 {
-    const struct open_order *o = value;
+    const struct due_order *o = value;
     struct app *app = cls;
 
     (void)err;
-    timers_set(app->timers, str_c(uuid_format(o->order_id).c), o->valid_until_us);
+    timers_set(app->timers, str_c(uuid_format(o->order_id).c), o->due_us);
     return 0;
 }
 
@@ -401,5 +418,7 @@ int order_start(struct app *app, struct err *err)
 
     if (db_open(&app->db, &db, err) < 0)
         return err_ret(err);
-    return db_each(db, &q_purchase_open, DB_NO_ARGS, &open_row, set_timer, app, err);
+    if (db_each(db, &q_purchase_open, DB_NO_ARGS, &due_row, set_timer, app, err) < 0)
+        return err_ret(err);
+    return db_each(db, &q_purchase_ending, DB_NO_ARGS, &due_row, set_timer, app, err);
 }

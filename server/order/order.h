@@ -1,8 +1,8 @@
 /*
  * server/order/order.h - orders: states, signed documents, delivery to both connectors
  *
- * open -> contracted (first agreement report) -> active (second, equal) -> ended; open -> cancelled
- * (buyer, or its time is over); contracted -> disputed (reports differ). Each change is a new
+ * open -> contracted (first agreement report) -> active (second, equal) -> ended (with the
+ * agreement); open -> cancelled (buyer, or its time is over); contracted -> disputed (reports differ). Each change is a new
  * version of the signed document, a log entry and two outbox rows, in one transaction
  * (order_advance).
  */
@@ -54,6 +54,7 @@ void order_send(void *app, const struct outbox_msg *msg);
 int order_ended(struct db *tx, void *app, const struct outbox_msg *msg, enum outbox_result result,
                 struct str answer, struct err *err);
 
-/* Open orders whose time is over are cancelled: timers_open callback, and the load at start. */
+/* Open orders whose time is over are cancelled, active ones whose agreement has ended end:
+ * timers_open callback, and the load at start. */
 void order_expire(void *app, struct str key, int64_t due_us);
 MUST_CHECK int order_start(struct app *app, struct err *err);

@@ -30,6 +30,17 @@ MUST_CHECK int order__cancel(struct app *app, struct db *tx, struct purchase *pu
                              struct arena *arena, struct order_delivery *ret_delivery,
                              struct err *err);
 
+/* What one side reported of an agreement. */
+struct report {
+    struct uuid participant_id, order_id; /* order zero: none */
+    struct str agreement_hash;
+    int64_t agreed_us, ends_us; /* 0: no end */
+};
+
+MUST_CHECK int order__report(struct db *tx, struct str agreement, enum party_role role,
+                             struct arena *arena, struct report *ret_report, bool *ret_found,
+                             struct err *err);
+
 int order_quote(struct rq *rq, struct err *err);
 int order_add(struct rq *rq, struct err *err);
 int order_list(struct rq *rq, struct err *err);

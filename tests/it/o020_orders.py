@@ -68,6 +68,8 @@ def scenario():
     listed(bank, steel, buyer, other)
     stubborn(bank, buyer, datasets, connectors)
     expired(bank, buyer, datasets, connectors)
+    ended(bank, steel, buyer, datasets, connectors)
+    whole(bank, connectors)
 
 
 def wanted(dataset, plan, purpose="research", **more):
@@ -316,6 +318,9 @@ def without_order(bank, steel, buyer):
         tap.equal((answer.status, answer.json), (200, {"agreement": agreement}), f"an agreement without order, by the {role}")
     tap.equal(bank.value(f"SELECT count(*) FROM ord.agreement_report WHERE agreement_id = '{agreement}' AND order_id IS NULL"), "2",
               "is recorded")
+    answer = buyer.report(loose, "provider", steel, agreement=f"{agreement}-2")
+    answer = buyer.report(loose, "consumer", steel, agreement=f"{agreement}-2")
+    tap.equal((answer.status, answer.json.get("at")), (409, "/report/role"), "nobody is both sides of an agreement")
 
 
 def listed(bank, steel, buyer, other):
@@ -349,6 +354,25 @@ def stubborn(bank, buyer, datasets, connectors):
                   f"a connector that answers {statuses} {'gets it again until it takes it' if taken else 'is not asked again'}")
 
 
+def ended(bank, steel, buyer, datasets, connectors):
+    for name, away in (("ends with its agreement", False), ("also if that happens while the data bank is down", True)):
+        order = place(buyer, datasets["free"], FREE)["order"]
+        report = {"agreement": f"urn:uuid:{uuid.uuid4()}", "agreed_at": stamp(), "ends_at": stamp(time.time() + 3)}
+        steel.report(order, "provider", buyer, **report)
+        answer = buyer.report(order, "consumer", steel, **report)
+        tap.equal((answer.status, answer.json.get("state")), (200, "active"), "an order with an agreement that ends soon is active")
+        if away:
+            bank.broker.stop()
+            bank.broker.begin()
+            bank.wait()
+        for connector in connectors:
+            wait_until(lambda c=connector: c.states(order["order"])[-1:] == ["ended"], 20, "the connector hears of the end")
+        got = buyer.client().get(f"/v1/orders/{order['order']}").json
+        tap.equal((got["order"]["state"], got["order"]["version"], got["ended_at"]), ("ended", 4, report["ends_at"]), f"it {name}")
+        tap.equal([e["ended_at"] for e in bank.entries("order.changed") if e["order"] == order["order"] and e["state"] == "ended"],
+                  [report["ends_at"]], "the log has the instant")
+
+
 def expired(bank, buyer, datasets, connectors):
     before = held(bank, buyer)
     order = place(buyer, datasets["once"], ONCE)["order"]["order"]
@@ -361,6 +385,9 @@ def expired(bank, buyer, datasets, connectors):
     wait_until(lambda: connectors[0].states(order) == ["open", "cancelled"], 20, "the provider hears of it")
     got = buyer.client().get(f"/v1/orders/{order}").json
     tap.equal((got["order"]["state"], got["order"]["version"]), ("cancelled", 2), "is cancelled when its time is over, also after a restart")
+
+
+def whole(bank, connectors):
     real = {row[0] for row in bank.sql("SELECT order_id FROM ord.purchase")}
     for connector in connectors:
         sent = [(o["order"], o["version"]) for o in connector.taken()]

@@ -60,16 +60,27 @@ UPDATE ord.purchase
 
 -- name: purchase_open
 -- in:
--- out:  order_id:uuid valid_until:time
-SELECT order_id, valid_until
+-- out:  order_id:uuid due_at:time
+SELECT order_id, valid_until AS due_at
   FROM ord.purchase
  WHERE state = 'open'
  ORDER BY valid_until, order_id;
 
+-- The end of an agreement is what its provider reported.
+-- name: purchase_ending
+-- in:
+-- out:  order_id:uuid due_at:time
+SELECT o.order_id, a.ends_at AS due_at
+  FROM ord.purchase o
+  JOIN ord.agreement_report a ON a.agreement_id = o.agreement_id AND a.role = 'provider'
+ WHERE o.state = 'active'
+   AND a.ends_at IS NOT NULL
+ ORDER BY a.ends_at, o.order_id;
+
 -- name: agreement_report_get
 -- in:   agreement_id:text role:text
--- out:  participant_id:uuid order_id:uuid agreement_hash:text agreed_at:time
-SELECT participant_id, order_id, agreement_hash, agreed_at
+-- out:  participant_id:uuid order_id:uuid agreement_hash:text agreed_at:time ends_at:time
+SELECT participant_id, order_id, agreement_hash, agreed_at, ends_at
   FROM ord.agreement_report
  WHERE agreement_id = $1
    AND role = $2;
