@@ -464,11 +464,40 @@ int exchange_open(struct app *app, struct exchange **ret_exchange, struct err *e
     return 0;
 }
 
+struct party {
+    struct str peer_id;
+};
+
+static const struct field party_fields[] = {FIELD(struct party, peer_id, "peer_id", F_REQUIRED)};
+static OBJECT(party_row, struct party, party_fields, OPEN);
+
+static int expect_party(void *cls, const void *row, struct err *err)
+{
+    const struct party *party = row;
+    struct app *app = cls;
+
+    (void)err;
+    identity_expect(app->identity, party->peer_id);
+    return 0;
+}
+
+/* Keys that trades under way will need, in case the data bank that hosts them goes away. */
+static int expect_parties(struct app *app, struct err *err)
+{
+    AUTO(db_close) struct db *db = NULL;
+
+    identity_expect(app->identity, app->settings->broker_did);
+    if (db_open(&app->db, &db, err) < 0)
+        return err_ret(err);
+    return db_each(db, &q_purchase_parties, DB_NO_ARGS, &party_row, expect_party, app, err);
+}
+
 int exchange_start(struct app *app, struct err *err)
 {
-    (void)err;
     if (!exchange_enabled(app))
         return 0;
+    if (expect_parties(app, err) < 0)
+        return err_ret(err);
     exchange_membership_renew(app->exchange);
     exchange_receipts_wake(app->exchange);
     return 0;

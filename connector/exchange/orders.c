@@ -63,6 +63,7 @@ static int order_answer(struct rq *rq, struct err *err)
         *err = a->err;
         return err_ret(err);
     }
+    identity_expect(((struct app *)rq->app)->identity, a->peer);
     log_info(&rq->log, "order received", L_UUID("order", a->order.order),
              L_C("state", order_state_names[a->order.state]), L_C("role", a->role));
     rq_reply_empty(rq, 204);

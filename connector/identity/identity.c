@@ -141,6 +141,22 @@ void identity_set_membership(struct identity *identity, struct str credential, i
     free(old);
 }
 
+static void nobody_waits(void *cls)
+{
+    (void)cls;
+}
+
+void identity_expect(struct identity *identity, struct str did)
+{
+    AUTO(did_document_unref) struct did_document *document = NULL;
+    struct err err = {0};
+
+    if (identity->ops == &identity_naru_ops &&
+        did_get(identity->dids, did, &document, &err) == DID_FETCH &&
+        did_fetch(identity->dids, did, nobody_waits, NULL, &err) < 0)
+        log_debug(NULL, "keys are not looked up in advance", L_STR("did", did));
+}
+
 int identity_verify_document(struct identity *identity, struct str compact, const char *typ,
                              struct str issuer, struct arena *arena, struct str *ret_payload,
                              struct err *err)

@@ -59,6 +59,9 @@ MUST_CHECK int identity_verify_document(struct identity *identity, struct str co
 MUST_CHECK int identity_sign(struct identity *identity, const char *typ, struct str payload,
                              struct buf *out, struct err *err);
 
+/* Looks the participant's keys up in advance: its host may be away when they are needed. Never waits. */
+void identity_expect(struct identity *identity, struct str did);
+
 /* Installs a fresh membership credential (exchange). */
 void identity_set_membership(struct identity *identity, struct str credential, int64_t expires_us);
 

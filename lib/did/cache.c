@@ -16,7 +16,9 @@
 #define SLOTS         1024
 #define LIFE_US       (10 * US_PER_MIN)
 #define FAILURE_US    (10 * US_PER_S)
-#define AWAY_US       US_PER_S /* its host does not answer: that passes */
+#define AWAY_US       US_PER_S        /* its host does not answer: that passes */
+#define STALE_US      (24 * US_PER_H) /* a document serves on for so long while its host is away… */
+#define STALE_LOOK_US (30 * US_PER_S) /* …which is asked again after this time */
 #define FETCH_TIME_US (3 * US_PER_S)
 
 struct waiter {
@@ -29,6 +31,7 @@ struct slot {
     char *did; /* owned; NULL: free */
     bool fetching;
     int64_t until_us;              /* monotonic; 0 while it has never been answered */
+    int64_t fetched_us;            /* when the document came */
     struct did_document *document; /* NULL: the last fetch failed */
     struct err failure;
     struct waiter *waiters;
@@ -115,6 +118,23 @@ static void wake_all(struct waiter *list)
     }
 }
 
+/* What a fetch has brought goes into the slot; a host that is away takes nothing from it. */
+static void put(struct slot *slot, struct did_document *document, const struct err *failure,
+                int64_t now_us)
+{
+    const bool away = document == NULL && err_retry(failure->code) == LATER;
+
+    if (away && slot->document != NULL && now_us < slot->fetched_us + STALE_US) {
+        slot->until_us = now_us + STALE_LOOK_US;
+        return;
+    }
+    did_document_unref(&slot->document);
+    slot->document = document;
+    slot->fetched_us = now_us;
+    slot->failure = *failure;
+    slot->until_us = now_us + (document != NULL ? LIFE_US : away ? AWAY_US : FAILURE_US);
+}
+
 /* Records the end of a fetch and wakes who waited; takes the document. */
 static void settle(struct did_cache *cache, struct slot *slot, struct did_document *document,
                    const struct err *failure)
@@ -122,12 +142,7 @@ static void settle(struct did_cache *cache, struct slot *slot, struct did_docume
     struct waiter *list;
 
     pthread_mutex_lock(&cache->lock);
-    did_document_unref(&slot->document);
-    slot->document = document;
-    slot->failure = *failure;
-    slot->until_us = env_mono_us(cache->env) + (document != NULL                    ? LIFE_US
-                                                : err_retry(failure->code) == LATER ? AWAY_US
-                                                                                    : FAILURE_US);
+    put(slot, document, failure, env_mono_us(cache->env));
     slot->fetching = false;
     list = slot->waiters;
     slot->waiters = NULL;

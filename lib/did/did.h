@@ -3,8 +3,10 @@
  *
  * A document is at most 64 KiB, comes within 3 s without redirects, and its `id` must equal the DID
  * that was asked for, byte for byte. Documents are kept for 10 minutes, failures for 10 seconds (a
- * host that is away: E_PEER_DOWN, one second); the cache is bounded. A document in use is reference
- * counted. Thread-safe.
+ * host that is away: E_PEER_DOWN, one second); the cache is bounded. While its host is away, a
+ * document that we have had serves on for up to 24 hours, so that a trade does not stop with the data
+ * bank that hosts its parties' keys; a host that answers (also with 404) is believed at once. A
+ * document in use is reference counted. Thread-safe.
  */
 #pragma once
 

@@ -1,11 +1,13 @@
 /*
- * lib/did: names of the method web, and what a document says of its keys. The cache is tested with
- * its user (test_identity.c).
+ * lib/did: names of the method web, what a document says of its keys, a host that goes away. The cache
+ * is tested with its user too (test_identity.c).
  */
 #include <check.h>
 
 #include "lib/base/limits.h"
+#include "lib/base/timefmt.h"
 #include "lib/did/did.h"
+#include "lib/http/http.h"
 #include "lib/jdoc/jdoc.h"
 
 #include "lib/base/banned.h"
@@ -247,6 +249,99 @@ START_TEST(test_most_keys)
 
 END_TEST
 
+/* -- a host that goes away ------------------------------------------------------------------------ */
+
+static struct {
+    int status; /* 0: nobody listens */
+    struct buf body;
+} host;
+
+static int serve_document(struct rq *rq, struct err *err)
+{
+    (void)err;
+    rq_reply(rq, host.status, "application/json", buf_str(&host.body));
+    return 0;
+}
+
+static const struct http_route host_routes[] = {
+    {.method = "GET",            .path = "/.well-known/did.json", .handler = serve_document, .name = "did"},
+    {0},
+};
+static const struct http_route *const host_tables[] = {host_routes};
+
+static struct http *open_host(uint16_t port)
+{
+    AUTO(buf_done) struct buf address = buf_init(64);
+    struct http *http = NULL;
+    struct err err = {0};
+
+    buf_printf(&address, "127.0.0.1:%u", (unsigned)port);
+
+    const struct http_cfg cfg = {.env = &env_system,
+                                 .address = buf_str(&address),
+                                 .route_tables = host_tables,
+                                 .n_route_tables = 1};
+
+    ck_assert_msg(http_open(&cfg, &http, &err) == 0, "%s", err.text);
+    return http;
+}
+
+/* after so many minutes the host answers with this status (0: is away): is the document to be had? */
+/* clang-format off */
+static const struct { const char *name; int64_t minutes; int status; enum err_code want; } moments[] = {
+    {"fresh",                       0,       200, E_OK},
+    {"away, but still good",        9,       0,   E_OK},
+    {"away, its time is over",      11,      0,   E_OK},
+    {"away for nearly a day",       23 * 60, 0,   E_OK},
+    {"away for more than a day",    25 * 60, 0,   E_PEER_DOWN},
+    {"back",                        25 * 60 + 1, 200, E_OK},
+    {"broken",                      25 * 60 + 30, 503, E_OK},
+    {"does not know it any more",   25 * 60 + 60, 404, E_TOKEN},
+    {"away: nothing to fall back on", 25 * 60 + 90, 0, E_PEER_DOWN},
+};
+
+/* clang-format on */
+START_TEST(test_host_goes_away)
+{
+    static const struct str loopback = {"127.0.0.0/8", 11};
+    const int64_t begin_us = env_mono_us(&env_system);
+    struct env_fake fake = {.mono_us = begin_us};
+    const struct env env = env_from_fake(&fake);
+    const struct fetch_cfg fetch_cfg = {
+        .env = &env_system, .allow_http = true, .allow = &loopback, .n_allow = 1};
+    AUTO(buf_done) struct buf did = buf_init(64);
+    struct fetcher *fetcher = NULL;
+    struct did_cache *cache = NULL;
+    struct http *http = open_host(0);
+    const uint16_t port = http_port(http);
+    struct err err = {0};
+
+    buf_printf(&did, "did:web:127.0.0.1%%3A%u", (unsigned)port);
+    host.body = buf_init(KIB(4));
+    buf_printf(&host.body, "{\"id\":\"%.*s\"}", STR_ARG(buf_str(&did)));
+    ck_assert_int_eq(fetcher_open(&fetch_cfg, &fetcher, &err), 0);
+    ck_assert_int_eq(did_cache_open(&env, fetcher, true, &cache, &err), 0);
+    for (size_t i = 0; i < ARRAY_LEN(moments); i++) {
+        AUTO(did_document_unref) struct did_document *document = NULL;
+
+        fake.mono_us = begin_us + moments[i].minutes * US_PER_MIN;
+        host.status = moments[i].status;
+        http_close(&http, 0);
+        if (host.status != 0)
+            http = open_host(port);
+        err_clear(&err);
+        ck_assert_msg(did_resolve(cache, buf_str(&did), 5 * US_PER_S, &document, &err) ==
+                          -(int)moments[i].want,
+                      "%s: %s", moments[i].name, err.text);
+    }
+    http_close(&http, 0);
+    fetcher_close(&fetcher);
+    did_cache_close(&cache);
+    buf_done(&host.body);
+}
+
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("did");
@@ -259,6 +354,7 @@ static Suite *suite(void)
     tcase_add_loop_test(tc, test_document, 0, ARRAY_LEN(documents));
     tcase_add_test(tc, test_has_key);
     tcase_add_test(tc, test_most_keys);
+    tcase_add_test(tc, test_host_goes_away);
     suite_add_tcase(s, tc);
     return s;
 }

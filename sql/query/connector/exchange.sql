@@ -31,6 +31,14 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
                                          valid_until_us = excluded.valid_until_us
  WHERE purchase.version < excluded.version;
 
+-- name: purchase_parties
+-- in:
+-- out:  peer_id:text
+SELECT DISTINCT peer_id
+  FROM purchase
+ WHERE state IN ('open', 'contracted', 'active')
+ LIMIT 1000;
+
 -- name: purchase_list
 -- in:   state:text most:i64
 -- out:  order_id:text role:text peer_id:text asset_id:text plan_hash:text purpose:text state:text version:i64 document:text agreement_id:text valid_until_us:i64 received_us:i64
