@@ -107,6 +107,16 @@ enum did_result did_get(struct did_cache *cache, struct str did, struct did_docu
     return result;
 }
 
+void did_forget(struct did_cache *cache, struct str did)
+{
+    struct slot *slot = slot_of(cache, did);
+
+    pthread_mutex_lock(&cache->lock);
+    if (slot->did != NULL && str_eq_c(did, slot->did))
+        slot->until_us = 0;
+    pthread_mutex_unlock(&cache->lock);
+}
+
 static void wake_all(struct waiter *list)
 {
     while (list != NULL) {

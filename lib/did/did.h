@@ -45,6 +45,8 @@ enum did_result {
 enum did_result did_get(struct did_cache *cache, struct str did, struct did_document **ret_document,
                         struct err *err);
 void did_document_unref(struct did_document **document);
+/* What is known of this DID is not used any more: the next one who asks fetches. */
+void did_forget(struct did_cache *cache, struct str did);
 
 /*
  * Fetches (once, however many ask); `wake` runs when the answer is in the cache, perhaps before

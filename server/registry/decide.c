@@ -109,6 +109,7 @@ static int check_did(struct rq *rq, const struct participant *p, struct err *err
     struct err why = {0};
     bool ok = false;
 
+    did_forget(app->registry->dids, p->did); /* it may have been mended since the last attempt */
     if (did_resolve(app->registry->dids, p->did, LOOK_UP_US, &document, &why) == 0) {
         AUTO(key_free) struct key *registered = NULL;
 

@@ -220,8 +220,10 @@ def hosts_itself(bank):
     tap.equal({c["step"]: c["result"] for c in own["checks"]},
               {"number": "passed", "key": "passed", "did": "passed", "connector": "passed"}, "all checks passed")
     tap.status(bank.api().get("/participants/good/did.json"), 404, "its document is not hosted here")
-    for company in (wrong, absent, foreign):
-        refuse(bank, company)
+    for company in (wrong, absent):
+        documents[f"/{company.slug}/did.json"] = did_document(company.did, ("key-1", company.key.jwk))
+        tap.status(bank.operator().post(f"/v1/participants/{company.id}/approve"), 200, f"'{company.slug}' mends its document: approved")
+    refuse(bank, foreign)
     web.stop()
 
 
