@@ -37,6 +37,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 SELECT DISTINCT peer_id
   FROM purchase
  WHERE state IN ('open', 'contracted', 'active')
+ ORDER BY peer_id
  LIMIT 1000;
 
 -- name: purchase_list
