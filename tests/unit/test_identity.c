@@ -4,6 +4,7 @@
  */
 #include <check.h>
 #include <ftw.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -991,6 +992,66 @@ START_TEST(test_static_is_refused)
 
 END_TEST
 
+/* -- many at once ---------------------------------------------------------------------------------- */
+
+#define TOKENS 6
+
+struct caller {
+    pthread_t thread;
+    const struct str *tokens;
+    int good;
+};
+
+static void *call(void *arg)
+{
+    struct caller *caller = arg;
+    struct arena *own = arena_new(MIB(1));
+    AUTO(buf_done) struct buf out = buf_init(LIMIT_TOKEN);
+
+    for (int i = 0; i < 200; i++) {
+        struct peer peer = {0};
+        struct err err = {0};
+        struct str did;
+
+        caller->good +=
+            app.identity->ops->verify(app.identity, caller->tokens[i % TOKENS], STR_NONE, own,
+                                      &peer, &did, &err) == IDENTITY_OK &&
+            peer.member && str_eq_c(peer.id, dids[PEER]);
+        buf_reset(&out);
+        caller->good +=
+            identity_token(app.identity, str_c(dids[i % 2 == 0 ? PEER : OTHER]), &out, &err) == 0;
+        if (i % 20 == 0)
+            identity_set_membership(app.identity, STR("fresh"),
+                                    env_wall_us(&test_env) + 600 * US_PER_S);
+        arena_reset(own);
+    }
+    arena_free(&own);
+    return NULL;
+}
+
+START_TEST(test_many_at_once)
+{
+    const struct credential_case right = {0};
+    const struct str membership = credential(&right);
+    struct caller callers[4] = {0};
+    struct str tokens[TOKENS];
+    struct peer peer = {0};
+
+    for (int i = 0; i < TOKENS; i++)
+        tokens[i] = good_token(membership);
+    expect_good(tokens[0], &peer); /* both documents are here now */
+    for (size_t i = 0; i < ARRAY_LEN(callers); i++) {
+        callers[i].tokens = tokens;
+        ck_assert_int_eq(pthread_create(&callers[i].thread, NULL, call, &callers[i]), 0);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(callers); i++) {
+        pthread_join(callers[i].thread, NULL);
+        ck_assert_int_eq(callers[i].good, 400);
+    }
+}
+
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("identity");
@@ -1014,6 +1075,7 @@ static Suite *suite(void)
     tcase_add_test(tc, test_own_token_carries_the_membership);
     tcase_add_test(tc, test_documents);
     tcase_add_test(tc, test_large_document);
+    tcase_add_test(tc, test_many_at_once);
     tcase_add_test(tc, test_static);
     tcase_add_test(tc, test_static_is_refused);
     suite_add_tcase(s, tc);
