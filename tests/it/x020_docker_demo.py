@@ -30,6 +30,7 @@ mount -t tmpfs none /var/lib
 mkdir /var/lib/naru
 mount --bind "$state" /var/lib/naru
 cd /var/lib/naru
+unset TMPDIR
 exec setpriv --pdeathsig KILL --reuid "$user" --regid "$group" --clear-groups --no-new-privs -- "$@"
 """
 
