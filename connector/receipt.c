@@ -7,7 +7,14 @@
 
 #include "lib/base/banned.h"
 
-int receipt_store(struct db *tx, struct wire_receipt *receipt, int64_t now_us, struct err *err)
+int receipt_number(struct db *tx, struct str agreement, size_t n, int64_t *ret_first,
+                   struct err *err)
+{
+    return exchange_receipt_number(tx, agreement, n, ret_first, err);
+}
+
+int receipt_store(struct db *tx, const struct wire_receipt *receipt, int64_t now_us,
+                  struct err *err)
 {
     return exchange_receipt_store(tx, receipt, now_us, err);
 }

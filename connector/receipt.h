@@ -10,8 +10,10 @@
 #include "connector/app.h"
 #include "lib/wire/wire.h"
 
-/* Inside a writer's operation: see exchange_receipt_store. */
-MUST_CHECK int receipt_store(struct db *tx, struct wire_receipt *receipt, int64_t now_us,
+/* Inside a writer's operation: see exchange_receipt_number, exchange_receipt_store. */
+MUST_CHECK int receipt_number(struct db *tx, struct str agreement, size_t n, int64_t *ret_first,
+                              struct err *err);
+MUST_CHECK int receipt_store(struct db *tx, const struct wire_receipt *receipt, int64_t now_us,
                              struct err *err);
 /* After that commit; does nothing before the exchange is open. */
 void receipts_wake(const struct app *app);

@@ -10,21 +10,11 @@
  */
 #include "connector/dataplane/dataplane_private.h"
 #include "lib/base/limits.h"
-#include "lib/crypto/hash.h"
 #include "lib/log/counters.h"
-#include "sql_connector.h"
 
 #include "lib/base/banned.h"
 
 #define ACCESS_ARENA KIB(256)
-
-struct number {
-    int64_t number;
-};
-/* clang-format off */
-static const struct field number_fields[] = {FIELD(struct number, number, "number", F_REQUIRED)};
-/* clang-format on */
-static OBJECT(number_row, struct number, number_fields, OPEN);
 
 void access_ref(struct access *a)
 {
@@ -172,70 +162,6 @@ void dataplane__reply_empty(struct access *a, int status, struct str media_type)
     rq_reply(a->rq, status, type_text(a, media_type), STR(""));
 }
 
-/* -- the access number ------------------------------------------------------------------------- */
-
-/*
- * Policies that count uses are decided here, where nothing comes in between. An answer of unknown
- * length reserves all that is left, and may not take more.
- */
-static int check_counters(struct db *tx, struct access *a, struct arena *arena, struct err *err)
-{
-    struct meter *m = &a->meter;
-    int64_t until_us;
-
-    if (!a->view->counts)
-        return 0;
-    if (!a->unknown)
-        return dataplane__decide(tx, a->view, m->reserved, m->since_us, arena, &until_us, err);
-    if (dataplane__room(tx, a->view, m->since_us, arena, &a->limit, err) < 0)
-        return err_ret(err);
-    m->reserved = a->limit < INT64_MAX ? a->limit : 0;
-    return 0;
-}
-
-static int take(struct db *tx, void *arg, struct err *err)
-{
-    struct access *a = arg;
-    struct meter *m = &a->meter;
-    AUTO(arena_free) struct arena *arena = arena_new(MIB(4));
-    AUTO(buf_done) struct buf input = buf_init(KIB(8));
-    struct number number = {0};
-    uint8_t hash[SHA256_LEN];
-
-    if (arena == NULL)
-        return err_set(err, E_NO_MEMORY, "", "access");
-    if (check_counters(tx, a, arena, err) < 0)
-        return err_ret(err);
-    switch (db_one(tx, &q_access_take,
-                   DB_ARGS(DB_TEXT(a->transfer_id), DB_I64(TP_STARTING), DB_I64(TP_STARTED),
-                           DB_I64(TP_RESUMING), DB_I64(m->since_us)),
-                   &number_row, arena, &number, err)) {
-    case DB_ROW: break;
-    case DB_NONE:
-        return err_tell(err, E_NOT_IN_FORCE, "transfer",
-                        "the transfer or its agreement has just ended");
-    case DB_FAIL: return err_ret(err);
-    }
-    wire_event_input(m->agreement, m->transfer, number.number, &input);
-    if (buf_failed(&input))
-        return err_set(err, E_LIMIT, "", "event");
-    sha256(buf_str(&input).p, buf_str(&input).n, hash);
-    m->event = wire_event_id(m->since_us, hash);
-    if (db_exec(tx, &q_use_add, DB_ARGS(DB_TEXT(m->agreement), DB_I64(1), DB_I64(m->reserved)),
-                NULL, err) < 0)
-        return err_ret(err);
-    return dataplane__meter_begin(tx, m, err);
-}
-
-static void taken(void *arg, const struct err *err)
-{
-    struct access *a = arg;
-
-    a->err = *err;
-    a->taken = err->code == E_OK;
-    rq_resume(a->rq);
-}
-
 static int answer(struct rq *rq, struct err *err)
 {
     struct access *a = rq->cls;
@@ -260,10 +186,8 @@ int dataplane__take(struct access *a, int64_t bytes, struct err *err)
     a->limit = INT64_MAX;
     m->reserved = a->head || bytes < 0 ? 0 : bytes;
     m->since_us = env_wall_us(a->rq->env);
-    m->op = (struct writer_op){.name = "access_take", .fn = take, .arg = a, .done = taken};
     rq_suspend(a->rq, answer);
-    if (writer_submit(m->dp->app->writer, &m->op, &a->err) < 0)
-        rq_resume(a->rq);
+    dataplane__number(a);
     return 0;
 }
 

@@ -111,8 +111,8 @@ struct meter {
     int64_t began_mono_us;
     bool counts; /* false: nothing was delivered, the access is undone */
     void (*settled)(struct meter *meter);
-    struct writer_op op;
-    struct meter *next; /* that could not be written yet */
+    bool due;           /* inside the operation: the receipt is not there yet */
+    struct meter *next; /* that are settled together, or could not be written yet */
 };
 
 /* Inside an operation: the row that says that a receipt is due. */
@@ -134,6 +134,7 @@ MUST_CHECK int dataplane__recover(struct dataplane *dp, struct err *err);
 struct access {
     struct meter meter;         /* first */
     struct access *prev, *next; /* dataplane->open */
+    struct access *next_taking; /* that take their numbers together */
     atomic_int refs;            /* the request's, and one per producer */
     struct rq *rq;              /* until access_end */
     struct arena *arena;        /* owned */
@@ -159,6 +160,8 @@ struct access {
 /* The driver is ready (begin): takes the access number; ops->answer follows. The answer will
  * have `bytes` bytes, < 0: unknown. */
 MUST_CHECK int dataplane__take(struct access *access, int64_t bytes, struct err *err);
+/* take.c: has the writer number the suspended access, sets taken or err, resumes the request. */
+void dataplane__number(struct access *access);
 /* The driver's answer: counted, and cut if the transfer ends. length < 0: unknown. */
 void dataplane__reply_stream(struct access *access, int status, struct str media_type,
                              int64_t length, ssize_t (*read)(void *cls, char *out, size_t max));
@@ -247,6 +250,8 @@ struct dataplane {
     uint64_t forgotten;    /* views loaded before the newest forgetting are not kept */
     struct access *open;   /* being answered */
     struct meter *running; /* between their row in `access` and their receipt */
+    struct taking *taking; /* waits for the writer and takes more, as the next; or NULL */
+    struct settling *settling;
     struct meter *unsettled;
     struct renewal *renewals; /* under way, as consumer */
     unsigned live;            /* accesses and pulls that are not settled */

@@ -3,8 +3,9 @@
  *
  * While an access runs, its row in `access` stands for the receipt that is due. One operation
  * deletes the row and stores the receipt, at once: a crash before it would leave less known than
- * was delivered. If it fails, the meter waits and is tried again. Rows that are found at start were
- * cut off by a crash: their receipt says what was known.
+ * was delivered. Whatever ends before that operation begins goes with it. If it fails, each meter
+ * waits and is tried again alone. Rows that are found at start were cut off by a crash: their
+ * receipt says what was known.
  */
 #include "connector/dataplane/dataplane_private.h"
 #include "connector/receipt.h"
@@ -155,37 +156,105 @@ void dataplane__meter_note(struct dataplane *dp, int64_t began_before_us)
 
 /* -- the receipt ------------------------------------------------------------------------------- */
 
-/* Replaces the access row by the receipt. A row that is gone has had its receipt. */
-static int settle(struct db *tx, void *arg, struct err *err)
+/* Meters that are settled in one operation. */
+struct settling {
+    struct writer_op op;
+    struct dataplane *dp;
+    struct meter *first, **tail;
+};
+
+static bool same_account(const struct meter *a, const struct meter *b)
 {
-    const struct meter *m = arg;
+    return a->role == b->role && str_eq(a->agreement, b->agreement);
+}
+
+/* Deletes the access row; m->due tells whether it was there: if not, it has had its receipt. */
+static int drop(struct db *tx, struct meter *m, struct err *err)
+{
     const struct uuid_text event = uuid_format(m->event);
-    struct wire_receipt receipt = {
-        .agreement = m->agreement,
-        .bytes = m->bytes,
-        .calls = 1,
-        .event = m->event,
-        .role = (int)m->role,
-        .rows = m->rows,
-        .since_us = m->since_us,
-        .until_us = m->until_us,
-        .transfer = m->transfer,
-    };
     int64_t changed = 0;
 
     if (db_exec(tx, &q_access_drop,
                 DB_ARGS(DB_TEXT(str_c(event.c)), DB_TEXT(str_c(party_role_names[m->role]))),
                 &changed, err) < 0)
         return err_ret(err);
-    if (changed == 0)
-        return 0;
-    if (m->role == PARTY_PROVIDER &&
-        db_exec(tx, &q_use_add,
-                DB_ARGS(DB_TEXT(m->agreement), DB_I64(m->counts ? 0 : -1),
-                        DB_I64(m->bytes + m->given - m->reserved)),
+    m->due = changed > 0;
+    return 0;
+}
+
+static int store(struct db *tx, const struct meter *m, int64_t seq, struct err *err)
+{
+    const struct wire_receipt receipt = {
+        .agreement = m->agreement,
+        .bytes = m->bytes,
+        .calls = 1,
+        .event = m->event,
+        .role = (int)m->role,
+        .rows = m->rows,
+        .seq = seq,
+        .since_us = m->since_us,
+        .until_us = m->until_us,
+        .transfer = m->transfer,
+    };
+
+    return receipt_store(tx, &receipt, m->until_us, err);
+}
+
+/* Replaces the access rows of n meters of the same account by their receipts. */
+static int settle_some(struct db *tx, struct meter *first, size_t n, struct err *err)
+{
+    int64_t bytes = 0, calls = 0, seq = 0;
+    struct meter *m = first;
+    size_t receipts = 0;
+
+    for (size_t i = 0; i < n; i++, m = m->next) {
+        if (drop(tx, m, err) < 0)
+            return err_ret(err);
+        if (!m->due)
+            continue;
+        calls -= !m->counts;
+        bytes += m->bytes + m->given - m->reserved;
+        receipts += m->counts;
+    }
+    if (first->role == PARTY_PROVIDER && (calls != 0 || bytes != 0) &&
+        db_exec(tx, &q_use_add, DB_ARGS(DB_TEXT(first->agreement), DB_I64(calls), DB_I64(bytes)),
                 NULL, err) < 0)
         return err_ret(err);
-    return m->counts ? receipt_store(tx, &receipt, m->until_us, err) : 0;
+    if (receipts > 0 && receipt_number(tx, first->agreement, receipts, &seq, err) < 0)
+        return err_ret(err);
+    m = first;
+    for (size_t i = 0; i < n; i++, m = m->next) {
+        if (m->due && m->counts && store(tx, m, seq++, err) < 0)
+            return err_ret(err);
+    }
+    return 0;
+}
+
+/* No meter comes to it any more. */
+static void close_settling(struct settling *settling)
+{
+    struct dataplane *dp = settling->dp;
+
+    pthread_mutex_lock(&dp->lock);
+    if (dp->settling == settling)
+        dp->settling = NULL;
+    pthread_mutex_unlock(&dp->lock);
+}
+
+static int settle(struct db *tx, void *arg, struct err *err)
+{
+    struct settling *settling = arg;
+
+    close_settling(settling);
+    for (struct meter *m = settling->first, *end; m != NULL; m = end) {
+        size_t n = 1;
+
+        for (end = m->next; end != NULL && same_account(m, end); end = end->next)
+            n++;
+        if (settle_some(tx, m, n, err) < 0)
+            return err_ret(err);
+    }
+    return 0;
 }
 
 static void keep_for_later(struct meter *m)
@@ -200,27 +269,71 @@ static void keep_for_later(struct meter *m)
 
 static void settle_done(void *arg, const struct err *err)
 {
-    struct meter *m = arg;
+    struct settling *settling = arg;
+    bool receipts = false;
 
-    if (err->code != E_OK) {
-        log_err(NULL, "receipt could not be written yet", err);
-        keep_for_later(m);
-        return;
+    close_settling(settling);
+    if (err->code != E_OK)
+        log_err(NULL, "receipts could not be written yet", err);
+    for (struct meter *m = settling->first, *next; m != NULL; m = next) {
+        next = m->next;
+        receipts = receipts || m->counts;
+        if (err->code != E_OK)
+            keep_for_later(m);
+        else
+            m->settled(m);
     }
-    if (m->counts)
-        receipts_wake(m->dp->app);
-    m->settled(m);
+    if (err->code == E_OK && receipts)
+        receipts_wake(settling->dp->app);
+    free(settling);
+}
+
+static struct settling *settling_new(struct dataplane *dp)
+{
+    struct settling *settling = calloc(1, sizeof(*settling));
+
+    if (settling == NULL)
+        return NULL;
+    settling->op = (struct writer_op){
+        .name = "access_settle", .fn = settle, .arg = settling, .done = settle_done};
+    settling->dp = dp;
+    settling->tail = &settling->first;
+    return settling;
+}
+
+static void add_meter(struct settling *settling, struct meter *m)
+{
+    m->next = NULL;
+    *settling->tail = m;
+    settling->tail = &m->next;
+}
+
+static void submit(struct settling *settling)
+{
+    struct err err = {0};
+
+    if (writer_submit(settling->dp->app->writer, &settling->op, &err) < 0)
+        settle_done(settling, &err);
 }
 
 void dataplane__settle(struct meter *m)
 {
-    struct err err = {0};
+    struct dataplane *dp = m->dp;
+    struct settling *fresh = NULL;
+    bool taken;
 
     stop_running(m);
-    m->op =
-        (struct writer_op){.name = "access_settle", .fn = settle, .arg = m, .done = settle_done};
-    if (writer_submit(m->dp->app->writer, &m->op, &err) < 0)
-        settle_done(m, &err);
+    pthread_mutex_lock(&dp->lock);
+    if (dp->settling == NULL)
+        dp->settling = fresh = settling_new(dp);
+    taken = dp->settling != NULL;
+    if (taken)
+        add_meter(dp->settling, m);
+    pthread_mutex_unlock(&dp->lock);
+    if (!taken)
+        keep_for_later(m);
+    else if (fresh != NULL)
+        submit(fresh);
 }
 
 void dataplane__settle_again(struct dataplane *dp)
@@ -230,11 +343,16 @@ void dataplane__settle_again(struct dataplane *dp)
     pthread_mutex_lock(&dp->lock);
     m = MOVE(dp->unsettled);
     pthread_mutex_unlock(&dp->lock);
-    while (m != NULL) {
-        struct meter *next = m->next;
+    for (struct meter *next; m != NULL; m = next) {
+        struct settling *alone = settling_new(dp);
 
-        dataplane__settle(m);
-        m = next;
+        next = m->next;
+        if (alone == NULL) {
+            keep_for_later(m);
+            continue;
+        }
+        add_meter(alone, m);
+        submit(alone);
     }
 }
 
@@ -258,7 +376,7 @@ static int recover_one(struct db *tx, struct dataplane *dp, const struct left *l
 
     if (!uuid_parse(left->event_id, &m.event))
         return err_set(err, E_CORRUPT, "", "access '%.*s'", STR_ARG(left->event_id));
-    return settle(tx, &m, err);
+    return settle_some(tx, &m, 1, err);
 }
 
 struct recovery {

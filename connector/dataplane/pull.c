@@ -55,6 +55,7 @@ struct pull {
     struct row_counter rows;
     bool to_end;
     struct err err;
+    struct writer_op op;
 };
 
 static int send_request(struct rq *rq, struct err *err);
@@ -183,9 +184,9 @@ static bool start_meter(struct pull *p)
         p->endpoint.peer_pid.n == 0)
         return false;
     m->since_us = uuid_v7_ms(m->event) * 1000;
-    m->op =
+    p->op =
         (struct writer_op){.name = "pull_begin", .fn = meter_begin, .arg = p, .done = meter_begun};
-    return writer_submit(m->dp->app->writer, &m->op, &p->err) == 0;
+    return writer_submit(m->dp->app->writer, &p->op, &p->err) == 0;
 }
 
 static bool may_renew(const struct pull *p)

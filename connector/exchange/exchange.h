@@ -33,11 +33,14 @@ MUST_CHECK int exchange_agreement_report(struct app *app, const struct agreement
                                          struct err *err);
 
 /*
- * Inside a writer's operation: takes the next sequence number of (agreement, role), completes and
- * stores the receipt line. `receipt->seq` is set.
+ * Inside a writer's operation: takes the next n sequence numbers of our receipts for an agreement,
+ * all of which must be used in the same operation. Errors: E_NOT_FOUND.
  */
-MUST_CHECK int exchange_receipt_store(struct db *tx, struct wire_receipt *receipt, int64_t now_us,
-                                      struct err *err);
+MUST_CHECK int exchange_receipt_number(struct db *tx, struct str agreement, size_t n,
+                                       int64_t *ret_first, struct err *err);
+/* Stores the receipt's line. */
+MUST_CHECK int exchange_receipt_store(struct db *tx, const struct wire_receipt *receipt,
+                                      int64_t now_us, struct err *err);
 /* After that commit: lets the batcher run (collects everything unsent, signs, sends; one batch at a
  * time). Any thread. */
 void exchange_receipts_wake(struct exchange *exchange);

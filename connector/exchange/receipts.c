@@ -57,24 +57,29 @@ static OBJECT(batch_answer_object, struct batch_answer, batch_answer_fields, OPE
 
 static const struct jlimits answer_limits = {LIMIT_BATCH_BYTES, 8, 10 * LIMIT_BATCH_LINES};
 
-int exchange_receipt_store(struct db *tx, struct wire_receipt *receipt, int64_t now_us,
-                           struct err *err)
+int exchange_receipt_number(struct db *tx, struct str agreement, size_t n, int64_t *ret_first,
+                            struct err *err)
 {
-    AUTO(arena_free) struct arena *arena = arena_new(KIB(64));
-    AUTO(buf_done) struct buf line = buf_init(KIB(16));
-    const struct uuid_text event = uuid_format(receipt->event);
+    AUTO(arena_free) struct arena *arena = arena_new(KIB(4));
     struct seq seq = {0};
 
     if (arena == NULL)
         return err_set(err, E_NO_MEMORY, "", "receipt");
-    switch (db_one(tx, &q_receipt_next_seq, DB_ARGS(DB_TEXT(receipt->agreement)), &seq_row, arena,
-                   &seq, err)) {
-    case DB_ROW: break;
-    case DB_NONE:
-        return err_set(err, E_NOT_FOUND, "", "agreement '%.*s'", STR_ARG(receipt->agreement));
-    case DB_FAIL: return err_ret(err);
+    switch (db_one(tx, &q_receipt_next_seq, DB_ARGS(DB_TEXT(agreement), DB_I64((int64_t)n)),
+                   &seq_row, arena, &seq, err)) {
+    case DB_ROW: *ret_first = seq.seq; return 0;
+    case DB_NONE: return err_set(err, E_NOT_FOUND, "", "agreement '%.*s'", STR_ARG(agreement));
+    case DB_FAIL: break;
     }
-    receipt->seq = seq.seq;
+    return err_ret(err);
+}
+
+int exchange_receipt_store(struct db *tx, const struct wire_receipt *receipt, int64_t now_us,
+                           struct err *err)
+{
+    AUTO(buf_done) struct buf line = buf_init(KIB(16));
+    const struct uuid_text event = uuid_format(receipt->event);
+
     object_canonical(&wire_receipt_object, receipt, &line);
     if (buf_failed(&line))
         return err_set(err, E_LIMIT, "", "receipt of '%.*s'", STR_ARG(receipt->agreement));

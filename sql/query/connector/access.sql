@@ -12,10 +12,10 @@ SELECT t.transfer_id, t.state, t.agreement_id, t.asset_id, a.provider_id, a.cons
    AND t.role = 'provider';
 
 -- name: access_take
--- in:   transfer_id:text starting:i64 started:i64 resuming:i64 now_us:i64
+-- in:   transfer_id:text starting:i64 started:i64 resuming:i64 now_us:i64 n:i64
 -- out:  number:i64
 UPDATE transfer
-   SET next_access = next_access + 1
+   SET next_access = next_access + $6
  WHERE transfer_id = $1
    AND role = 'provider'
    AND state IN ($2, $3, $4)
@@ -24,7 +24,7 @@ UPDATE transfer
                 WHERE a.agreement_id = transfer.agreement_id
                   AND a.ended_us IS NULL
                   AND (a.ends_us IS NULL OR a.ends_us <= 0 OR a.ends_us > $5))
-RETURNING next_access - 1 AS number;
+RETURNING next_access - $6 AS number;
 
 -- name: access_put
 -- in:   event_id:text role:text agreement_id:text transfer_id:text since_us:i64 reserved_bytes:i64

@@ -133,12 +133,12 @@ DELETE FROM contract_definition
  WHERE definition_id = $1;
 
 -- name: receipt_next_seq
--- in:   agreement_id:text
+-- in:   agreement_id:text n:i64
 -- out:  seq:i64
 UPDATE agreement
-   SET next_seq = next_seq + 1
+   SET next_seq = next_seq + $2
  WHERE agreement_id = $1
-RETURNING next_seq - 1 AS seq;
+RETURNING next_seq - $2 AS seq;
 
 -- name: receipt_insert
 -- in:   agreement_id:text role:text seq:i64 event_id:text line:text made_us:i64
