@@ -181,11 +181,12 @@ int dataplane__take(struct access *a, int64_t bytes, struct err *err)
 {
     struct meter *m = &a->meter;
 
-    (void)err;
     a->unknown = bytes < 0 && !a->head;
     a->limit = INT64_MAX;
     m->reserved = a->head || bytes < 0 ? 0 : bytes;
     m->since_us = env_wall_us(a->rq->env);
+    if (dataplane__number_at_hand(a))
+        return answer(a->rq, err);
     rq_suspend(a->rq, answer);
     dataplane__number(a);
     return 0;
@@ -243,6 +244,7 @@ static struct access *access_new(struct rq *rq, struct dataplane *dp, struct vie
         .role = PARTY_PROVIDER,
         .agreement = view->agreement.agreement_id,
         .transfer = view->transfer_id,
+        .slot = -1,
         .settled = settled,
     };
     dataplane__live(dp, 1);

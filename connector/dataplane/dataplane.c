@@ -166,6 +166,29 @@ static int open_locks(struct dataplane *dp, struct err *err)
     return 0;
 }
 
+/*
+ * Beside the database, or in data.dir if that is on a server. Without it every access has its row in
+ * the database, which is as safe, but waits for a commit.
+ */
+static void open_journal(struct dataplane *dp)
+{
+    const struct app *app = dp->app;
+    const bool beside = app->db.kind == DB_SQLITE;
+    const struct str folder = app->settings->data_dir;
+    char path[4096];
+    struct err err = {0};
+    int n;
+
+    if (beside && strcmp(app->db.target, ":memory:") == 0)
+        return;
+    n = beside ? snprintf(path, sizeof(path), "%s" DATAPLANE_JOURNAL, app->db.target)
+               : snprintf(path, sizeof(path), "%.*s/.naru" DATAPLANE_JOURNAL, STR_ARG(folder));
+    if (n < 0 || n >= (int)sizeof(path))
+        IGNORE(err_set(&err, E_CONFIG, "database", "the path is too long"), "logged below");
+    if (err.code != E_OK || journal_open(path, &dp->journal, &err) < 0)
+        log_err(NULL, "accesses are noted in the database, which takes longer", &err);
+}
+
 int dataplane_open(struct app *app, struct dataplane **ret_dataplane, struct err *err)
 {
     const struct settings *s = app->settings;
@@ -181,9 +204,14 @@ int dataplane_open(struct app *app, struct dataplane **ret_dataplane, struct err
     else
         dp->key_url = str_n(dp->key_url_text, (size_t)n);
     if (n < 0 || token_cache_open(&dp->tokens, err) < 0 || open_locks(dp, err) < 0 ||
-        digests_open(&dp->digests, err) < 0 || dataplane__recover(dp, err) < 0) {
+        digests_open(&dp->digests, err) < 0) {
         dataplane_close(&dp);
         return err->code != E_OK ? err_ret(err) : err_set(err, E_NO_MEMORY, "", "data plane");
+    }
+    open_journal(dp);
+    if (dataplane__recover(dp, err) < 0) {
+        dataplane_close(&dp);
+        return err_ret(err);
     }
     *ret_dataplane = dp;
     return 0;
@@ -236,6 +264,7 @@ void dataplane_close(struct dataplane **dataplane)
     token_cache_close(&dp->tokens);
     for (size_t i = 0; i < VIEWS; i++)
         view_unref(&dp->views[i]);
+    journal_close(&dp->journal);
     free(dp->key_url_text);
     free(dp);
 }

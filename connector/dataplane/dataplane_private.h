@@ -5,7 +5,9 @@
  * VIEW_US) -> policy -> the driver looks at its source -> one operation of the writer takes the
  * access number, if the transfer still runs and the policy's counters still allow it -> the driver
  * answers -> the last byte has left -> the receipt is written. A row in `access` bridges the last
- * two steps, so that a crash between them loses no receipt.
+ * two steps, so that a crash between them loses no receipt. Where no policy counts uses, the writer
+ * hands numbers out in blocks, and a slot of the journal takes the place of the row: such an access
+ * waits for no commit.
  *
  * Locks: a flow's lock is taken before lib/http's and lib/net's; dataplane->lock is a leaf but for
  * rq_cut().
@@ -16,6 +18,7 @@
 #include <stdatomic.h>
 
 #include "connector/dataplane/dataplane.h"
+#include "connector/dataplane/journal.h"
 #include "connector/dataplane/path.h"
 #include "connector/dataplane/rows.h"
 #include "lib/base/check.h"
@@ -30,6 +33,7 @@
 #define VIEW_US     (5 * US_PER_S)
 #define RECHECK_US  (2 * US_PER_S) /* of streams that are open */
 #define ADDRESS_MAX KIB(64)
+#define DATAPLANE_JOURNAL "-accesses" /* behind the name of the database */
 
 struct access;
 struct renewal;
@@ -61,7 +65,8 @@ MUST_CHECK int dataplane__token_read(struct dataplane *dp, const char *typ, stru
 
 /* -- view.c ------------------------------------------------------------------------------------ */
 
-/* A transfer as provider, its agreement, policy and source as of loaded_us; immutable, counted. */
+/* A transfer as provider, its agreement, policy and source as of loaded_us; immutable but for its
+ * numbers, counted. */
 struct view {
     atomic_int refs;
     struct arena *arena; /* owned, with all texts */
@@ -74,6 +79,10 @@ struct view {
     const struct source_ops *ops;
     int64_t loaded_us, until_us; /* as long as it may be used */
     struct err refusal;          /* why it gives no access; E_OK if it does */
+    /* guarded by dataplane->lock */
+    int64_t next_number, end_number; /* access numbers at hand, for as long as the view holds */
+    int64_t block;                   /* how many the writer gave the last time */
+    bool forgotten;                  /* the transfer or its agreement has changed since */
 };
 
 /* The view, from the cache or the database; a view that refuses is never cached. Errors:
@@ -102,6 +111,7 @@ struct meter {
     enum party_role role;
     struct str agreement, transfer; /* transfer: the provider's pid */
     struct uuid event;
+    int slot; /* of the journal; -1: a row of `access` instead */
     int64_t since_us, until_us;
     int64_t bytes, rows, reserved;
     int64_t
@@ -115,6 +125,8 @@ struct meter {
     struct meter *next; /* that are settled together, or could not be written yet */
 };
 
+/* Names the event of the access with that number. */
+MUST_CHECK int dataplane__meter_name(struct meter *meter, int64_t number, struct err *err);
 /* Inside an operation: the row that says that a receipt is due. */
 MUST_CHECK int dataplane__meter_begin(struct db *tx, const struct meter *meter, struct err *err);
 /* The access runs: what it has taken is noted from time to time, so that a crash does not make
@@ -126,7 +138,10 @@ void dataplane__meter_note(struct dataplane *dp, int64_t began_before_us);
 void dataplane__settle(struct meter *meter);
 /* Tries again what could not be written. */
 void dataplane__settle_again(struct dataplane *dp);
-/* At start: receipts of accesses that a crash has cut off. */
+/* Inside an operation: n meters of the same role and agreement, chained by `next`, get their receipts
+ * in place of their rows or slots. */
+MUST_CHECK int dataplane__settle_now(struct db *tx, struct meter *first, size_t n, struct err *err);
+/* recover.c, at start: receipts of accesses that a crash has cut off. */
 MUST_CHECK int dataplane__recover(struct dataplane *dp, struct err *err);
 
 /* -- access.c ---------------------------------------------------------------------------------- */
@@ -135,6 +150,7 @@ struct access {
     struct meter meter;         /* first */
     struct access *prev, *next; /* dataplane->open */
     struct access *next_taking; /* that take their numbers together */
+    int64_t block_first, block; /* numbers beyond theirs that the view gets */
     atomic_int refs;            /* the request's, and one per producer */
     struct rq *rq;              /* until access_end */
     struct arena *arena;        /* owned */
@@ -160,7 +176,9 @@ struct access {
 /* The driver is ready (begin): takes the access number; ops->answer follows. The answer will
  * have `bytes` bytes, < 0: unknown. */
 MUST_CHECK int dataplane__take(struct access *access, int64_t bytes, struct err *err);
-/* take.c: has the writer number the suspended access, sets taken or err, resumes the request. */
+/* take.c: a number and a slot that are at hand, without the writer. */
+bool dataplane__number_at_hand(struct access *access);
+/* Has the writer number the suspended access, sets taken or err, resumes the request. */
 void dataplane__number(struct access *access);
 /* The driver's answer: counted, and cut if the transfer ends. length < 0: unknown. */
 void dataplane__reply_stream(struct access *access, int status, struct str media_type,
@@ -239,6 +257,7 @@ struct dataplane {
     struct str key_url; /* "<did>#<key id>" */
     char *key_url_text; /* owned */
     struct token_cache *tokens;
+    struct journal *journal; /* NULL: it could not be opened, every access has its row */
     struct digests *digests;
     pthread_t keeper;
     bool keeper_made;

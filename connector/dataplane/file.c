@@ -137,6 +137,7 @@ static void set_harmless(struct dataplane *dp, const struct inode_key *key)
 /* The connector's own keys, secrets and database are no data, whatever folder they lie in. */
 static bool is_own_secret(const struct app *app, const struct stat *st)
 {
+    static const char *const beside[] = {"", "-wal", "-shm", DATAPLANE_JOURNAL};
     const struct settings *s = app->settings;
     const struct str names[] = {s->key_file, s->api_key_file,       s->static_token,
                                 s->tls_key,  s->management_tls_key, s->broker_token_file};
@@ -153,9 +154,8 @@ static bool is_own_secret(const struct app *app, const struct stat *st)
     }
     if (app->db.kind != DB_SQLITE)
         return false;
-    for (size_t i = 0; i < 3; i++) {
-        snprintf(path, sizeof(path), "%s%s", app->db.target,
-                 (const char *[]){"", "-wal", "-shm"}[i]);
+    for (size_t i = 0; i < ARRAY_LEN(beside); i++) {
+        snprintf(path, sizeof(path), "%s%s", app->db.target, beside[i]);
         if (stat(path, &own) == 0 && own.st_dev == st->st_dev && own.st_ino == st->st_ino)
             return true;
     }

@@ -1,38 +1,34 @@
 /*
  * connector/dataplane/meter.c - from the last byte to the receipt
  *
- * While an access runs, its row in `access` stands for the receipt that is due. One operation
- * deletes the row and stores the receipt, at once: a crash before it would leave less known than
- * was delivered. Whatever ends before that operation begins goes with it. If it fails, each meter
- * waits and is tried again alone. Rows that are found at start were cut off by a crash: their
- * receipt says what was known.
+ * While an access runs, its row in `access` or its slot of the journal stands for the receipt that
+ * is due. One operation deletes the row and stores the receipt, at once: a crash before it would
+ * leave less known than was delivered. A slot is free after the commit; if a crash comes in between,
+ * the receipt is found at the next start and not made again. Whatever ends before that operation begins goes with it. If it fails, each meter
+ * waits and is tried again alone. What is found at start was cut off by a crash: its receipt says
+ * what was known.
  */
 #include "connector/dataplane/dataplane_private.h"
 #include "connector/receipt.h"
 #include "lib/base/limits.h"
+#include "lib/crypto/hash.h"
 #include "lib/log/log.h"
 #include "sql_connector.h"
 
 #include "lib/base/banned.h"
 
-struct left {
-    struct str event_id, role, agreement_id, transfer_id;
-    int64_t since_us, reserved_bytes, bytes, row_count, seen_us;
-};
-/* clang-format off */
-static const struct field left_fields[] = {
-    FIELD(struct left, event_id,       "event_id",       F_REQUIRED),
-    FIELD(struct left, role,           "role",           F_REQUIRED),
-    FIELD(struct left, agreement_id,   "agreement_id",   F_REQUIRED),
-    FIELD(struct left, transfer_id,    "transfer_id",    F_REQUIRED),
-    FIELD(struct left, since_us,       "since_us",       F_REQUIRED),
-    FIELD(struct left, reserved_bytes, "reserved_bytes", F_REQUIRED),
-    FIELD(struct left, bytes,          "bytes",          F_REQUIRED),
-    FIELD(struct left, row_count,      "row_count",      F_REQUIRED),
-    FIELD(struct left, seen_us,        "seen_us",        F_REQUIRED),
-};
-/* clang-format on */
-static OBJECT(left_row, struct left, left_fields, OPEN);
+int dataplane__meter_name(struct meter *m, int64_t number, struct err *err)
+{
+    AUTO(buf_done) struct buf input = buf_init(KIB(8));
+    uint8_t hash[SHA256_LEN];
+
+    wire_event_input(m->agreement, m->transfer, number, &input);
+    if (buf_failed(&input))
+        return err_set(err, E_LIMIT, "", "event");
+    sha256(buf_str(&input).p, buf_str(&input).n, hash);
+    m->event = wire_event_id(m->since_us, hash);
+    return 0;
+}
 
 int dataplane__meter_begin(struct db *tx, const struct meter *m, struct err *err)
 {
@@ -126,6 +122,11 @@ static void collect(struct dataplane *dp, int64_t began_before_us, struct notes 
     for (struct meter *m = dp->running; m != NULL && list->n < NOTES_MAX; m = m->after) {
         if (m->began_mono_us > began_before_us)
             continue;
+        if (m->slot >= 0) {
+            journal_seen(dp->journal, m->slot, atomic_load(&m->seen_bytes),
+                         atomic_load(&m->seen_rows), list->now_us);
+            continue;
+        }
         list->notes[list->n++] = (struct note){
             .event = m->event,
             .role = m->role,
@@ -146,6 +147,8 @@ void dataplane__meter_note(struct dataplane *dp, int64_t began_before_us)
     pthread_mutex_lock(&dp->lock);
     collect(dp, began_before_us, list);
     pthread_mutex_unlock(&dp->lock);
+    if (dp->journal != NULL)
+        journal_sync(dp->journal);
     list->op = (struct writer_op){
         .name = "access_note", .fn = note_all, .arg = list, .done = noted, .lazy = true};
     if (list->n == 0)
@@ -168,12 +171,16 @@ static bool same_account(const struct meter *a, const struct meter *b)
     return a->role == b->role && str_eq(a->agreement, b->agreement);
 }
 
-/* Deletes the access row; m->due tells whether it was there: if not, it has had its receipt. */
+/* Deletes the access row; m->due tells whether it was there: if not, it has had its receipt. A slot
+ * is there as long as its meter is. */
 static int drop(struct db *tx, struct meter *m, struct err *err)
 {
     const struct uuid_text event = uuid_format(m->event);
     int64_t changed = 0;
 
+    m->due = m->slot >= 0;
+    if (m->due)
+        return 0;
     if (db_exec(tx, &q_access_drop,
                 DB_ARGS(DB_TEXT(str_c(event.c)), DB_TEXT(str_c(party_role_names[m->role]))),
                 &changed, err) < 0)
@@ -200,8 +207,7 @@ static int store(struct db *tx, const struct meter *m, int64_t seq, struct err *
     return receipt_store(tx, &receipt, m->until_us, err);
 }
 
-/* Replaces the access rows of n meters of the same account by their receipts. */
-static int settle_some(struct db *tx, struct meter *first, size_t n, struct err *err)
+int dataplane__settle_now(struct db *tx, struct meter *first, size_t n, struct err *err)
 {
     int64_t bytes = 0, calls = 0, seq = 0;
     struct meter *m = first;
@@ -212,8 +218,9 @@ static int settle_some(struct db *tx, struct meter *first, size_t n, struct err 
             return err_ret(err);
         if (!m->due)
             continue;
-        calls -= !m->counts;
-        bytes += m->bytes + m->given - m->reserved;
+        /* the use of a row was counted when it was taken */
+        calls += m->slot >= 0 ? m->counts : -!m->counts;
+        bytes += m->bytes + m->given - (m->slot >= 0 ? 0 : m->reserved);
         receipts += m->counts;
     }
     if (first->role == PARTY_PROVIDER && (calls != 0 || bytes != 0) &&
@@ -251,7 +258,7 @@ static int settle(struct db *tx, void *arg, struct err *err)
 
         for (end = m->next; end != NULL && same_account(m, end); end = end->next)
             n++;
-        if (settle_some(tx, m, n, err) < 0)
+        if (dataplane__settle_now(tx, m, n, err) < 0)
             return err_ret(err);
     }
     return 0;
@@ -278,10 +285,13 @@ static void settle_done(void *arg, const struct err *err)
     for (struct meter *m = settling->first, *next; m != NULL; m = next) {
         next = m->next;
         receipts = receipts || m->counts;
-        if (err->code != E_OK)
+        if (err->code != E_OK) {
             keep_for_later(m);
-        else
-            m->settled(m);
+            continue;
+        }
+        if (m->slot >= 0)
+            journal_free(m->dp->journal, m->slot);
+        m->settled(m);
     }
     if (err->code == E_OK && receipts)
         receipts_wake(settling->dp->app);
@@ -354,67 +364,4 @@ void dataplane__settle_again(struct dataplane *dp)
         add_meter(alone, m);
         submit(alone);
     }
-}
-
-/* -- after a crash ----------------------------------------------------------------------------- */
-
-static int recover_one(struct db *tx, struct dataplane *dp, const struct left *left,
-                       struct err *err)
-{
-    struct meter m = {
-        .dp = dp,
-        .role = str_eq(left->role, STR("provider")) ? PARTY_PROVIDER : PARTY_CONSUMER,
-        .agreement = left->agreement_id,
-        .transfer = left->transfer_id,
-        .since_us = left->since_us,
-        .until_us = left->seen_us,
-        .bytes = left->bytes,
-        .rows = left->row_count,
-        .reserved = left->reserved_bytes,
-        .counts = true,
-    };
-
-    if (!uuid_parse(left->event_id, &m.event))
-        return err_set(err, E_CORRUPT, "", "access '%.*s'", STR_ARG(left->event_id));
-    return settle_some(tx, &m, 1, err);
-}
-
-struct recovery {
-    struct dataplane *dp;
-    size_t n;
-};
-
-static int recover(struct db *tx, void *arg, struct err *err)
-{
-    struct recovery *r = arg;
-    AUTO(arena_free) struct arena *arena = arena_new(MIB(16));
-    struct list rows = {0};
-
-    if (arena == NULL)
-        return err_set(err, E_NO_MEMORY, "", "accesses");
-    if (db_list(tx, &q_access_left, DB_ARGS(DB_I64(LIMIT_PAGE)), &left_row, arena, LIMIT_PAGE,
-                &rows, err) < 0)
-        return err_ret(err);
-    for (size_t i = 0; i < rows.n; i++) {
-        if (recover_one(tx, r->dp, &LIST_ITEMS(struct left, rows)[i], err) < 0)
-            return err_ret(err);
-    }
-    r->n = rows.n;
-    return 0;
-}
-
-int dataplane__recover(struct dataplane *dp, struct err *err)
-{
-    struct recovery r = {.dp = dp};
-    size_t all = 0;
-
-    do {
-        if (writer_call(dp->app->writer, "access_recover", recover, &r, err) < 0)
-            return err_ret(err);
-        all += r.n;
-    } while (r.n == LIMIT_PAGE);
-    if (all > 0)
-        log_warning(NULL, "accesses that were cut off have their receipts now",
-                    L_I64("accesses", (int64_t)all));
-    return 0;
 }

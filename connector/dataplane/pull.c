@@ -441,7 +441,7 @@ static struct pull *pull_new(struct rq *rq, struct dataplane *dp)
     atomic_init(&p->refs, 1);
     p->rq = rq;
     p->head = str_eq(rq->method, STR("HEAD"));
-    p->meter = (struct meter){.dp = dp, .role = PARTY_CONSUMER, .settled = settled};
+    p->meter = (struct meter){.dp = dp, .role = PARTY_CONSUMER, .slot = -1, .settled = settled};
     dataplane__live(dp, 1);
     return p;
 }

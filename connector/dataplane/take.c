@@ -1,16 +1,19 @@
 /*
- * connector/dataplane/take.c - access numbers: one operation of the writer for all accesses that wait
+ * connector/dataplane/take.c - access numbers: from a block that is at hand, or by one operation of
+ * the writer for all accesses that wait
  *
  * In the operation the state of transfer and agreement is checked once more, and a policy that
  * counts uses is decided, so that neither a stale view nor parallel accesses can slip through. A
- * refusal is the access's own: the others in the operation go on.
+ * refusal is the access's own: the others in the operation go on. If the policy counts nothing, the
+ * operation also takes a block of numbers for the view. They are good for as long as the view holds:
+ * a change of state makes dataplane_forget() end that before anybody hears of the change. Numbers
+ * that are never used leave gaps, which mean nothing.
  */
 #include <stdlib.h>
 
 #include "connector/dataplane/dataplane_private.h"
 #include "connector/store/store.h"
 #include "lib/base/limits.h"
-#include "lib/crypto/hash.h"
 #include "sql_connector.h"
 
 #include "lib/base/banned.h"
@@ -20,6 +23,9 @@ struct taking {
     struct dataplane *dp;
     struct access *first, **tail;
 };
+
+#define BLOCK_FIRST 64
+#define BLOCK_MOST  65536
 
 struct number {
     int64_t number;
@@ -48,25 +54,26 @@ static int check_counters(struct db *tx, struct access *a, struct arena *arena, 
     return 0;
 }
 
-static int begin(struct db *tx, struct meter *m, int64_t number, struct err *err)
-{
-    AUTO(buf_done) struct buf input = buf_init(KIB(8));
-    uint8_t hash[SHA256_LEN];
-
-    wire_event_input(m->agreement, m->transfer, number, &input);
-    if (buf_failed(&input))
-        return err_set(err, E_LIMIT, "", "event");
-    sha256(buf_str(&input).p, buf_str(&input).n, hash);
-    m->event = wire_event_id(m->since_us, hash);
-    return dataplane__meter_begin(tx, m, err);
-}
-
 static void all_ended(struct access *first, size_t n)
 {
     for (struct access *a = first; n > 0; n--, a = a->next_taking)
         IGNORE(err_tell(&a->err, E_NOT_IN_FORCE, "transfer",
                         "the transfer or its agreement has just ended"),
                "it is the access's answer");
+}
+
+/* More each time, as long as the same view needs them. */
+static int64_t block_size(struct access *a)
+{
+    struct dataplane *dp = a->meter.dp;
+    int64_t block;
+
+    if (a->view->counts || dp->journal == NULL)
+        return 0;
+    pthread_mutex_lock(&dp->lock);
+    block = a->view->block * 4;
+    pthread_mutex_unlock(&dp->lock);
+    return block < BLOCK_FIRST ? BLOCK_FIRST : block > BLOCK_MOST ? BLOCK_MOST : block;
 }
 
 /* Numbers n accesses of one transfer; one alone if its policy counts. */
@@ -91,17 +98,21 @@ static int take_some(struct db *tx, struct access *first, size_t n, struct err *
         if (a->meter.since_us > last->since_us)
             last = &a->meter;
     }
+    first->block = block_size(first);
     switch (db_one(tx, &q_access_take,
                    DB_ARGS(DB_TEXT(first->transfer_id), DB_I64(TP_STARTING), DB_I64(TP_STARTED),
-                           DB_I64(TP_RESUMING), DB_I64(last->since_us), DB_I64((int64_t)n)),
+                           DB_I64(TP_RESUMING), DB_I64(last->since_us),
+                           DB_I64((int64_t)n + first->block)),
                    &number_row, arena, &number, err)) {
     case DB_ROW: break;
     case DB_NONE: all_ended(first, n); return 0;
     case DB_FAIL: return err_ret(err);
     }
+    first->block_first = number.number + (int64_t)n;
     a = first;
     for (size_t i = 0; i < n; i++, a = a->next_taking) {
-        if (begin(tx, &a->meter, number.number + (int64_t)i, err) < 0)
+        if (dataplane__meter_name(&a->meter, number.number + (int64_t)i, err) < 0 ||
+            dataplane__meter_begin(tx, &a->meter, err) < 0)
             return err_ret(err);
         reserved += a->meter.reserved;
     }
@@ -133,7 +144,7 @@ static int take(struct db *tx, void *arg, struct err *err)
 
     close_taking(taking);
     for (struct access *a = taking->first; a != NULL; a = a->next_taking)
-        err_clear(&a->err); /* of an earlier run */
+        err_clear(&a->err), a->block = 0; /* of an earlier run */
     for (struct access *a = taking->first, *end; a != NULL; a = end) {
         size_t n = 1;
 
@@ -145,12 +156,28 @@ static int take(struct db *tx, void *arg, struct err *err)
     return 0;
 }
 
+static void keep_block(struct access *a)
+{
+    struct dataplane *dp = a->meter.dp;
+    struct view *view = a->view;
+
+    pthread_mutex_lock(&dp->lock);
+    if (view->next_number == view->end_number) { /* else another block has come meanwhile */
+        view->next_number = a->block_first;
+        view->end_number = a->block_first + a->block;
+        view->block = a->block;
+    }
+    pthread_mutex_unlock(&dp->lock);
+}
+
 /* A resumed access is no longer ours. */
 static void resume(struct access *a, const struct err *err)
 {
     if (err->code != E_OK)
         a->err = *err;
     a->taken = a->err.code == E_OK;
+    if (a->taken && a->block > 0)
+        keep_block(a);
     rq_resume(a->rq);
 }
 
@@ -177,6 +204,35 @@ static struct taking *open_taking(struct dataplane *dp, bool *ret_fresh)
     dp->taking->dp = dp;
     dp->taking->tail = &dp->taking->first;
     return dp->taking;
+}
+
+bool dataplane__number_at_hand(struct access *a)
+{
+    struct meter *m = &a->meter;
+    struct dataplane *dp = m->dp;
+    struct view *view = a->view;
+    struct err err = {0};
+    int64_t number = -1;
+
+    pthread_mutex_lock(&dp->lock);
+    if (!view->counts && !view->forgotten && m->since_us < view->until_us &&
+        view->next_number < view->end_number)
+        number = view->next_number++;
+    pthread_mutex_unlock(&dp->lock);
+    if (number < 0 || dataplane__meter_name(m, number, &err) < 0)
+        return false;
+
+    const struct journal_entry entry = {
+        .role = (int)m->role,
+        .event = m->event,
+        .agreement = m->agreement,
+        .transfer = m->transfer,
+        .since_us = m->since_us,
+    };
+
+    m->slot = journal_take(dp->journal, &entry);
+    a->taken = m->slot >= 0;
+    return a->taken;
 }
 
 void dataplane__number(struct access *a)

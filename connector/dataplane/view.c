@@ -4,8 +4,8 @@
  *
  * The policy is decided when the view is loaded, and the view lives no longer than that decision.
  * Policies that count uses are decided in the writer for each access instead. State is checked a
- * last time where the access number is taken (access.c), so an old view delays a refusal of a
- * policy, never one of a state.
+ * last time where the access number is taken (take.c), and a view whose transfer or agreement
+ * changes is forgotten, so an old view delays a refusal of a policy, never one of a state.
  */
 #include "connector/dataplane/dataplane_private.h"
 #include "connector/facts/facts.h"
@@ -340,6 +340,7 @@ void dataplane_forget(struct dataplane *dp, struct str transfer_id, struct str a
                   (str_present(agreement_id) &&
                    str_eq(view->agreement.agreement_id, agreement_id))))
                 continue;
+            view->forgotten = true;
             dropped[n++] = view;
             dp->views[i] = NULL;
         }

@@ -51,8 +51,10 @@ static void done(void *arg, const struct err *err)
 {
     struct command *command = arg;
 
-    if (err->code == E_OK)
+    if (err->code == E_OK) {
+        dsp__effect_committed(command->app, command->kind, command->process.id);
         dsp__effect_done(command->app, command->kind, command->process.id, &command->effect);
+    }
     command->done(command->cls, command->process.id, err);
     dsp__command_free(&command);
 }

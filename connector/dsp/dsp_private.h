@@ -103,7 +103,9 @@ struct effect {
 MUST_CHECK int dsp__effect_write(struct app *app, struct db *tx, const struct process_kind *kind,
                                  struct str id, const struct effect *effect, int64_t now_us,
                                  struct err *err);
-/* After the commit: messages leave, timers are set, caches forget. */
+/* After the commit, before anybody hears of it: what is cached of the process is forgotten. */
+void dsp__effect_committed(struct app *app, const struct process_kind *kind, struct str id);
+/* After that: messages leave, timers are set. */
 void dsp__effect_done(struct app *app, const struct process_kind *kind, struct str id,
                       const struct effect *effect);
 

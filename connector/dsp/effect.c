@@ -130,6 +130,12 @@ static void count_end(const struct process_kind *kind, const struct effect *e)
     }
 }
 
+void dsp__effect_committed(struct app *app, const struct process_kind *kind, struct str id)
+{
+    if (kind == &transfer_kind)
+        dataplane_forget(app->dataplane, id, STR_NONE);
+}
+
 void dsp__effect_done(struct app *app, const struct process_kind *kind, struct str id,
                       const struct effect *e)
 {
@@ -140,8 +146,6 @@ void dsp__effect_done(struct app *app, const struct process_kind *kind, struct s
         outbox_wake(app->outbox, &e->out[i]);
     if (e->agreement != NULL && e->agreement->ends_us > 0)
         timed_set(app, "agreement", e->agreement->agreement_id, e->agreement->ends_us);
-    if (kind == &transfer_kind)
-        dataplane_forget(app->dataplane, id, STR_NONE);
     if (kind == &negotiation_kind && e->state == NEG_FINALIZED && app->dsp->agreed != NULL)
         app->dsp->agreed(app->dsp->agreed_cls);
 }

@@ -208,6 +208,8 @@ static void stored(void *arg, const struct err *err)
 
     in->failed = *err;
     in->committed = err->code == E_OK && !in->duplicate;
+    if (in->committed)
+        dsp__effect_committed(in->app, in->endpoint->kind, in->process.id);
     rq_resume(in->rq);
 }
 

@@ -207,8 +207,8 @@ void dsp_after(struct app *app, const struct outbox_msg *msg, enum outbox_result
     if (result != OUTBOX_SENT) {
         log_warning(NULL, "the other party did not take a message, the process has ended",
                     L_STR("kind", msg->kind), L_STR("process", msg->stream));
-        outbox_drop_stream(app->outbox, msg->stream);
         dataplane_forget(app->dataplane, msg->stream, STR_NONE);
+        outbox_drop_stream(app->outbox, msg->stream);
     }
     for (struct later *later = take_later(app->dsp, msg->id), *next; later != NULL; later = next) {
         next = later->next;

@@ -250,11 +250,11 @@ static void ended(void *arg, const struct err *err)
     struct arena *arena = ending->arena;
 
     if (err->code == E_OK) {
+        dataplane_forget(ending->app->dataplane, STR_NONE, ending->agreement_id);
         for (size_t i = 0; i < ending->transfers.n; i++)
             dsp__effect_done(ending->app, &transfer_kind,
                              LIST_ITEMS(struct process, ending->transfers)[i].id,
                              &ending->effects[i]);
-        dataplane_forget(ending->app->dataplane, STR_NONE, ending->agreement_id);
     }
     ending->done(ending->cls, ending->agreement_id, err);
     arena_free(&arena);

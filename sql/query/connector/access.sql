@@ -47,6 +47,12 @@ SELECT event_id, role, agreement_id, transfer_id, since_us, reserved_bytes, byte
  ORDER BY since_us, event_id, role
  LIMIT $1;
 
+-- name: access_known
+-- in:   agreement_id:text event_id:text role:text
+-- out:  agreement:bool receipt:bool
+SELECT EXISTS (SELECT 1 FROM agreement WHERE agreement_id = $1) AS agreement,
+       EXISTS (SELECT 1 FROM receipt WHERE event_id = $2 AND role = $3) AS receipt;
+
 -- name: access_seen
 -- in:   event_id:text role:text bytes:i64 row_count:i64 seen_us:i64
 -- out:
