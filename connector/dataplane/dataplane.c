@@ -109,6 +109,7 @@ static void look(struct dataplane *dp, struct db **db, int64_t now_us, bool at_o
     struct err err = {0};
 
     cfg.read_only = true;
+    dataplane__views_expire(dp);
     dataplane__settle_again(dp);
     if (*db == NULL && db_open(&cfg, db, &err) < 0)
         log_err(NULL, "open deliveries cannot be checked", &err);
@@ -129,7 +130,7 @@ static void *keep_watch(void *cls)
         const bool at_once = dp->check_now;
 
         dp->check_now = false;
-        if (dp->open == NULL && dp->running == NULL && dp->unsettled == NULL) {
+        if (dp->open == NULL && dp->running == NULL && dp->unsettled == NULL && !dp->any_view) {
             dp->watching = false;
             CHECK(pthread_cond_wait(&dp->wake, &dp->lock) == 0);
             dp->watching = true;

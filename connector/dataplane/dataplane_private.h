@@ -27,12 +27,12 @@
 #include "lib/wire/wire.h"
 #include "policy/policy.h"
 
-#define HARMLESS    256  /* files that are known not to be secrets of ours */
-#define VIEWS       1024 /* cached transfers */
-#define TOKENS      4096 /* cached verifications */
-#define VIEW_US     (5 * US_PER_S)
-#define RECHECK_US  (2 * US_PER_S) /* of streams that are open */
-#define ADDRESS_MAX KIB(64)
+#define HARMLESS          256  /* files that are known not to be secrets of ours */
+#define VIEWS             1024 /* cached transfers */
+#define TOKENS            4096 /* cached verifications */
+#define VIEW_US           (5 * US_PER_S)
+#define RECHECK_US        (2 * US_PER_S) /* of streams that are open */
+#define ADDRESS_MAX       KIB(64)
 #define DATAPLANE_JOURNAL "-accesses" /* behind the name of the database */
 
 struct access;
@@ -77,8 +77,9 @@ struct view {
     bool counts;          /* its decision needs counters: made in the writer for each access */
     struct jdoc *address; /* owned; NULL if the asset is gone */
     const struct source_ops *ops;
-    int64_t loaded_us, until_us; /* as long as it may be used */
-    struct err refusal;          /* why it gives no access; E_OK if it does */
+    int64_t loaded_us, until_us;      /* as long as it may be used */
+    struct err refusal;               /* why it gives no access; E_OK if it does */
+    _Atomic(struct kept_file *) file; /* owned; file.c's, NULL: none */
     /* guarded by dataplane->lock */
     int64_t next_number, end_number; /* access numbers at hand, for as long as the view holds */
     int64_t block;                   /* how many the writer gave the last time */
@@ -92,6 +93,8 @@ MUST_CHECK int dataplane__view_get(struct dataplane *dp, struct db *db, struct s
 /* Past the cache. */
 MUST_CHECK int dataplane__view_load(struct dataplane *dp, struct db *db, struct str transfer_id,
                                     struct view **ret_view, struct err *err);
+/* Lets go of views, and of what they keep open, that are too old. */
+void dataplane__views_expire(struct dataplane *dp);
 void view_unref(struct view **view);
 struct view *view_ref(struct view *view);
 /* Decides about one more access of `bytes`. Errors: E_POLICY with the reason, E_DB. */
@@ -240,6 +243,9 @@ struct stat;
 MUST_CHECK int dataplane__open_path(const struct app *app, struct str path, const struct path *tail,
                                     struct stat *ret_st, struct err *err);
 
+/* What a view keeps open of the file that its accesses ask for. */
+void kept_file_free(struct kept_file **kept);
+
 struct digests;
 MUST_CHECK int digests_open(struct digests **ret_digests, struct err *err);
 void digests_close(struct digests **digests);
@@ -266,15 +272,16 @@ struct dataplane {
     pthread_cond_t idle;  /* live has become 0 */
     struct view *views[VIEWS];
     struct inode_key harmless[HARMLESS];
-    uint64_t forgotten;    /* views loaded before the newest forgetting are not kept */
-    struct access *open;   /* being answered */
-    struct meter *running; /* between their row in `access` and their receipt */
-    struct taking *taking; /* waits for the writer and takes more, as the next; or NULL */
-    struct settling *settling;
+    uint64_t forgotten;           /* views loaded before the newest forgetting are not kept */
+    struct access *open;          /* being answered */
+    struct meter *running;        /* between their row in `access` and their receipt */
+    struct taking *taking;        /* waits for the writer and takes more, as the next; or NULL */
+    struct settling *settling[2]; /* the same for receipts; [1]: of slots */
     struct meter *unsettled;
     struct renewal *renewals; /* under way, as consumer */
     unsigned live;            /* accesses and pulls that are not settled */
     unsigned tables;          /* queries that run */
+    bool any_view;            /* there may be one in `views` */
     bool watching;            /* the keeper looks again by itself */
     bool check_now, closing;
 };

@@ -7,6 +7,9 @@
  * one, symbolic links and the connector's own secrets are not there. Conditions by RFC 9110
  * §13.2.2, ranges by §14. The digest of a whole file goes out as Repr-Digest (RFC 9530); the first
  * access of a version waits for it if the file is not too large.
+ *
+ * A view keeps the descriptor of its file. It is used as long as the path still leads to the same
+ * inode, which costs one look instead of opening the path anew.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,8 +26,16 @@
 #define DIGEST_WAIT_BYTES MIB(256)
 #define SMALL_BYTES       KIB(16) /* read at once: cheaper than sendfile */
 
+struct kept_file {
+    int folder, fd;
+    dev_t device;
+    ino_t inode;
+    char name[]; /* below the folder */
+};
+
 struct file {
-    int fd; /* owned; -1 when handed over */
+    int fd;    /* -1 when handed over */
+    bool kept; /* the view's; else owned */
     struct file_key key;
     int64_t modified_s;
     struct str media_type;
@@ -191,34 +202,46 @@ static int open_folder(struct str root, struct err *err)
     return fd;
 }
 
-int dataplane__open_path(const struct app *app, struct str text, const struct path *tail,
-                         struct stat *ret_st, struct err *err)
+/* As dataplane__open_path; the folder's descriptor is the caller's, also on failure (-1: none). */
+static int open_below(const struct app *app, struct str text, const struct path *tail,
+                      int *ret_folder, struct str *ret_rest, struct stat *ret_st, struct err *err)
 {
-    struct str root, rest;
+    struct str root;
     struct path path;
-    int folder, fd;
+    int fd;
 
-    if (!find_root(app, text, &root, &rest))
+    if (!find_root(app, text, &root, ret_rest))
         return err_tell(err, E_INVALID, "/path",
                         "the path lies in none of the folders of data.roots");
-    if (split(rest, &path, err) < 0)
+    if (split(*ret_rest, &path, err) < 0)
         return err_ret(err);
     for (size_t i = 0; tail != NULL && i < tail->n; i++) {
         if (path.n == PATH_SEGMENTS)
             return err_tell(err, E_LIMIT, "path", "more than %d segments", PATH_SEGMENTS);
         path.segments[path.n++] = tail->segments[i];
     }
-    folder = open_folder(root, err);
-    if (folder < 0)
+    *ret_folder = open_folder(root, err);
+    if (*ret_folder < 0)
         return err_ret(err);
-    fd = path_open(folder, &path, err);
-    close(folder);
+    fd = path_open(*ret_folder, &path, err);
     if (fd < 0)
         return err_ret(err);
     if (fstat(fd, ret_st) < 0 || !may_serve(app, ret_st)) {
         close(fd);
         return err_tell(err, E_NOT_FOUND, "path", "no such file in this dataset");
     }
+    return fd;
+}
+
+int dataplane__open_path(const struct app *app, struct str text, const struct path *tail,
+                         struct stat *ret_st, struct err *err)
+{
+    int folder = -1;
+    struct str rest;
+    const int fd = open_below(app, text, tail, &folder, &rest, ret_st, err);
+
+    if (folder >= 0)
+        close(folder);
     return fd;
 }
 
@@ -308,19 +331,77 @@ static struct str media_type_of(struct str name, struct str stated)
     return STR("application/octet-stream");
 }
 
+/* -- what a view keeps ------------------------------------------------------------------------- */
+
+void kept_file_free(struct kept_file **kept_address)
+{
+    struct kept_file *kept = MOVE(*kept_address);
+
+    if (kept == NULL)
+        return;
+    close(kept->fd);
+    close(kept->folder);
+    free(kept);
+}
+
+/* True if the path leads to the file that the view keeps. */
+static bool find_kept(struct access *a, struct file *file, struct stat *ret_st)
+{
+    const struct kept_file *kept = atomic_load(&a->view->file);
+
+    if (kept == NULL || a->path.n > 0 ||
+        fstatat(kept->folder, kept->name, ret_st, AT_SYMLINK_NOFOLLOW) < 0 ||
+        ret_st->st_dev != kept->device || ret_st->st_ino != kept->inode ||
+        !may_serve(a->meter.dp->app, ret_st))
+        return false;
+    file->fd = kept->fd;
+    file->kept = true;
+    return true;
+}
+
+/* Hands both descriptors to the view, if it keeps none and memory allows it. */
+static bool keep_file(struct view *view, int folder, struct str name, int fd, const struct stat *st)
+{
+    struct kept_file *kept = calloc(1, sizeof(*kept) + name.n + 1);
+    struct kept_file *none = NULL;
+
+    if (kept == NULL)
+        return false;
+    *kept =
+        (struct kept_file){.folder = folder, .fd = fd, .device = st->st_dev, .inode = st->st_ino};
+    memcpy(kept->name, name.p, name.n);
+    if (atomic_compare_exchange_strong(&view->file, &none, kept))
+        return true;
+    free(kept);
+    return false;
+}
+
+static int open_anew(struct access *a, struct file *file, struct str path, struct stat *ret_st,
+                     struct err *err)
+{
+    int folder = -1;
+    struct str name;
+
+    file->fd = open_below(a->meter.dp->app, path, &a->path, &folder, &name, ret_st, err);
+    if (file->fd >= 0 && a->path.n == 0 && S_ISREG(ret_st->st_mode))
+        file->kept = keep_file(a->view, folder, name, file->fd, ret_st);
+    if (folder >= 0 && !file->kept)
+        close(folder);
+    return file->fd < 0 ? err_ret(err) : 0;
+}
+
 static int open_source(struct access *a, struct file *file, struct err *err)
 {
-    const struct app *app = a->meter.dp->app;
     const struct jval *address = jdoc_root(a->view->address);
     const struct str path = dataplane__member(address, "path");
     const struct str name = a->path.n > 0 ? a->path.segments[a->path.n - 1] : path;
     struct stat st;
 
-    file->fd = dataplane__open_path(app, path, &a->path, &st, err);
-    if (file->fd < 0 && err->code == E_INVALID) /* the operator's settings have changed */
-        return err_tell(err, E_NOT_FOUND, "", "the dataset is no longer provided");
-    if (file->fd < 0)
+    if (!find_kept(a, file, &st) && open_anew(a, file, path, &st, err) < 0 &&
+        err->code != E_INVALID)
         return err_ret(err);
+    if (file->fd < 0) /* the operator's settings have changed */
+        return err_tell(err, E_NOT_FOUND, "", "the dataset is no longer provided");
     if (S_ISDIR(st.st_mode) && a->path.n == 0)
         return err_tell(err, E_NOT_FOUND, "path",
                         "the dataset is a folder: name one of its files behind the endpoint");
@@ -478,13 +559,24 @@ static bool read_small(struct file *file, struct buf *body)
     return true;
 }
 
+/* The answer takes a descriptor of its own. */
+static int answer_fd(struct access *a, struct file *file, struct err *err)
+{
+    const int fd = file->kept ? fcntl(file->fd, F_DUPFD_CLOEXEC, 0) : file->fd;
+
+    if (fd < 0)
+        return err_set(err, E_IO, "", "descriptor: %s", strerrordesc_np(errno));
+    file->fd = -1;
+    dataplane__reply_fd(a, file->status, file->media_type, fd, file->from, file->length);
+    return 0;
+}
+
 static int answer(struct access *a, struct err *err)
 {
     AUTO(buf_done) struct buf body = buf_init(SMALL_BYTES);
     struct file *file = a->source;
     const enum row_form form = row_form_of(file->media_type);
 
-    (void)err;
     put_headers(a, file);
     a->rows = row_counter_init(form, file->from == 0);
     a->rows_before = a->rows;
@@ -499,8 +591,7 @@ static int answer(struct access *a, struct err *err)
         dataplane__reply_stream(a, file->status, file->media_type, (int64_t)file->length,
                                 read_piece);
     } else {
-        dataplane__reply_fd(a, file->status, file->media_type, file->fd, file->from, file->length);
-        file->fd = -1;
+        return answer_fd(a, file, err);
     }
     return 0;
 }
@@ -509,7 +600,7 @@ static void end(struct access *a)
 {
     struct file *file = a->source;
 
-    if (file != NULL && file->fd >= 0)
+    if (file != NULL && file->fd >= 0 && !file->kept)
         close(file->fd);
 }
 

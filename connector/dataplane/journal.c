@@ -19,7 +19,8 @@
 
 #include "lib/base/banned.h"
 
-#define MAGIC    "naru accesses 1\n" /* also tells the order of bytes: the file never leaves its machine */
+#define MAGIC                                                                                      \
+    "naru accesses 1\n" /* also tells the order of bytes: the file never leaves its machine */
 #define SEAL_LEN 16
 
 enum { SLOT_FREE, SLOT_USED };
@@ -35,6 +36,7 @@ struct slot {
     uint16_t agreement_n, transfer_n;
     char text[JOURNAL_TEXT];
 };
+
 _Static_assert(sizeof(struct slot) == 512, "one sector");
 
 #define FILE_BYTES ((JOURNAL_SLOTS + 1) * sizeof(struct slot))
@@ -43,7 +45,7 @@ struct journal {
     int fd;
     struct slot *slots;
     uint64_t left[JOURNAL_SLOTS / 64]; /* one bit a slot: in use since before the start */
-    pthread_mutex_t lock; /* guards what follows */
+    pthread_mutex_t lock;              /* guards what follows */
     unsigned n_free;
     uint16_t free[JOURNAL_SLOTS]; /* the last one is taken first: few pages are touched */
 };

@@ -241,10 +241,11 @@ int dataplane__settle_now(struct db *tx, struct meter *first, size_t n, struct e
 static void close_settling(struct settling *settling)
 {
     struct dataplane *dp = settling->dp;
+    struct settling **open = &dp->settling[settling->op.lazy];
 
     pthread_mutex_lock(&dp->lock);
-    if (dp->settling == settling)
-        dp->settling = NULL;
+    if (*open == settling)
+        *open = NULL;
     pthread_mutex_unlock(&dp->lock);
 }
 
@@ -298,14 +299,16 @@ static void settle_done(void *arg, const struct err *err)
     free(settling);
 }
 
-static struct settling *settling_new(struct dataplane *dp)
+/* Nothing waits for a slot, so more of them go together; what a row has reserved is missed by the next
+ * access. */
+static struct settling *settling_new(struct dataplane *dp, bool slots)
 {
     struct settling *settling = calloc(1, sizeof(*settling));
 
     if (settling == NULL)
         return NULL;
     settling->op = (struct writer_op){
-        .name = "access_settle", .fn = settle, .arg = settling, .done = settle_done};
+        .name = "access_settle", .fn = settle, .arg = settling, .done = settle_done, .lazy = slots};
     settling->dp = dp;
     settling->tail = &settling->first;
     return settling;
@@ -329,16 +332,18 @@ static void submit(struct settling *settling)
 void dataplane__settle(struct meter *m)
 {
     struct dataplane *dp = m->dp;
+    const bool slot = m->slot >= 0;
+    struct settling **open = &dp->settling[slot];
     struct settling *fresh = NULL;
     bool taken;
 
     stop_running(m);
     pthread_mutex_lock(&dp->lock);
-    if (dp->settling == NULL)
-        dp->settling = fresh = settling_new(dp);
-    taken = dp->settling != NULL;
+    if (*open == NULL)
+        *open = fresh = settling_new(dp, slot);
+    taken = *open != NULL;
     if (taken)
-        add_meter(dp->settling, m);
+        add_meter(*open, m);
     pthread_mutex_unlock(&dp->lock);
     if (!taken)
         keep_for_later(m);
@@ -354,7 +359,7 @@ void dataplane__settle_again(struct dataplane *dp)
     m = MOVE(dp->unsettled);
     pthread_mutex_unlock(&dp->lock);
     for (struct meter *next; m != NULL; m = next) {
-        struct settling *alone = settling_new(dp);
+        struct settling *alone = settling_new(dp, false);
 
         next = m->next;
         if (alone == NULL) {

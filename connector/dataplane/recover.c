@@ -15,6 +15,7 @@ struct left {
     struct str event_id, role, agreement_id, transfer_id;
     int64_t since_us, reserved_bytes, bytes, row_count, seen_us;
 };
+
 struct known {
     bool agreement, receipt;
 };

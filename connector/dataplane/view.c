@@ -53,6 +53,9 @@ void view_unref(struct view **view_address)
 
     if (view == NULL || atomic_fetch_sub(&view->refs, 1) > 1)
         return;
+    struct kept_file *file = atomic_load(&view->file);
+
+    kept_file_free(&file);
     policy_unref(&view->policy);
     jdoc_free(&view->address);
     arena_free(&view->arena);
@@ -302,9 +305,36 @@ static void keep(struct dataplane *dp, struct view *view, uint64_t forgotten)
     if (dp->forgotten == forgotten) {
         old = *place;
         *place = view_ref(view);
+        dp->any_view = true;
+        if (!dp->watching)
+            pthread_cond_signal(&dp->wake);
     }
     pthread_mutex_unlock(&dp->lock);
     view_unref(&old);
+}
+
+void dataplane__views_expire(struct dataplane *dp)
+{
+    const int64_t now_us = env_wall_us(dp->app->env);
+    struct view *dropped[64];
+    size_t n;
+
+    do {
+        n = 0;
+        pthread_mutex_lock(&dp->lock);
+        dp->any_view = false;
+        for (size_t i = 0; i < VIEWS && n < ARRAY_LEN(dropped); i++) {
+            if (dp->views[i] == NULL)
+                continue;
+            if (now_us < dp->views[i]->until_us)
+                dp->any_view = true;
+            else
+                dropped[n++] = MOVE(dp->views[i]);
+        }
+        pthread_mutex_unlock(&dp->lock);
+        for (size_t i = 0; i < n; i++)
+            view_unref(&dropped[i]);
+    } while (n == ARRAY_LEN(dropped));
 }
 
 int dataplane__view_get(struct dataplane *dp, struct db *db, struct str transfer_id,

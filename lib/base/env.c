@@ -32,11 +32,8 @@ static int64_t system_mono_us(void *self)
     return clock_us(CLOCK_MONOTONIC);
 }
 
-static void system_random(void *self, void *p, size_t n)
+static void from_kernel(unsigned char *at, size_t n)
 {
-    unsigned char *at = p;
-
-    (void)self;
     while (n > 0) {
         ssize_t got = getrandom(at, n, 0);
 
@@ -46,6 +43,28 @@ static void system_random(void *self, void *p, size_t n)
         at += got;
         n -= (size_t)got;
     }
+}
+
+/* Ids are small and many: they come from a stock, and what has been given out is wiped there. */
+static void system_random(void *self, void *p, size_t n)
+{
+    static _Thread_local struct {
+        unsigned char bytes[512];
+        size_t left;
+    } stock;
+
+    (void)self;
+    if (n > 16) {
+        from_kernel(p, n);
+        return;
+    }
+    if (stock.left < n) {
+        from_kernel(stock.bytes, sizeof(stock.bytes));
+        stock.left = sizeof(stock.bytes);
+    }
+    stock.left -= n;
+    memcpy(p, stock.bytes + stock.left, n);
+    explicit_bzero(stock.bytes + stock.left, n);
 }
 
 const struct env env_system = {

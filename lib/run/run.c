@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -18,6 +19,8 @@
 #include "lib/log/log.h"
 
 #include "lib/base/banned.h"
+
+#define DESCRIPTORS 65536
 
 extern char **environ;
 
@@ -46,6 +49,17 @@ static int next_signal(void)
     served_signals(&set);
     CHECK(sigwait(&set, &number) == 0);
     return number;
+}
+
+/* A descriptor per connection and per file that is served: the usual soft limit is too low. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= DESCRIPTORS)
+        return;
+    limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
+    IGNORE(setrlimit(RLIMIT_NOFILE, &limit), "then fewer connections are taken");
 }
 
 /* sd_notify(3) without the library: one datagram to the socket that the service manager names. */
@@ -127,6 +141,7 @@ int run_main(const struct conf_table *table, void *settings, size_t bytes, int a
                 err.text);
         return 2;
     }
+    raise_descriptor_limit();
     switch (action) {
     case CONF_HELP: conf_help(table, stdout); break;
     case CONF_VERSION: printf("%s %s\n", table->program, NARU_VERSION); break;

@@ -14,6 +14,7 @@ import json
 import os
 import sqlite3
 import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -24,7 +25,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from harness import BIN, Client, PATIENCE, free_port, main, request, start, tap, temp_dir, wait_until
 
 PROVIDER, CONSUMER = "did:web:provider.test", "did:web:consumer.test"
-STARTED, SUSPENDED, TERMINATED = 600, 700, 850
+STARTED, SUSPENDED = 600, 700
 PLAN = "ab" * 32
 
 
@@ -106,7 +107,7 @@ class Deal:
                      self.asset, digest, agreed, ends)
             side.sql("INSERT INTO transfer (transfer_id, role, peer_pid, peer_id, peer_address, protocol, state, state_us,"
                      " agreement_id, asset_id, format, created_us) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", own, role, other, peer,
-                     "http://x", "p", STARTED, now, self.agreement, self.asset, "HttpData-PULL", now)
+                     "http://127.0.0.1:9", "dataspace-protocol-http:2025-1", STARTED, now, self.agreement, self.asset, "HttpData-PULL", now)
         self.token = self.make_token(life_s=life_s)
         self.refresh = self.make_token("naru-refresh+jwt", life_s=3600)
         space.consumer.sql("INSERT INTO edr VALUES (?,?,?,?,?,?,?)", self.consumer_pid, space.data_url, self.token,
@@ -129,8 +130,14 @@ class Deal:
         return self.space.consumer.api.request(method, f"/naru/v1/edrs/{self.consumer_pid}/data{rest}",
                                                headers={k.replace("_", "-"): v for k, v in headers.items()})
 
-    def set_state(self, state):
-        self.space.provider.sql("UPDATE transfer SET state = ? WHERE transfer_id = ?", state, self.provider_pid)
+    def end(self, path):
+        """By the provider's own command; its message to the consumer goes nowhere, which changes nothing for the data."""
+        status = self.space.provider.api.request("POST", path, {"@context": {"@vocab": "https://w3id.org/edc/v0.0.1/ns/"}, "reason": "test"}
+                                                 if path.startswith("/v3") else {"reason": "test"}).status
+        tap.equal(status, 204, f"the provider ends it: {path.rpartition('/')[2]}")
+
+    def terminate(self):
+        self.end(f"/v3/transferprocesses/{self.provider_pid}/terminate")
 
     def counted(self, role="provider"):
         side = self.space.provider if role == "provider" else self.space.consumer
@@ -244,11 +251,10 @@ def tokens(space):
 
 def endings(space):
     space.file("e.txt", b"text")
-    for name, end in (("suspended", lambda d: d.set_state(SUSPENDED)), ("terminated", lambda d: d.set_state(TERMINATED)),
-                      ("its agreement ended", lambda d: space.provider.sql(
-                          "UPDATE agreement SET ended_us = 1, end_reason = 'x' WHERE agreement_id = ?", d.agreement))):
+    for name, end in (("suspended", lambda d: d.end(f"/v3/transferprocesses/{d.provider_pid}/suspend")), ("terminated", Deal.terminate),
+                      ("its agreement ended", lambda d: d.end(f"/naru/v1/agreements/{d.agreement}/end"))):
         deal = Deal(space, {"type": "File", "path": "e.txt"})
-        tap.status(deal.get(), 200, f"transfer before it is {name}")
+        tap.equal([deal.get().status for _ in range(3)], [200] * 3, f"transfer before it is {name}")
         end(deal)
         answer = deal.get()
         tap.status(answer, 403, f"transfer: {name}: the next access is refused")
@@ -507,7 +513,7 @@ def renewals(space):
     tap.status(ask(again.json["refresh_token"], who="none"), 401, "renewal: by nobody")
     tap.status(ask(deal.token), 403, "renewal: with a pull token")
     tap.status(ask(again.json["refresh_token"], grant_type="password"), 400, "renewal: another grant type")
-    deal.set_state(TERMINATED)
+    deal.terminate()
     wait_until(lambda: ask(again.json["refresh_token"]).status == 403, 10, "renewal: of a transfer that has ended")
     lost = Deal(space, {"type": "File", "path": "r.txt"})
     space.consumer.sql("UPDATE edr SET token = ? WHERE transfer_id = ?", lost.make_token(life_s=-5), lost.consumer_pid)
@@ -543,7 +549,7 @@ def cuts(space):
         deal = Deal(space, {"type": "File", "path": name})
         tap.equal(len(deal.get(Range="bytes=0-99").body), 100, f"{name}: before")
         connection, answer = open_pull(space, deal)
-        deal.set_state(TERMINATED)
+        deal.terminate()
         began = time.monotonic()
         wait_until(lambda: len(deal.counted()) == 2, 20, f"{name}: the open delivery is cut")
         # what is known of a transfer lives 5 s, and open deliveries are looked at every 2 s
@@ -587,9 +593,51 @@ def crash(space):
     tap.equal(deal.counted("consumer")[0]["event"], deal.wait_counted(1)[0]["event"], "crash: both name the same event")
 
 
+def slots(connector):
+    """The journal's file, and the bytes noted in each of its slots that is in use."""
+    path = connector.folder / "connector.db-accesses"
+    data = path.read_bytes()
+    return path, [int.from_bytes(data[at + 8:at + 16], sys.byteorder) for at in range(512, len(data), 512) if data[at] != 0]
+
+
+def crash_in_journal(space):
+    """The second access of a transfer has its number at hand: a slot of the journal stands for its receipt."""
+    deal = Deal(space, {"type": "File", "path": "large.bin"})
+    tap.status(deal.get(Range="bytes=0-9"), 206, "journal: the first access asks the writer")
+    connection, answer = open_pull(space, deal)
+    wait_until(lambda: any(n > 0 for n in slots(space.provider)[1]), 10, "what the access has taken is noted in its slot")
+    path, noted = slots(space.provider)
+    tap.equal((len(noted), space.provider.sql("SELECT count(*) FROM access")[0][0]), (1, 0), "journal: one slot, and no row in the database")
+    before = path.read_bytes()
+    answer.close()
+    connection.close()
+    deal.wait_counted(2)
+    wait_until(lambda: slots(space.provider)[1] == [], 10, "the slot is free when the receipt is written")
+    uses = lambda: space.provider.sql("SELECT calls, bytes FROM agreement_use WHERE agreement_id = ?", deal.agreement)[0]
+    used = uses()
+    space.provider.process.kill()
+    path.write_bytes(before)  # as if it had been killed between the commit and the freeing
+    space.provider.process.begin()
+    space.provider.wait()
+    tap.equal((len(deal.counted()), uses(), slots(space.provider)[1]), (2, used, []), "journal: a receipt that is there is not made again")
+
+    deal.get(Range="bytes=0-9")
+    connection, _ = open_pull(space, deal)
+    wait_until(lambda: any(n > 0 for n in slots(space.provider)[1]), 10, "noted")
+    noted = slots(space.provider)[1][0]
+    space.provider.process.kill()
+    connection.close()
+    space.provider.process.begin()
+    space.provider.wait()
+    last = deal.wait_counted(4)[-1]
+    tap.ok(last["calls"] == 1 and last["bytes"] >= noted, "journal: an access that was cut off has its receipt after the restart", (last, noted))
+    tap.equal(sorted(r["seq"] for r in deal.counted()), [1, 2, 3, 4], "journal: no number of a receipt is missing")
+    tap.equal(uses()[0], 4, "journal: each use is counted once")
+
+
 def scenario():
     space = Space()
-    for part in (files, folders, tokens, endings, policies, queries, origins, consumer, foreign, renewals, cuts, crash):
+    for part in (files, folders, tokens, endings, policies, queries, origins, consumer, foreign, renewals, cuts, crash, crash_in_journal):
         with tap.case(part.__name__):
             part(space)
 
