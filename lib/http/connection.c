@@ -94,7 +94,7 @@ static struct conn *opened(struct http *http, struct MHD_Connection *con)
     if (conn->tls != NULL) {
         info = MHD_get_connection_info(con, MHD_CONNECTION_INFO_GNUTLS_SESSION);
         /* without our credentials the handshake fails: MHD's own certificate callback refuses */
-        if (!EXPECT(info != NULL) || !http__tls_attach(conn->tls, info->tls_session))
+        if (!EXPECT(info != NULL) || !http__tls_attach(conn, info->tls_session))
             shutdown(conn->fd, SHUT_RDWR);
     }
     gauge_add(C_HTTP_CONNECTIONS, 1);

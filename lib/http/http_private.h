@@ -72,6 +72,7 @@ struct conn {
     uint64_t moved;           /* bytes moved when the deadline was armed (body, send) */
     bool body_stream;         /* body has a minimum rate instead of an absolute deadline */
     bool peer_known;          /* client certificate looked at */
+    bool more;                /* TLS: a body follows the head that is sent next */
     char remote[INET6_ADDRSTRLEN];
     char cert_sha256[65];
 };
@@ -135,6 +136,7 @@ struct rq_private {
     int refused_status; /* instead of the code's own: 414, 431, 405 */
     uint64_t length;    /* of the answer's body */
     bool is_fd;
+    bool in_memory;        /* all of the body is at hand */
     uint64_t acked_before; /* is_fd: bytes acknowledged before the answer */
     uint64_t header_bytes; /* and what its header takes at most */
     struct stream stream;
@@ -296,9 +298,9 @@ int http__tls_refuse(gnutls_session_t session, const gnutls_datum_t *names, int 
                      const gnutls_pk_algorithm_t *algorithms, int n_algorithms,
                      gnutls_pcert_st **chain, unsigned *n_chain, gnutls_privkey_t *key);
 /*
- * Gives a new session our credentials and the verification of client certificates; false: it must
- * not go on.
+ * Gives a new session our credentials, the verification of client certificates, and our way of
+ * sending; false: it must not go on.
  */
-bool http__tls_attach(const struct tls *tls, gnutls_session_t session);
+bool http__tls_attach(struct conn *conn, gnutls_session_t session);
 /* SHA-256 of the peer's certificate in hex; false if it has none. */
 bool http__tls_peer(gnutls_session_t session, char ret_hex[static 65]);

@@ -69,6 +69,7 @@ void http__prepare(struct rq *rq, int status, const char *content_type,
     priv->status = status;
     priv->length = length;
     priv->is_fd = false;
+    priv->in_memory = false;
     if (content_type != NULL)
         rq_reply_header(rq, "Content-Type", str_c(content_type));
 }
@@ -89,6 +90,7 @@ void rq_reply(struct rq *rq, int status, const char *content_type, struct str bo
                   str_present(copy) ? from_bytes(copy.p, copy.n, MHD_RESPMEM_PERSISTENT)
                                     : from_bytes(body.p, body.n, MHD_RESPMEM_MUST_COPY),
                   body.n);
+    rq->priv->in_memory = true;
 }
 
 void rq_reply_json(struct rq *rq, int status, struct str json)
@@ -110,6 +112,7 @@ void rq_reply_buf(struct rq *rq, int status, const char *content_type, struct bu
     if (p != NULL && (response = from_bytes(p, n, MHD_RESPMEM_MUST_FREE)) == NULL)
         free(p);
     http__prepare(rq, status, content_type, response, n);
+    rq->priv->in_memory = true;
 }
 
 void rq_reply_object(struct rq *rq, int status, const struct object *object, const void *value)
@@ -168,6 +171,7 @@ enum MHD_Result http__queue(struct rq *rq)
         histogram_add(H_HTTP_US, env_mono_us(rq->env) - priv->received_us);
     priv->conn->moved = 0;
     http__arm(priv->http, &priv->conn->deadline, DL_SEND);
+    priv->conn->more = priv->in_memory && priv->length > 0;
     priv->response = NULL;
     result = MHD_queue_response(priv->con, (unsigned)priv->status, response);
     MHD_destroy_response(response);

@@ -153,8 +153,27 @@ static int verify_optional(gnutls_session_t session)
     return verify(session, false);
 }
 
-bool http__tls_attach(const struct tls *tls, gnutls_session_t session)
+/*
+ * MHD sends head and body of an answer as a record each. The kernel is told that another one follows
+ * the head, so that both leave in one packet.
+ */
+static ssize_t push(gnutls_transport_ptr_t to, const giovec_t *pieces, int n)
 {
+    struct conn *conn = to;
+    const struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)pieces,
+                                   .msg_iovlen = (size_t)n};
+    const int flags = MSG_NOSIGNAL | (conn->more ? MSG_MORE : 0);
+
+    conn->more = false;
+    return sendmsg(conn->fd, &message, flags);
+}
+
+bool http__tls_attach(struct conn *conn, gnutls_session_t session)
+{
+    const struct tls *tls = conn->tls;
+
+    gnutls_transport_set_ptr2(session, (gnutls_transport_ptr_t)(intptr_t)conn->fd, conn);
+    gnutls_transport_set_vec_push_function(session, push);
     if (gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, tls->credentials) < 0)
         return false;
     if (tls->client_cert == CLIENT_CERT_NONE)
