@@ -1,20 +1,20 @@
 /*
  * Micro benchmark: expansion of a DSP 2025-1 ContractRequestMessage with a Catena-X policy, of a management v3 asset, and
- * compaction of that asset. Prints one JSON line per case: {"name":…,"ns":…}, the median of several rounds.
+ * compaction of that asset. Prints a figure a case.
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "lib/base/arena.h"
 #include "lib/base/buf.h"
 #include "lib/base/check.h"
 #include "lib/base/limits.h"
 #include "lib/ld/ld.h"
+#include "tests/bench/timing.h"
 
 #include "lib/base/banned.h"
 
-enum { ROUNDS = 21, CALLS = 2000 };
+enum { CALLS = 2000 };
 
 static const char request[] =
     "{\"@context\":[\"https://w3id.org/dspace/2025/1/context.jsonld\"],"
@@ -47,16 +47,9 @@ struct bench {
     struct buf *text;
 };
 
-static int64_t now_ns(void)
+static void call(void *cls)
 {
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-static void call(const struct bench *b)
-{
+    const struct bench *b = cls;
     struct jdoc *out = NULL;
     struct err err = {0};
     int failed;
@@ -75,29 +68,6 @@ static void call(const struct bench *b)
     jdoc_free(&out);
 }
 
-static int by_value(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-    return x < y ? -1 : x > y;
-}
-
-static void measure(const char *name, const struct bench *b)
-{
-    int64_t round[ROUNDS];
-
-    for (int r = 0; r < ROUNDS; r++) {
-        int64_t begin = now_ns();
-
-        for (int i = 0; i < CALLS; i++)
-            call(b);
-        round[r] = (now_ns() - begin) / CALLS;
-    }
-    qsort(round, ROUNDS, sizeof(round[0]), by_value);
-    printf("{\"name\":\"%s\",\"ns\":%lld,\"lowest\":%lld}\n", name, (long long)round[ROUNDS / 2],
-           (long long)round[0]);
-}
-
 int main(void)
 {
     AUTO(arena_free) struct arena *arena = arena_new(MIB(1));
@@ -105,10 +75,8 @@ int main(void)
     struct bench b = {.text = &text};
     struct jdoc *message = NULL, *edc = NULL;
     struct err err = {0};
-    int64_t begin = now_ns();
 
     CHECK(ld_open(&b.ld, &err) == 0);
-    printf("{\"name\":\"ld open\",\"ns\":%lld}\n", (long long)(now_ns() - begin));
     CHECK(ld_context_open(
               b.ld,
               STR("{\"@vocab\":\"" LD_EDC "\",\"edc\":\"" LD_EDC "\",\"odrl\":\"" LD_ODRL "\"}"),
@@ -117,18 +85,18 @@ int main(void)
     CHECK(jdoc_parse(str_c(asset), NULL, &edc, &err) == 0);
 
     b.doc = message;
-    measure("ld expand negotiation", &b);
+    measure("ld expand negotiation", call, &b, CALLS, 20000);
     b.options.strict = LD_STRICT;
-    measure("ld expand negotiation, strict", &b);
+    measure("ld expand negotiation, strict", call, &b, CALLS, 20000);
     b.options.strict = 0;
     b.options.arena = arena;
-    measure("ld expand negotiation, arena lent", &b);
+    measure("ld expand negotiation, arena lent", call, &b, CALLS, 20000);
     b.doc = edc;
-    measure("ld expand asset", &b);
+    measure("ld expand asset", call, &b, CALLS, 0);
     b.what = COMPACT;
-    measure("ld compact asset", &b);
+    measure("ld compact asset", call, &b, CALLS, 0);
     b.what = COMPACT_TEXT;
-    measure("ld compact asset to text", &b);
+    measure("ld compact asset to text", call, &b, CALLS, 0);
 
     jdoc_free(&message);
     jdoc_free(&edc);

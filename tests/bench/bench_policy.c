@@ -1,18 +1,15 @@
 /*
- * Micro benchmark: compiling and deciding policies. Prints one JSON line per case: {"name":…,"ns":…}, the median of several rounds
- * per decision (or compilation), one core.
+ * Micro benchmark: compiling and deciding policies, one core. Prints a figure a case.
  */
 #include <stdio.h>
-#include <time.h>
 
 #include "lib/base/check.h"
 #include "lib/base/limits.h"
 #include "lib/jdoc/jdoc.h"
 #include "policy/policy.h"
+#include "tests/bench/timing.h"
 
 #include "lib/base/banned.h"
-
-enum { ROUNDS = 21 };
 
 #define NOW INT64_C(1780272000000000) /* 2026-06-01T00:00:00Z */
 #define CX  "https://w3id.org/catenax/2025/9/policy/"
@@ -54,16 +51,9 @@ struct bench {
     bool compile;
 };
 
-static int64_t now_ns(void)
+static void call(void *cls)
 {
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-static void call(struct bench *b)
-{
+    struct bench *b = cls;
     struct policy *policy = NULL;
     struct err err = {0};
 
@@ -74,28 +64,6 @@ static void call(struct bench *b)
     }
     policy_decide(b->policy, &b->question, &b->facts, &b->decision);
     CHECK(b->decision.verdict == b->expected);
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return x < y ? -1 : x > y;
-}
-
-static void measure(const char *name, struct bench *b, int calls)
-{
-    double round[ROUNDS];
-
-    for (int r = 0; r < ROUNDS; r++) {
-        int64_t begin = now_ns();
-
-        for (int i = 0; i < calls; i++)
-            call(b);
-        round[r] = (double)(now_ns() - begin) / calls;
-    }
-    qsort(round, ROUNDS, sizeof(round[0]), by_value);
-    printf("{\"name\":\"%s\",\"ns\":%.1f,\"lowest\":%.1f}\n", name, round[ROUNDS / 2], round[0]);
 }
 
 static void read_policy(struct bench *b, struct str json)
@@ -149,21 +117,21 @@ int main(void)
     know(&b, POLICY_OP_PURPOSE, &research);
 
     read_policy(&b, str_c(catena));
-    measure("policy decide catena-x", &b, 200000);
+    measure("policy decide catena-x", call, &b, 200000, 100);
     b.facts.of[POLICY_OP_MEMBERSHIP].knowledge = POLICY_UNKNOWN;
     b.expected = POLICY_DENY;
-    measure("policy decide catena-x, denied with causes", &b, 50000);
+    measure("policy decide catena-x, denied with causes", call, &b, 50000, 0);
     b.compile = true;
-    measure("policy compile catena-x", &b, 2000);
+    measure("policy compile catena-x", call, &b, 2000, 20000);
     b.compile = false;
     b.expected = POLICY_PERMIT;
     read_policy(&b, str_c(paid));
-    measure("policy decide paid order", &b, 200000);
+    measure("policy decide paid order", call, &b, 200000, 0);
     write_big(&big);
     read_policy(&b, buf_str(&big));
-    measure("policy decide 500 constraints", &b, 5000);
+    measure("policy decide 500 constraints", call, &b, 5000, 20000);
     b.compile = true;
-    measure("policy compile 500 constraints", &b, 50);
+    measure("policy compile 500 constraints", call, &b, 50, 0);
     policy_unref(&b.policy);
     jdoc_free(&b.doc);
     return 0;
