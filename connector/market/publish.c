@@ -6,9 +6,9 @@
  * publication, and the signed catalogue entry in the outbox (docs/exchange.md §2). A contract
  * policy made here names the plans (`order isAnyOf urn:naru:plan:<hash>`), free ones too: the order
  * is where the buyer declares its purpose. Without a data bank there are no orders, and only free
- * plans. A policy given as ODRL is kept as given. Publishing the same asset again makes the next
- * version. GET lists what is published; DELETE withdraws: the offer goes at once, agreements that
- * exist keep running.
+ * plans. A policy given as ODRL is kept as given; with a price it must ask for an order. Publishing
+ * the same asset again makes the next version. GET lists what is published; DELETE withdraws: the
+ * offer goes at once, agreements that exist keep running.
  */
 #include <sys/stat.h>
 #include <unistd.h>
@@ -116,6 +116,7 @@ struct work {
     struct str access_policy, access_hash, contract_policy, contract_hash;
     struct str plan_iris[PLANS_MAX], plan_hashes[PLANS_MAX];
     size_t n_plans;
+    bool priced; /* one of the plans is not free */
     int64_t version, now_us;
     int64_t bytes;
     struct str digest;
@@ -215,7 +216,7 @@ static void write_contract(const struct work *work, struct jw *w)
  * Compiles a policy text and keeps text and hash; a policy that the engine refuses is refused here.
  */
 static int keep_policy(struct arena *arena, struct str text, struct str *ret_text,
-                       struct str *ret_hash, struct err *err)
+                       struct str *ret_hash, uint64_t *ret_needs, struct err *err)
 {
     AUTO(jdoc_free) struct jdoc *doc = NULL;
     AUTO(policy_unref) struct policy *policy = NULL;
@@ -223,6 +224,7 @@ static int keep_policy(struct arena *arena, struct str text, struct str *ret_tex
     if (jdoc_parse(text, &jlimits_default, &doc, err) < 0 ||
         policy_compile(jdoc_root(doc), &policy, err) < 0)
         return err_at_prefix(err, "/policy");
+    *ret_needs = policy_needs(policy, POLICY_AT_ACCESS);
     *ret_text = arena_str(arena, text);
     *ret_hash = arena_str(arena, str_c(hash_hex(policy_hash(policy)).c));
     return arena_failed(arena) ? err_set(err, E_NO_MEMORY, "", "policy") : 0;
@@ -234,6 +236,7 @@ static int make_policies(struct work *work, struct err *err)
     AUTO(buf_done) struct buf contract = buf_init(KIB(256));
     struct jw wa = jw_init(&access);
     struct jw wc = jw_init(&contract);
+    uint64_t needs;
 
     write_access(&work->in, &wa);
     if (work->in.policy != NULL && work->in.terms != NULL)
@@ -245,10 +248,15 @@ static int make_policies(struct work *work, struct err *err)
     if (buf_failed(&access) || buf_failed(&contract))
         return err_tell(err, E_LIMIT, "/policy", "the policy is too large");
     if (keep_policy(work->rq->arena, buf_str(&access), &work->access_policy, &work->access_hash,
-                    err) < 0)
+                    &needs, err) < 0 ||
+        keep_policy(work->rq->arena, buf_str(&contract), &work->contract_policy,
+                    &work->contract_hash, &needs, err) < 0)
         return err_ret(err);
-    return keep_policy(work->rq->arena, buf_str(&contract), &work->contract_policy,
-                       &work->contract_hash, err);
+    if (work->priced && !policy_needs_operand(needs, POLICY_OP_ORDER))
+        return err_tell(err, E_INVALID, "/policy",
+                        "with a price, expected a constraint on " OPERAND_NARU "order: without it "
+                        "nobody would have to order");
+    return 0;
 }
 
 /* -- plans, source, catalogue entry ------------------------------------------------------------ */
@@ -273,6 +281,7 @@ static int read_plans(struct work *work, struct err *err)
             snprintf(at, sizeof(at), "/plans/%zu", i);
             return err_tell(err, E_INVALID, at, "a price needs a data bank that settles it");
         }
+        work->priced = work->priced || plan->kind != PLAN_FREE;
         sha256(plan_canonical(plan).p, plan_canonical(plan).n, hash);
         work->plan_hashes[i] = arena_str(arena, str_c(hash_hex(hash).c));
         work->plan_iris[i] = arena_printf(arena, "urn:naru:plan:%s", hash_hex(hash).c);

@@ -443,6 +443,7 @@ def publications(broker, maker):
         ("of a file that leads outside", {"source": {"type": "File", "path": "../connector.db"}}, 400),
         ("of an unknown kind of source", {"source": {"type": "Dream"}}, 400), ("without source", {"source": None}, 400),
         ("with a policy and terms", {"policy": odrl, "terms": {}}, 400), ("with a policy that is not understood", {"policy": unknown}, 400),
+        ("with a price and a policy that asks for no order", {"policy": odrl}, 400),
         ("for a partner who is not named", {"visibility": "bilateral"}, 400), ("with an unknown member", {"colour": "blue"}, 400),
         ("with terms that are unknown", {"terms": {"weather": "fine"}}, 400), ("with a sample of 8193 bytes", {"sample": "x" * 8193}, 413),
         ("under an id of 513 bytes", {"asset": "x" * 513}, 413),
