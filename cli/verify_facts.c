@@ -8,8 +8,9 @@
  * 4 A dataset's versions ascend, belong to one provider and offer plans of the log.
  * 5 An order is of a plan that its dataset offers, holds what the plan's quote says, and its versions
  *   ascend by one through states that follow each other.
- * 6 An agreement is reported once by each party; an order is active only if both reports are equal,
- *   and from the instant that its provider reported.
+ * 6 An agreement is reported once by each party, which names the other one; an order is active only
+ *   if both of its parties' reports are equal, and from the instant that its provider reported. What
+ *   others report under the same id is another agreement.
  * Batches, receipts and matching: verify_usage.c. Ledger: verify_ledger.c. Documents:
  * verify_documents.c.
  */
@@ -100,23 +101,41 @@ struct str verify__account_id(struct facts *f, struct str owner, struct str code
                           currency);
 }
 
-struct known_agreement *verify__agreement(struct facts *f, struct str id)
+/* The deal of these two (DIDs) under this id, made if it is new. NULL without memory. */
+static struct known_agreement *agreement_of(struct facts *f, struct str provider,
+                                            struct str consumer, struct str id)
 {
-    struct known_agreement *a = f->last_agreement;
+    struct known_agreement *a;
 
-    if (a != NULL && str_eq(a->agreement, id))
-        return a;
-    a = strmap_find(&f->agreements, id);
+    buf_reset(&f->scratch);
+    buf_add_str(&f->scratch, provider);
+    buf_add_char(&f->scratch, '\n');
+    buf_add_str(&f->scratch, consumer);
+    buf_add_char(&f->scratch, '\n');
+    buf_add_str(&f->scratch, id);
+    a = strmap_find(&f->agreements, buf_str(&f->scratch));
     if (a == NULL) {
-        const struct str kept = verify__keep(f, id);
+        const struct str key = verify__keep(f, buf_str(&f->scratch));
 
-        a = verify__add(f, &f->agreements, kept, sizeof(*a));
+        a = verify__add(f, &f->agreements, key, sizeof(*a));
         if (a == NULL)
             return NULL;
-        a->agreement = kept;
+        a->key = key;
+        a->agreement = verify__keep(f, id);
     }
-    f->last_agreement = a;
     return a;
+}
+
+struct known_agreement *verify__reported(struct facts *f, struct str agreement, struct str reporter)
+{
+    return strmap_find(&f->reported, verify__pair(f, agreement, reporter));
+}
+
+static struct str did_of(struct facts *f, struct str participant)
+{
+    const struct known_participant *p = strmap_find(&f->participants, participant);
+
+    return p != NULL ? p->did : STR("");
 }
 
 int64_t verify__active_end(const struct known_order *o, int64_t at_us, bool *ret_unsure)
@@ -319,7 +338,7 @@ static void bind(struct facts *f, int64_t at, struct known_order *o, struct str 
         verify_find(f->v, at, "order", "order %.*s changes its agreement", STR_ARG(o->order));
         return;
     }
-    a = verify__agreement(f, agreement);
+    a = agreement_of(f, did_of(f, o->provider), did_of(f, o->consumer), agreement);
     if (a == NULL)
         return;
     o->agreement = a;
@@ -385,17 +404,23 @@ static void agreement_reported(struct facts *f, int64_t at, const struct entry *
     const struct str role = verify__text(e, "role");
     const enum party_role side = str_eq(role, STR("provider")) ? PARTY_PROVIDER : PARTY_CONSUMER;
     const struct known_order *o = strmap_find(&f->orders, verify__text(e, "order"));
-    struct known_agreement *a = verify__agreement(f, verify__text(e, "agreement"));
+    const struct str id = verify__text(e, "agreement"), peer = verify__text(e, "peer");
+    const struct str reporter = verify__text(e, "participant"), did = did_of(f, reporter);
+    struct known_agreement *a =
+        side == PARTY_PROVIDER ? agreement_of(f, did, peer, id) : agreement_of(f, peer, did, id);
     struct known_report *r = a != NULL ? &a->reports[side] : NULL;
 
     if (r == NULL)
         return;
-    if (r->present || !str_eq_c(role, party_role_names[side])) {
+    if (r->present || verify__reported(f, id, reporter) != NULL ||
+        !str_eq_c(role, party_role_names[side])) {
         verify_find(f->v, at, "agreement", "it is reported twice by its %.*s", STR_ARG(role));
         return;
     }
+    if (!strmap_add(&f->reported, verify__keep(f, verify__pair(f, id, reporter)), a))
+        verify_find(f->v, at, "agreement", "out of memory");
     r->present = true;
-    r->participant = verify__keep(f, verify__text(e, "participant"));
+    r->participant = verify__keep(f, reporter);
     r->hash = verify__keep(f, verify__text(e, "hash"));
     r->agreed_us = verify__time(e, "agreed_at");
     r->ends_us = verify__time(e, "ends_at");
@@ -404,6 +429,9 @@ static void agreement_reported(struct facts *f, int64_t at, const struct entry *
     if (o != NULL && !str_eq(r->participant, side == PARTY_PROVIDER ? o->provider : o->consumer))
         verify_find(f->v, at, "agreement", "its reporter is not the %.*s of order %.*s",
                     STR_ARG(role), STR_ARG(o->order));
+    if (o != NULL && !str_eq(peer, did_of(f, side == PARTY_PROVIDER ? o->consumer : o->provider)))
+        verify_find(f->v, at, "agreement", "it names another counterparty than order %.*s",
+                    STR_ARG(o->order));
     if (o == NULL && verify__text(e, "order").n > 0)
         verify_find(f->v, at, "agreement", "its order is not in the log");
 }
@@ -489,7 +517,7 @@ void verify__facts_done(struct facts *f)
     struct strmap *const maps[] = {
         &f->participants, &f->plans,  &f->datasets,  &f->offers,    &f->orders,   &f->agreements,
         &f->batches,      &f->events, &f->accounts,  &f->transfers, &f->journals, &f->periods,
-        &f->uses,         &f->parts,  &f->documents, &f->billings,
+        &f->uses,         &f->parts,  &f->documents, &f->billings,  &f->reported,
     };
     struct known_participant *p;
     struct known_agreement *a;

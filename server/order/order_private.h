@@ -32,12 +32,13 @@ MUST_CHECK int order__cancel(struct app *app, struct db *tx, struct purchase *pu
 
 /* What one side reported of an agreement. */
 struct report {
-    struct uuid participant_id, order_id; /* order zero: none */
+    struct uuid deal_id, order_id; /* order zero: none */
+    int role;
     struct str agreement_hash;
     int64_t agreed_us, ends_us; /* 0: no end */
 };
 
-MUST_CHECK int order__report(struct db *tx, struct str agreement, enum party_role role,
+MUST_CHECK int order__report(struct db *tx, struct uuid deal, enum party_role role,
                              struct arena *arena, struct report *ret_report, bool *ret_found,
                              struct err *err);
 

@@ -66,6 +66,7 @@ def scenario():
     ill_reported(bank, steel, buyer, other, datasets)
     without_order(bank, steel, buyer)
     listed(bank, steel, buyer, other)
+    claimed(bank, steel, buyer, other, datasets)
     stubborn(bank, buyer, datasets, connectors)
     expired(bank, buyer, datasets, connectors)
     ended(bank, steel, buyer, datasets, connectors)
@@ -321,6 +322,30 @@ def without_order(bank, steel, buyer):
     answer = buyer.report(loose, "provider", steel, agreement=f"{agreement}-2")
     answer = buyer.report(loose, "consumer", steel, agreement=f"{agreement}-2")
     tap.equal((answer.status, answer.json.get("at")), (409, "/report/role"), "nobody is both sides of an agreement")
+
+
+def claimed(bank, steel, buyer, other, datasets):
+    """A third member names an agreement of others before they do, in either role, alone and with an order of its own."""
+    theirs = other.publish("theirs", [FREE])
+    for what, claims in (
+            ("as its provider", lambda a: [other.report({"order": None, "asset": "free"}, "provider", buyer, agreement=a)]),
+            ("as its consumer", lambda a: [other.report({"order": None, "asset": "free"}, "consumer", steel, agreement=a)]),
+            ("for an order of the true consumer", lambda a: [other.report(place(buyer, theirs, FREE)["order"], "provider", buyer, agreement=a)]),
+            ("for an order of its own, as the consumer", lambda a: [other.report(place(other, datasets["free"], FREE)["order"], "consumer", steel,
+                                                                                 agreement=a)])):
+        order = place(buyer, datasets["free"], FREE)["order"]
+        report = {"agreement": f"urn:uuid:{uuid.uuid4()}", "agreed_at": stamp()}
+        tap.equal([a.status for a in claims(report["agreement"])], [200], f"a third company reports an agreement of others, {what}")
+        states = [steel.report(order, "provider", buyer, **report), buyer.report(order, "consumer", steel, **report)]
+        tap.equal([(a.status, a.json.get("state")) for a in states], [(200, "contracted"), (200, "active")], "the true parties' reports activate theirs")
+        tap.status(steel.report({**order, "order": None}, "provider", other, **report), 409, "nobody reports it with two counterparties")
+    before = everything(bank)
+    answer = steel.report({"order": None, "asset": "free"}, "provider", steel)
+    tap.equal((answer.status, answer.json.get("at"), everything(bank)), (400, "/report/consumer", before), "an agreement with oneself")
+    one, two = (place(buyer, datasets["free"], FREE)["order"] for _ in range(2))
+    report = {"agreement": f"urn:uuid:{uuid.uuid4()}", "agreed_at": stamp()}
+    answers = [steel.report(one, "provider", buyer, **report), buyer.report(two, "consumer", steel, **report)]
+    tap.equal([(a.status, a.json.get("at")) for a in answers], [(200, None), (409, "/report/order")], "both sides must mean the same order")
 
 
 def listed(bank, steel, buyer, other):
