@@ -11,6 +11,8 @@
  * 6 An agreement is reported once by each party, which names the other one; an order is active only
  *   if both of its parties' reports are equal, and from the instant that its provider reported. What
  *   others report under the same id is another agreement.
+ * 7 An order ends when its provider's report says, or when the agreement was ended before: by the
+ *   provider from the instant it names, by the consumer from that of the entry; the first one counts.
  * Batches, receipts and matching: verify_usage.c. Ledger: verify_ledger.c. Documents:
  * verify_documents.c.
  */
@@ -22,6 +24,7 @@
 #define PLAN_TEXT     KIB(64)
 #define SCRATCH_BYTES KIB(16)
 #define PROGRESS_STEP 16384
+#define SKEW_US       (5 * US_PER_MIN)
 
 /* -- helpers ------------------------------------------------------------------------------------- */
 
@@ -364,6 +367,23 @@ static void check_active(struct facts *f, int64_t at, const struct known_order *
                     STR_ARG(o->order));
 }
 
+/* Rule 7, once the order has ended. */
+static void check_ended(struct facts *f, int64_t at, const struct known_order *o)
+{
+    const struct known_agreement *a = o->agreement;
+    const int64_t ends_us = a != NULL ? a->reports[PARTY_PROVIDER].ends_us : 0;
+    int64_t end_us = a != NULL ? a->end_us : 0;
+
+    if (ends_us != 0 && (end_us == 0 || ends_us < end_us))
+        end_us = ends_us;
+    if (end_us == 0)
+        verify_find(f->v, at, "order", "order %.*s ends without an end of its agreement",
+                    STR_ARG(o->order));
+    else if (o->ended_us != (end_us < o->active_us ? o->active_us : end_us))
+        verify_find(f->v, at, "order", "order %.*s ends at another instant than its agreement",
+                    STR_ARG(o->order));
+}
+
 static void order_changed(struct facts *f, int64_t at, const struct entry *e)
 {
     struct known_order *o = strmap_find(&f->orders, verify__text(e, "order"));
@@ -397,6 +417,8 @@ static void order_changed(struct facts *f, int64_t at, const struct entry *e)
     bind(f, at, o, verify__text(e, "agreement"));
     if (str_eq(state, STR("active")))
         check_active(f, at, o);
+    if (str_eq(state, STR("ended")))
+        check_ended(f, at, o);
 }
 
 static void agreement_reported(struct facts *f, int64_t at, const struct entry *e)
@@ -436,6 +458,36 @@ static void agreement_reported(struct facts *f, int64_t at, const struct entry *
         verify_find(f->v, at, "agreement", "its order is not in the log");
 }
 
+static void agreement_ended(struct facts *f, int64_t at, const struct entry *e)
+{
+    const enum party_role side =
+        str_eq(verify__text(e, "role"), STR("provider")) ? PARTY_PROVIDER : PARTY_CONSUMER;
+    const struct str reporter = verify__text(e, "participant");
+    struct known_agreement *a = verify__reported(f, verify__text(e, "agreement"), reporter);
+    const int64_t said_us = verify__time(e, "ended_at");
+    const int64_t effective_us = verify__time(e, "effective_at");
+    int64_t own_us;
+
+    if (a == NULL || !str_eq(a->reports[side].participant, reporter)) {
+        verify_find(f->v, at, "agreement", "it is ended by somebody who is not its %s",
+                    party_role_names[side]);
+        return;
+    }
+    if (a->ended[side])
+        verify_find(f->v, at, "agreement", "it is ended twice by its %s", party_role_names[side]);
+    a->ended[side] = true;
+    own_us = side == PARTY_PROVIDER ? said_us : e->at_us;
+    if (effective_us != (a->end_us != 0 ? a->end_us : own_us) ||
+        (side == PARTY_PROVIDER && said_us < a->reports[side].agreed_us) ||
+        said_us > e->at_us + SKEW_US)
+        verify_find(f->v, at, "agreement", "it ends at an instant that its %s cannot choose",
+                    party_role_names[side]);
+    if (a->end_us != 0)
+        return;
+    a->end_us = effective_us;
+    a->end_logged_us = e->at_us;
+}
+
 /* -- all ----------------------------------------------------------------------------------------- */
 
 /* Kinds without a row tell of something that has no consequence in the log. */
@@ -448,6 +500,7 @@ static verify__check *const checks[ENTRY__COUNT] = {
     [ENTRY_DATASET_WITHDRAWN] = dataset_withdrawn,
     [ENTRY_ORDER_CHANGED] = order_changed,
     [ENTRY_AGREEMENT_REPORTED] = agreement_reported,
+    [ENTRY_AGREEMENT_ENDED] = agreement_ended,
     [ENTRY_BATCH_ACCEPTED] = verify__batch_accepted,
     [ENTRY_RECEIPT_ACCEPTED] = verify__receipt_accepted,
     [ENTRY_RECEIPT_REFUSED] = verify__receipt_refused,

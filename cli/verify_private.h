@@ -69,6 +69,8 @@ struct known_agreement {
     struct known_order *order; /* NULL: none is bound to it */
     struct known_report reports[PARTY__COUNT];
     struct known_sequence sequences[PARTY__COUNT];
+    bool ended[PARTY__COUNT];      /* before its time, by whom */
+    int64_t end_us, end_logged_us; /* what counts of that, 0: nothing */
 };
 
 struct known_batch {

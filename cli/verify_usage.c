@@ -4,7 +4,7 @@
  * 1 A batch is signed by its reporter, and the lines in the log, accepted and refused, are the bytes
  *   that were signed. Its id is derived from reporter and hash.
  * 2 A receipt belongs to what its reporter has reported under this agreement's id, in the same role;
- *   (event, role, reporter) and (agreement, role, reporter, seq) occur once. Numbers that are missing are counted, not held against the log: their receipts have not come.
+ *   its access lies in the agreement's time; (event, role, reporter) and (agreement, role, reporter, seq) occur once. Numbers that are missing are counted, not held against the log: their receipts have not come.
  * 3 An event is billed once per order, with what lib/rating/match.h makes of both parties' reports under the rule
  *   and tolerance of the order's plan.
  * What a close may have left open is summed up here and judged in verify_documents.c.
@@ -254,6 +254,12 @@ static void keep_receipt(struct facts *f, int64_t at, const struct entry *e,
                     uuid_format(r->event).c, role);
         return;
     }
+    if (r->since_us < a->reports[r->role].agreed_us ||
+        (a->reports[r->role].ends_us != 0 && r->since_us >= a->reports[r->role].ends_us) ||
+        (a->end_us != 0 && r->since_us >= a->end_us &&
+         e->at_us > a->end_logged_us + VERIFY_OVERLAP_US))
+        verify_find(f->v, at, "receipt", "its access lies outside agreement %.*s",
+                    STR_ARG(r->agreement));
     event->reported[r->role] = true;
     event->counts[r->role] = (struct match_counts){r->calls, r->rows, r->bytes};
     event->logged_us[r->role] = e->at_us;

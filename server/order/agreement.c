@@ -7,7 +7,8 @@
  *   disputed. 3 A repeated report answers as before; one reporter reports an agreement once, in one
  *   role and with one counterparty: anything else is a conflict. 4 An agreement without order is
  *   recorded. 5 Nobody is both sides. 6 Only what the two parties say of each other counts
- *   (order_deal): others may report the same id, with each other, and neither side notices.
+ *   (order_deal): others may report the same id, with each other, and neither side notices. 7 An
+ *   agreement that was ended before both had reported it (agreement_end.c) ends its order at once.
  */
 #include "lib/base/limits.h"
 #include "lib/base/timefmt.h"
@@ -82,17 +83,21 @@ int order__report(struct db *tx, struct uuid deal, enum party_role role, struct 
                  &row, ret_report, ret_found, err);
 }
 
-/* What this reporter has said of the agreement, in whatever role. */
-static int own_report(struct db *tx, const struct reporting *r, struct report *ret_report,
-                      bool *ret_found, struct err *err)
+int order__own_report(struct db *tx, struct str agreement, struct uuid participant,
+                      struct arena *arena, struct report *ret_report, bool *ret_found,
+                      struct err *err)
 {
     struct report row = {0};
 
-    return found(
-        db_one(tx, &q_agreement_report_own,
-               DB_ARGS(DB_TEXT(r->report.agreement), DB_UUID(rq_principal(r->rq)->participant)),
-               &report_row, r->rq->arena, &row, err),
-        &row, ret_report, ret_found, err);
+    return found(db_one(tx, &q_agreement_report_own,
+                        DB_ARGS(DB_TEXT(agreement), DB_UUID(participant)), &report_row, arena, &row,
+                        err),
+                 &row, ret_report, ret_found, err);
+}
+
+int order__deal_lock(struct db *tx, struct uuid deal, struct err *err)
+{
+    return db_exec(tx, &q_deal_lock, DB_ARGS(DB_UUID(deal)), NULL, err);
 }
 
 static struct str peer_of(const struct wire_agreement *a)
@@ -165,6 +170,20 @@ static int check_order(struct db *tx, const struct reporting *r, struct err *err
     return 0;
 }
 
+/* Rule 7. */
+static int end_early(struct db *tx, struct reporting *r, struct err *err)
+{
+    struct list ends = {0};
+
+    if (order__ends(tx, r->deal, r->rq->arena, &ends, err) < 0)
+        return err_ret(err);
+    if (ends.n == 0)
+        return 0;
+    return order__end(r->rq->app, tx, &r->purchase,
+                      LIST_ITEMS(struct agreement_end, ends)[0].effective_us, r->rq->arena,
+                      &r->delivery, err);
+}
+
 static int bind(struct db *tx, struct reporting *r, const struct report *other, bool has_other,
                 struct err *err)
 {
@@ -184,7 +203,9 @@ static int bind(struct db *tx, struct reporting *r, const struct report *other, 
             r->ends_us = a->role == PARTY_PROVIDER ? a->ends_us : other->ends_us;
         }
     }
-    return order_advance(app, tx, &r->purchase, state, r->rq->arena, &r->delivery, err);
+    if (order_advance(app, tx, &r->purchase, state, r->rq->arena, &r->delivery, err) < 0)
+        return err_ret(err);
+    return state == ORDER_ACTIVE ? end_early(tx, r, err) : 0;
 }
 
 /* The reporter has reported the agreement before: the same again is well. */
@@ -212,9 +233,12 @@ static int report(struct db *tx, void *arg, struct err *err)
 
     r->delivery.n = 0;
     r->ends_us = 0;
+    if (order__deal_lock(tx, r->deal, err) < 0)
+        return err_ret(err);
     if (!uuid_is_zero(r->order) && order__lock(tx, r->order, r->rq->arena, &r->purchase, err) < 0)
         return err_at_prefix(err, "/report/order");
-    if (own_report(tx, r, &mine, &has_mine, err) < 0 ||
+    if (order__own_report(tx, a->agreement, rq_principal(r->rq)->participant, r->rq->arena, &mine,
+                          &has_mine, err) < 0 ||
         order__report(tx, r->deal, (enum party_role)(1 - a->role), r->rq->arena, &other, &has_other,
                       err) < 0)
         return err_ret(err);

@@ -183,11 +183,11 @@ int order__put(struct app *app, struct db *tx, const struct purchase *p,
                const struct participant *provider, const struct participant *consumer,
                struct arena *arena, struct order_delivery *ret_delivery, struct err *err)
 {
-    ret_delivery->n = 0;
-    if (put_one(app, tx, p, provider, arena, &ret_delivery->msg[0], err) < 0 ||
-        put_one(app, tx, p, consumer, arena, &ret_delivery->msg[1], err) < 0)
+    CHECK(ret_delivery->n + 2 <= ARRAY_LEN(ret_delivery->msg));
+    if (put_one(app, tx, p, provider, arena, &ret_delivery->msg[ret_delivery->n], err) < 0 ||
+        put_one(app, tx, p, consumer, arena, &ret_delivery->msg[ret_delivery->n + 1], err) < 0)
         return err_ret(err);
-    ret_delivery->n = 2;
+    ret_delivery->n += 2;
     return 0;
 }
 

@@ -38,16 +38,18 @@ extern const struct object purchase_row;
  */
 struct uuid order_deal(struct str provider, struct str consumer, struct str agreement);
 
-/* The two deliveries of a change; wake them after the commit. */
+#define ORDER_SKEW_US (5 * US_PER_MIN) /* how far clocks may be apart */
+
+/* The deliveries of up to two changes; wake them after the commit. */
 struct order_delivery {
-    struct outbox_msg msg[2];
+    struct outbox_msg msg[4];
     unsigned n;
 };
 
 /*
  * Inside a transaction that has locked the order (purchase_lock): next version in state `state`,
  * with agreement, deal, active_us and ended_us as they stand in *purchase. Updates *purchase, writes
- * log entry and outbox rows. Texts of *ret_delivery live in the arena.
+ * log entry and outbox rows, which are added to *ret_delivery; texts live in the arena.
  */
 MUST_CHECK int order_advance(struct app *app, struct db *tx, struct purchase *purchase,
                              enum order_state state, struct arena *arena,

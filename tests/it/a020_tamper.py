@@ -235,6 +235,39 @@ def a_report_is_missing(log):
     return log.find("order.changed", order=log.world.rows.id, state="active")
 
 
+@case("agreement", "is not its provider")
+def an_agreement_is_ended_by_another(log):
+    return log.change(log.find("agreement.ended", agreement=log.world.brief.agreement), participant=log.world.plant.id)
+
+
+@case("agreement", "cannot choose")
+def a_consumer_chooses_the_end(log):
+    early = stamp(log.world.begin + 60)
+    log.change(log.find("order.changed", order=log.world.left.id, state="ended"), ended_at=early)
+    return log.change(log.find("agreement.ended", agreement=log.world.left.agreement), ended_at=early, effective_at=early)
+
+
+@case("agreement", "cannot choose")
+def an_end_counts_from_another_instant(log):
+    return log.change(log.find("agreement.ended", agreement=log.world.brief.agreement), effective_at=stamp(log.world.begin + 60))
+
+
+@case("agreement", "ended twice")
+def an_agreement_is_ended_twice(log):
+    return log.again(log.find("agreement.ended", agreement=log.world.brief.agreement))
+
+
+@case("order", "at another instant")
+def an_order_ends_later(log):
+    return log.change(log.find("order.changed", order=log.world.brief.id, state="ended"), ended_at=stamp(log.world.begin + 3000))
+
+
+@case("order", "without an end")
+def nobody_ended_it(log):
+    log.drop(log.find("agreement.ended", agreement=log.world.brief.agreement))
+    return log.find("order.changed", order=log.world.brief.id, state="ended")
+
+
 # -- batches and receipts -----------------------------------------------------------------------------------------------
 @case("batch", "not the bytes that the reporter signed")
 def a_receipt_counts_more(log):

@@ -42,6 +42,14 @@ def derive(*parts):
     return str(uuid.UUID(bytes=bytes(b)))
 
 
+def deal(provider, consumer, agreement):
+    """The same ids as order_deal."""
+    b = bytearray(sha256(b"".join(b"%d:%s," % (len(p.encode()), p.encode()) for p in (provider, consumer, agreement)))[:16])
+    b[6] = b[6] & 0x0F | 0x80
+    b[8] = b[8] & 0x3F | 0x80
+    return str(uuid.UUID(bytes=bytes(b)))
+
+
 def stamp(us):
     """RFC 3339 as the programs write it."""
     seconds, fraction = divmod(us, US)
@@ -139,7 +147,8 @@ class Order:
     def __init__(self, market, provider, consumer, plan, active, ended=None, hold=0, ends=None, agreement=None):
         now = time.time_ns() // 1000
         self.id, self.dataset = event_id(now), event_id(now)
-        self.agreement, self.deal = agreement or f"urn:uuid:{uuid.uuid4()}", uuid.uuid4()
+        self.agreement = agreement or f"urn:uuid:{uuid.uuid4()}"
+        self.deal = deal(provider.did, consumer.did, self.agreement)
         self.provider, self.consumer, self.plan, self.hold = provider, consumer, plan, hold
         self.active_us = micros(active)
         hash_ = market.plan(plan)

@@ -21,8 +21,9 @@ VALUES ($1, $2);
 -- name: reporter_agreements
 -- in:   agreement_id:text[] participant_id:uuid
 -- out:  agreement_id:text role:text deal_id:uuid agreed_at:time ends_at:time
-SELECT agreement_id, role, deal_id, agreed_at, ends_at
-  FROM ord.agreement_report
+SELECT agreement_id, role, deal_id, agreed_at,
+       least(ends_at, (SELECT min(e.effective_at) FROM ord.agreement_end e WHERE e.deal_id = r.deal_id)) AS ends_at
+  FROM ord.agreement_report r
  WHERE agreement_id = ANY ($1::text[])
    AND participant_id = $2
  ORDER BY agreement_id;

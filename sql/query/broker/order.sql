@@ -90,3 +90,30 @@ SELECT deal_id, role, order_id, agreement_hash, agreed_at, ends_at
 -- out:
 INSERT INTO ord.agreement_report (deal_id, role, agreement_id, participant_id, peer, order_id, agreement_hash, agreed_at, ends_at, reported_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+
+-- What is said about one deal is taken down one after the other.
+-- name: deal_lock
+-- in:   deal_id:uuid
+-- out:
+SELECT pg_advisory_xact_lock(hashtextextended($1::uuid::text, 0));
+
+-- name: purchase_of_deal
+-- in:   deal_id:uuid
+-- out:  order_id:uuid
+SELECT order_id
+  FROM ord.purchase
+ WHERE deal_id = $1;
+
+-- name: agreement_end_list
+-- in:   deal_id:uuid
+-- out:  role:text ended_at:time effective_at:time
+SELECT role, ended_at, effective_at
+  FROM ord.agreement_end
+ WHERE deal_id = $1
+ ORDER BY received_at, role;
+
+-- name: agreement_end_insert
+-- in:   deal_id:uuid role:text ended_at:time effective_at:time document:text received_at:time
+-- out:
+INSERT INTO ord.agreement_end (deal_id, role, ended_at, effective_at, document, received_at)
+VALUES ($1, $2, $3, $4, $5, $6);

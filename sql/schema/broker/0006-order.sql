@@ -44,6 +44,18 @@ CREATE TABLE ord.agreement_report (
 );
 COMMENT ON TABLE ord.agreement_report IS 'what each side says of an agreement with the peer (DID) it names, once and in one role; equal hashes bind it to its order';
 SELECT sys.make_append_only('ord.agreement_report');
+CREATE TABLE ord.agreement_end (
+    deal_id uuid NOT NULL,
+    role text NOT NULL,
+    ended_at timestamptz NOT NULL,
+    effective_at timestamptz NOT NULL,
+    document text NOT NULL,
+    received_at timestamptz NOT NULL,
+    PRIMARY KEY (deal_id, role),
+    CONSTRAINT agreement_end_reported FOREIGN KEY (deal_id, role) REFERENCES ord.agreement_report
+);
+COMMENT ON TABLE ord.agreement_end IS 'who has ended an agreement before its time: the signed document, the instant it names, and the one that counts';
+SELECT sys.make_append_only('ord.agreement_end');
 GRANT SELECT, INSERT, UPDATE ON ord.purchase TO naru_app;
-GRANT SELECT, INSERT ON ord.agreement_report TO naru_app;
-GRANT SELECT ON ord.purchase, ord.agreement_report TO naru_auditor;
+GRANT SELECT, INSERT ON ord.agreement_report, ord.agreement_end TO naru_app;
+GRANT SELECT ON ord.purchase, ord.agreement_report, ord.agreement_end TO naru_auditor;
