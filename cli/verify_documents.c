@@ -122,7 +122,7 @@ static struct rating_usage expected_use(const struct reading *r, const struct kn
                                         const struct jval *said)
 {
     const struct known_use *use =
-        strmap_find(&r->f->uses, verify__pair(r->f, r->period->period, o->agreement->agreement));
+        strmap_find(&r->f->uses, verify__pair(r->f, r->period->period, o->order));
     int64_t said_us = 0, end_us;
     bool unsure;
     struct rating_usage u = {
@@ -162,7 +162,7 @@ static void check_use(const struct reading *r, const struct known_order *o,
                       const struct rating_usage *u, const struct jval *said)
 {
     struct known_use *use =
-        strmap_find(&r->f->uses, verify__pair(r->f, r->period->period, o->agreement->agreement));
+        strmap_find(&r->f->uses, verify__pair(r->f, r->period->period, o->order));
     int64_t from_us = 0, to_us = INT64_MAX;
     const int64_t events = use != NULL ? use->events : 0;
     const bool has_end = jval_get(said, "active_to") != NULL;

@@ -8,8 +8,11 @@
  * 4 A dataset's versions ascend, belong to one provider and offer plans of the log.
  * 5 An order is of a plan that its dataset offers, holds what the plan's quote says, and its versions
  *   ascend by one through states that follow each other.
- * 6 An agreement is reported once by each party; an order is active only if both reports are equal,
- *   and from the instant that its provider reported.
+ * 6 An agreement is reported once by each party, which names the other one; an order is active only
+ *   if both of its parties' reports are equal, and from the instant that its provider reported. What
+ *   others report under the same id is another agreement.
+ * 7 An order ends when its provider's report says, or when the agreement was ended before: by the
+ *   provider from the instant it names, by the consumer from that of the entry; the first one counts.
  * Batches, receipts and matching: verify_usage.c. Ledger: verify_ledger.c. Documents:
  * verify_documents.c.
  */
@@ -21,6 +24,7 @@
 #define PLAN_TEXT     KIB(64)
 #define SCRATCH_BYTES KIB(16)
 #define PROGRESS_STEP 16384
+#define SKEW_US       (5 * US_PER_MIN)
 
 /* -- helpers ------------------------------------------------------------------------------------- */
 
@@ -100,23 +104,41 @@ struct str verify__account_id(struct facts *f, struct str owner, struct str code
                           currency);
 }
 
-struct known_agreement *verify__agreement(struct facts *f, struct str id)
+/* The deal of these two (DIDs) under this id, made if it is new. NULL without memory. */
+static struct known_agreement *agreement_of(struct facts *f, struct str provider,
+                                            struct str consumer, struct str id)
 {
-    struct known_agreement *a = f->last_agreement;
+    struct known_agreement *a;
 
-    if (a != NULL && str_eq(a->agreement, id))
-        return a;
-    a = strmap_find(&f->agreements, id);
+    buf_reset(&f->scratch);
+    buf_add_str(&f->scratch, provider);
+    buf_add_char(&f->scratch, '\n');
+    buf_add_str(&f->scratch, consumer);
+    buf_add_char(&f->scratch, '\n');
+    buf_add_str(&f->scratch, id);
+    a = strmap_find(&f->agreements, buf_str(&f->scratch));
     if (a == NULL) {
-        const struct str kept = verify__keep(f, id);
+        const struct str key = verify__keep(f, buf_str(&f->scratch));
 
-        a = verify__add(f, &f->agreements, kept, sizeof(*a));
+        a = verify__add(f, &f->agreements, key, sizeof(*a));
         if (a == NULL)
             return NULL;
-        a->agreement = kept;
+        a->key = key;
+        a->agreement = verify__keep(f, id);
     }
-    f->last_agreement = a;
     return a;
+}
+
+struct known_agreement *verify__reported(struct facts *f, struct str agreement, struct str reporter)
+{
+    return strmap_find(&f->reported, verify__pair(f, agreement, reporter));
+}
+
+static struct str did_of(struct facts *f, struct str participant)
+{
+    const struct known_participant *p = strmap_find(&f->participants, participant);
+
+    return p != NULL ? p->did : STR("");
 }
 
 int64_t verify__active_end(const struct known_order *o, int64_t at_us, bool *ret_unsure)
@@ -319,7 +341,7 @@ static void bind(struct facts *f, int64_t at, struct known_order *o, struct str 
         verify_find(f->v, at, "order", "order %.*s changes its agreement", STR_ARG(o->order));
         return;
     }
-    a = verify__agreement(f, agreement);
+    a = agreement_of(f, did_of(f, o->provider), did_of(f, o->consumer), agreement);
     if (a == NULL)
         return;
     o->agreement = a;
@@ -342,6 +364,23 @@ static void check_active(struct facts *f, int64_t at, const struct known_order *
                     STR_ARG(o->order));
     else if (o->active_us != provider->agreed_us)
         verify_find(f->v, at, "order", "order %.*s is active from another instant than reported",
+                    STR_ARG(o->order));
+}
+
+/* Rule 7, once the order has ended. */
+static void check_ended(struct facts *f, int64_t at, const struct known_order *o)
+{
+    const struct known_agreement *a = o->agreement;
+    const int64_t ends_us = a != NULL ? a->reports[PARTY_PROVIDER].ends_us : 0;
+    int64_t end_us = a != NULL ? a->end_us : 0;
+
+    if (ends_us != 0 && (end_us == 0 || ends_us < end_us))
+        end_us = ends_us;
+    if (end_us == 0)
+        verify_find(f->v, at, "order", "order %.*s ends without an end of its agreement",
+                    STR_ARG(o->order));
+    else if (o->ended_us != (end_us < o->active_us ? o->active_us : end_us))
+        verify_find(f->v, at, "order", "order %.*s ends at another instant than its agreement",
                     STR_ARG(o->order));
 }
 
@@ -378,6 +417,8 @@ static void order_changed(struct facts *f, int64_t at, const struct entry *e)
     bind(f, at, o, verify__text(e, "agreement"));
     if (str_eq(state, STR("active")))
         check_active(f, at, o);
+    if (str_eq(state, STR("ended")))
+        check_ended(f, at, o);
 }
 
 static void agreement_reported(struct facts *f, int64_t at, const struct entry *e)
@@ -385,17 +426,23 @@ static void agreement_reported(struct facts *f, int64_t at, const struct entry *
     const struct str role = verify__text(e, "role");
     const enum party_role side = str_eq(role, STR("provider")) ? PARTY_PROVIDER : PARTY_CONSUMER;
     const struct known_order *o = strmap_find(&f->orders, verify__text(e, "order"));
-    struct known_agreement *a = verify__agreement(f, verify__text(e, "agreement"));
+    const struct str id = verify__text(e, "agreement"), peer = verify__text(e, "peer");
+    const struct str reporter = verify__text(e, "participant"), did = did_of(f, reporter);
+    struct known_agreement *a =
+        side == PARTY_PROVIDER ? agreement_of(f, did, peer, id) : agreement_of(f, peer, did, id);
     struct known_report *r = a != NULL ? &a->reports[side] : NULL;
 
     if (r == NULL)
         return;
-    if (r->present || !str_eq_c(role, party_role_names[side])) {
+    if (r->present || verify__reported(f, id, reporter) != NULL ||
+        !str_eq_c(role, party_role_names[side])) {
         verify_find(f->v, at, "agreement", "it is reported twice by its %.*s", STR_ARG(role));
         return;
     }
+    if (!strmap_add(&f->reported, verify__keep(f, verify__pair(f, id, reporter)), a))
+        verify_find(f->v, at, "agreement", "out of memory");
     r->present = true;
-    r->participant = verify__keep(f, verify__text(e, "participant"));
+    r->participant = verify__keep(f, reporter);
     r->hash = verify__keep(f, verify__text(e, "hash"));
     r->agreed_us = verify__time(e, "agreed_at");
     r->ends_us = verify__time(e, "ends_at");
@@ -404,8 +451,41 @@ static void agreement_reported(struct facts *f, int64_t at, const struct entry *
     if (o != NULL && !str_eq(r->participant, side == PARTY_PROVIDER ? o->provider : o->consumer))
         verify_find(f->v, at, "agreement", "its reporter is not the %.*s of order %.*s",
                     STR_ARG(role), STR_ARG(o->order));
+    if (o != NULL && !str_eq(peer, did_of(f, side == PARTY_PROVIDER ? o->consumer : o->provider)))
+        verify_find(f->v, at, "agreement", "it names another counterparty than order %.*s",
+                    STR_ARG(o->order));
     if (o == NULL && verify__text(e, "order").n > 0)
         verify_find(f->v, at, "agreement", "its order is not in the log");
+}
+
+static void agreement_ended(struct facts *f, int64_t at, const struct entry *e)
+{
+    const enum party_role side =
+        str_eq(verify__text(e, "role"), STR("provider")) ? PARTY_PROVIDER : PARTY_CONSUMER;
+    const struct str reporter = verify__text(e, "participant");
+    struct known_agreement *a = verify__reported(f, verify__text(e, "agreement"), reporter);
+    const int64_t said_us = verify__time(e, "ended_at");
+    const int64_t effective_us = verify__time(e, "effective_at");
+    int64_t own_us;
+
+    if (a == NULL || !str_eq(a->reports[side].participant, reporter)) {
+        verify_find(f->v, at, "agreement", "it is ended by somebody who is not its %s",
+                    party_role_names[side]);
+        return;
+    }
+    if (a->ended[side])
+        verify_find(f->v, at, "agreement", "it is ended twice by its %s", party_role_names[side]);
+    a->ended[side] = true;
+    own_us = side == PARTY_PROVIDER ? said_us : e->at_us;
+    if (effective_us != (a->end_us != 0 ? a->end_us : own_us) ||
+        (side == PARTY_PROVIDER && said_us < a->reports[side].agreed_us) ||
+        said_us > e->at_us + SKEW_US)
+        verify_find(f->v, at, "agreement", "it ends at an instant that its %s cannot choose",
+                    party_role_names[side]);
+    if (a->end_us != 0)
+        return;
+    a->end_us = effective_us;
+    a->end_logged_us = e->at_us;
 }
 
 /* -- all ----------------------------------------------------------------------------------------- */
@@ -420,6 +500,7 @@ static verify__check *const checks[ENTRY__COUNT] = {
     [ENTRY_DATASET_WITHDRAWN] = dataset_withdrawn,
     [ENTRY_ORDER_CHANGED] = order_changed,
     [ENTRY_AGREEMENT_REPORTED] = agreement_reported,
+    [ENTRY_AGREEMENT_ENDED] = agreement_ended,
     [ENTRY_BATCH_ACCEPTED] = verify__batch_accepted,
     [ENTRY_RECEIPT_ACCEPTED] = verify__receipt_accepted,
     [ENTRY_RECEIPT_REFUSED] = verify__receipt_refused,
@@ -489,7 +570,7 @@ void verify__facts_done(struct facts *f)
     struct strmap *const maps[] = {
         &f->participants, &f->plans,  &f->datasets,  &f->offers,    &f->orders,   &f->agreements,
         &f->batches,      &f->events, &f->accounts,  &f->transfers, &f->journals, &f->periods,
-        &f->uses,         &f->parts,  &f->documents, &f->billings,
+        &f->uses,         &f->parts,  &f->documents, &f->billings,  &f->reported,
     };
     struct known_participant *p;
     struct known_agreement *a;

@@ -62,15 +62,19 @@ struct known_sequence {
     struct strmap beyond; /* numbers after it that have come, as text */
 };
 
+/* A deal: the id of an agreement together with its two parties. Others may use the same id. */
 struct known_agreement {
+    struct str key; /* provider "\n" consumer (DIDs) "\n" agreement */
     struct str agreement;
     struct known_order *order; /* NULL: none is bound to it */
     struct known_report reports[PARTY__COUNT];
     struct known_sequence sequences[PARTY__COUNT];
+    bool ended[PARTY__COUNT];      /* before its time, by whom */
+    int64_t end_us, end_logged_us; /* what counts of that, 0: nothing */
 };
 
 struct known_batch {
-    struct str batch, reporter;
+    struct str batch, hash, reporter;
     int64_t entry, lines, seen;
     struct str *texts; /* by line */
 };
@@ -111,9 +115,9 @@ struct known_period {
     int64_t n_invoices, n_statements;
 };
 
-/* Events of one agreement that one period bills. */
+/* Events of one order that one period bills. */
 struct known_use {
-    struct str key; /* period "\n" agreement */
+    struct str key; /* period "\n" order */
     struct known_period *period;
     int64_t events, entry;
     struct match_counts counts;
@@ -140,11 +144,12 @@ struct known_billing {
 struct facts {
     struct verify *v;
     struct strmap participants, plans, datasets, offers, orders, agreements;
+    struct strmap reported; /* agreement "\n" reporter: its deal */
     struct strmap batches, events;
     struct strmap accounts, transfers, journals;
     struct strmap periods, uses, documents, parts, billings;
-    struct known_agreement
-        *last_agreement; /* that was asked for: most neighbours are about the same */
+    struct known_agreement *last_agreement;  /* of a receipt: most neighbours are about the same, */
+    const struct known_batch *last_reported; /* and from the same reporter */
     struct known_batch *last_batch;
     struct known_use *last_use;
     struct known_event *open_events;
@@ -173,8 +178,9 @@ struct str verify__derive(struct facts *facts, struct str a, struct str b, struc
 /* Id of an account; owner STR_NONE: the operator. */
 struct str verify__account_id(struct facts *facts, struct str owner, struct str code,
                               struct str currency);
-/* The agreement with this id, made if it is new. NULL without memory. */
-struct known_agreement *verify__agreement(struct facts *facts, struct str id);
+/* What this reporter has reported under this id; NULL if nothing. */
+struct known_agreement *verify__reported(struct facts *facts, struct str agreement,
+                                         struct str reporter);
 /* Until when an order is active, 0 if no end is known; *ret_unsure if that became known only now. */
 int64_t verify__active_end(const struct known_order *order, int64_t at_us, bool *ret_unsure);
 

@@ -2,11 +2,11 @@
  * cli/verify_usage.c - receipts: were they signed, do they fit, were they billed as both sides say
  *
  * 1 A batch is signed by its reporter, and the lines in the log, accepted and refused, are the bytes
- *   that were signed.
- * 2 A receipt comes from the party of its role; (event, role) and (agreement, role, seq) occur once.
- *   Numbers that are missing are counted, not held against the log: their receipts have not come.
- * 3 An event is billed once, with what lib/rating/match.h makes of both reports under the rule and
- *   tolerance of the order's plan.
+ *   that were signed. Its id is derived from reporter and hash.
+ * 2 A receipt belongs to what its reporter has reported under this agreement's id, in the same role;
+ *   its access lies in the agreement's time; (event, role, reporter) and (agreement, role, reporter, seq) occur once. Numbers that are missing are counted, not held against the log: their receipts have not come.
+ * 3 An event is billed once per order, with what lib/rating/match.h makes of both parties' reports under the rule
+ *   and tolerance of the order's plan.
  * What a close may have left open is summed up here and judged in verify_documents.c.
  */
 #include "cli/verify_private.h"
@@ -39,7 +39,7 @@ static void check_signature(struct facts *f, int64_t at, const struct known_batc
         return;
     }
     if (object_parse(&wire_batch_object, jws.payload, &jlimits_default, arena, &said, &err) < 0 ||
-        !str_eq(said.batch, b->batch) || !str_eq(said.reporter, p->did) || said.lines != b->lines ||
+        !str_eq(said.batch, b->hash) || !str_eq(said.reporter, p->did) || said.lines != b->lines ||
         !str_eq(jws.typ, STR(WIRE_TYP_BATCH)))
         verify_find(f->v, at, "batch", "%.*s has signed another batch", STR_ARG(p->did));
 }
@@ -62,7 +62,11 @@ void verify__batch_accepted(struct facts *f, int64_t at, const struct entry *e)
     if (b == NULL)
         return;
     b->batch = id;
+    b->hash = verify__keep(f, verify__text(e, "hash"));
     b->reporter = verify__keep(f, verify__text(e, "reporter"));
+    if (!str_starts(b->hash, STR("sha256:")) ||
+        !str_eq(id, verify__derive(f, STR("batch"), b->reporter, str_from(b->hash, 7))))
+        verify_find(f->v, at, "batch", "its id is not that of its reporter and hash");
     b->lines = lines;
     b->entry = at;
     b->texts = ARENA_ARRAY(f->v->arena, struct str, (size_t)lines);
@@ -79,7 +83,7 @@ static void check_bytes(struct facts *f, const struct known_batch *b)
         hash_add(hash, "\n", 1);
     }
     hash_end(&hash, sum);
-    if (!str_starts(b->batch, STR("sha256:")) || !str_eq_c(str_from(b->batch, 7), hash_hex(sum).c))
+    if (!str_starts(b->hash, STR("sha256:")) || !str_eq_c(str_from(b->hash, 7), hash_hex(sum).c))
         verify_find(f->v, b->entry, "batch",
                     "its lines are not the bytes that the reporter signed");
 }
@@ -184,7 +188,7 @@ static struct str event_key(const struct uuid *event)
     return str_n(event->b, sizeof(event->b));
 }
 
-/* The event under this agreement, made if it is new. *ret_twice: this role has reported it before, under whatever agreement. */
+/* The event under this agreement, made if it is new. *ret_twice: its reporter has reported it before in this role, under whatever agreement. */
 static struct known_event *event_of(struct facts *f, const struct wire_receipt *r,
                                     struct known_agreement *agreement, bool *ret_twice)
 {
@@ -193,7 +197,9 @@ static struct known_event *event_of(struct facts *f, const struct wire_receipt *
 
     *ret_twice = false;
     for (struct known_event *one = first; one != NULL; one = one->next) {
-        *ret_twice = *ret_twice || one->reported[r->role];
+        *ret_twice = *ret_twice ||
+                     (one->reported[r->role] && str_eq(one->agreement->reports[r->role].participant,
+                                                       agreement->reports[r->role].participant));
         if (one->agreement == agreement)
             event = one;
     }
@@ -214,24 +220,46 @@ static struct known_event *event_of(struct facts *f, const struct wire_receipt *
     return strmap_add(&f->events, event_key(&event->event), event) ? event : NULL;
 }
 
+/* What the reporter of this batch has reported under this id; NULL if nothing. */
+static struct known_agreement *reported_in(struct facts *f, const struct known_batch *b,
+                                           struct str agreement)
+{
+    if (f->last_reported == b && f->last_agreement != NULL &&
+        str_eq(f->last_agreement->agreement, agreement))
+        return f->last_agreement;
+    f->last_reported = b;
+    f->last_agreement = verify__reported(f, agreement, b->reporter);
+    return f->last_agreement;
+}
+
 static void keep_receipt(struct facts *f, int64_t at, const struct entry *e,
                          const struct known_batch *b, const struct wire_receipt *r)
 {
     const char *role = party_role_names[r->role];
-    struct known_agreement *a = verify__agreement(f, r->agreement);
+    struct known_agreement *a = reported_in(f, b, r->agreement);
+    struct known_event *event;
     bool twice;
-    struct known_event *event = a != NULL ? event_of(f, r, a, &twice) : NULL;
 
-    if (event == NULL)
-        return;
-    if (!a->reports[r->role].present || !str_eq(a->reports[r->role].participant, b->reporter))
+    if (a == NULL || !a->reports[r->role].present ||
+        !str_eq(a->reports[r->role].participant, b->reporter)) {
         verify_find(f->v, at, "receipt", "its reporter is not the %s of agreement %.*s", role,
                     STR_ARG(r->agreement));
+        return;
+    }
+    event = event_of(f, r, a, &twice);
+    if (event == NULL)
+        return;
     if (twice) {
         verify_find(f->v, at, "receipt", "event %s is counted twice for its %s",
                     uuid_format(r->event).c, role);
         return;
     }
+    if (r->since_us < a->reports[r->role].agreed_us ||
+        (a->reports[r->role].ends_us != 0 && r->since_us >= a->reports[r->role].ends_us) ||
+        (a->end_us != 0 && r->since_us >= a->end_us &&
+         e->at_us > a->end_logged_us + VERIFY_OVERLAP_US))
+        verify_find(f->v, at, "receipt", "its access lies outside agreement %.*s",
+                    STR_ARG(r->agreement));
     event->reported[r->role] = true;
     event->counts[r->role] = (struct match_counts){r->calls, r->rows, r->bytes};
     event->logged_us[r->role] = e->at_us;
@@ -344,7 +372,7 @@ static void check_match(struct facts *f, int64_t at, const struct entry *e,
 
 static void add_use(struct facts *f, int64_t at, const struct entry *e, struct known_period *period)
 {
-    const struct str key = verify__pair(f, period->period, verify__text(e, "agreement"));
+    const struct str key = verify__pair(f, period->period, verify__text(e, "order"));
     struct known_use *use = f->last_use != NULL && str_eq(f->last_use->key, key)
                                 ? f->last_use
                                 : strmap_find(&f->uses, key);
@@ -365,7 +393,7 @@ static void add_use(struct facts *f, int64_t at, const struct entry *e, struct k
     if (money_add(use->counts.calls, verify__number(e, "calls"), &use->counts.calls, &err) < 0 ||
         money_add(use->counts.rows, verify__number(e, "rows"), &use->counts.rows, &err) < 0 ||
         money_add(use->counts.bytes, verify__number(e, "bytes"), &use->counts.bytes, &err) < 0)
-        verify_find(f->v, at, "match", "the use of its agreement is beyond all numbers");
+        verify_find(f->v, at, "match", "the use of its order is beyond all numbers");
 }
 
 static struct known_event *find_event(const struct facts *f, struct str id,
@@ -386,15 +414,16 @@ static struct known_event *find_event(const struct facts *f, struct str id,
 void verify__event_billed(struct facts *f, int64_t at, const struct entry *e)
 {
     const struct str id = verify__text(e, "event");
-    const struct known_agreement *agreement = verify__agreement(f, verify__text(e, "agreement"));
-    struct known_event *event = agreement != NULL ? find_event(f, id, agreement) : NULL;
+    const struct known_order *o = strmap_find(&f->orders, verify__text(e, "order"));
+    struct known_event *event =
+        o != NULL && o->agreement != NULL ? find_event(f, id, o->agreement) : NULL;
     struct known_period *period = verify__period(f, at, verify__text(e, "period"));
 
-    if (agreement == NULL || period == NULL)
+    if (period == NULL)
         return;
-    if (event == NULL || agreement->order == NULL || agreement->order->plan == NULL) {
+    if (event == NULL || o->plan == NULL) {
         verify_find(f->v, at, "match", "event %.*s is billed without %s", STR_ARG(id),
-                    event == NULL ? "a receipt" : "an order");
+                    o == NULL || o->plan == NULL ? "an order" : "a receipt");
         return;
     }
     if (event->billed)
@@ -402,7 +431,7 @@ void verify__event_billed(struct facts *f, int64_t at, const struct entry *e)
     event->billed = true;
     if (uuid_v7_ms(event->event) > period->latest_ms)
         period->latest_ms = uuid_v7_ms(event->event);
-    check_match(f, at, e, event, agreement->order->plan);
+    check_match(f, at, e, event, o->plan);
     add_use(f, at, e, period);
 }
 

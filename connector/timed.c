@@ -30,6 +30,14 @@ static void end_agreement(struct app *app, struct str id)
         log_err(NULL, "agreement could not be ended", &err);
 }
 
+static void end_with_order(struct app *app, struct str id)
+{
+    struct err err = {0};
+
+    if (dsp_agreement_end(app, id, STR("its order is over"), agreement_ended, NULL, &err) < 0)
+        log_err(NULL, "agreement could not be ended", &err);
+}
+
 static void renew_membership(struct app *app, struct str id)
 {
     (void)id;
@@ -47,6 +55,7 @@ static const struct {
     void (*act)(struct app *app, struct str id);
 } kinds[] = {
     {"agreement",  end_agreement   },
+    {"order-over", end_with_order  },
     {"membership", renew_membership},
     {"messages",   prune_messages  },
 };
@@ -90,6 +99,15 @@ static const struct field due_fields[] = {
 /* clang-format on */
 static OBJECT(due_row, struct due, due_fields, OPEN);
 
+static int set_over(void *cls, const void *value, struct err *err)
+{
+    const struct due *due = value;
+
+    (void)err;
+    timed_set(cls, "order-over", due->agreement_id, due->ends_us);
+    return 0;
+}
+
 static int set_one(void *cls, const void *value, struct err *err)
 {
     const struct due *due = value;
@@ -107,5 +125,7 @@ int timed_start(struct app *app, struct err *err)
     cfg.read_only = true;
     if (db_open(&cfg, &db, err) < 0)
         return err_ret(err);
-    return db_each(db, &q_agreement_due, DB_NO_ARGS, &due_row, set_one, app, err);
+    if (db_each(db, &q_agreement_due, DB_NO_ARGS, &due_row, set_one, app, err) < 0)
+        return err_ret(err);
+    return db_each(db, &q_agreement_orphaned, DB_NO_ARGS, &due_row, set_over, app, err);
 }

@@ -4,6 +4,7 @@
  */
 #include "connector/dataplane/dataplane.h"
 #include "connector/dsp/dsp_private.h"
+#include "connector/exchange/exchange.h"
 #include "sql_connector.h"
 
 #include "lib/base/banned.h"
@@ -193,8 +194,9 @@ struct ending {
     struct app *app;
     struct arena *arena; /* owned, with everything here */
     struct str agreement_id, reason;
-    struct list transfers;  /* struct process */
-    struct effect *effects; /* one each */
+    struct list transfers;    /* struct process */
+    struct effect *effects;   /* one each */
+    struct outbox_msg report; /* to the broker; id 0: none */
     dsp_done_fn *done;
     void *cls;
     struct writer_op op;
@@ -210,6 +212,21 @@ static int end_one(struct db *tx, struct ending *ending, const struct process *p
         return err_ret(err);
     effect->forget = str_present(process->peer_pid);
     return dsp__effect_write(ending->app, tx, &transfer_kind, process->id, effect, now_us, err);
+}
+
+/* The broker knows of a regular end from the agreement's report. */
+static int report_end(struct db *tx, struct ending *ending, const struct agreement *agreement,
+                      int64_t now_us, struct err *err)
+{
+    struct app *app = ending->app;
+
+    ending->report = (struct outbox_msg){0};
+    if (agreement->ends_us != 0 && agreement->ends_us <= now_us)
+        return 0;
+    if (exchange_agreement_end(app, tx, agreement, now_us, ending->reason, ending->arena,
+                               &ending->report, err) < 0)
+        return err_ret(err);
+    return ending->report.id == 0 ? 0 : outbox_put(app->outbox, tx, &ending->report, err);
 }
 
 static int run_end(struct db *tx, void *arg, struct err *err)
@@ -239,6 +256,8 @@ static int run_end(struct db *tx, void *arg, struct err *err)
                     &ending->effects[i], now_us, err) < 0)
             return err_ret(err);
     }
+    if (report_end(tx, ending, &agreement, now_us, err) < 0)
+        return err_ret(err);
     return db_exec(tx, &q_dsp_agreement_end,
                    DB_ARGS(DB_TEXT(ending->agreement_id), DB_I64(now_us), DB_TEXT(ending->reason)),
                    NULL, err);
@@ -255,6 +274,8 @@ static void ended(void *arg, const struct err *err)
             dsp__effect_done(ending->app, &transfer_kind,
                              LIST_ITEMS(struct process, ending->transfers)[i].id,
                              &ending->effects[i]);
+        if (ending->report.id != 0)
+            outbox_wake(ending->app->outbox, &ending->report);
     }
     ending->done(ending->cls, ending->agreement_id, err);
     arena_free(&arena);

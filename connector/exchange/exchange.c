@@ -58,6 +58,7 @@ static const struct kind kinds[] = {
     {"broker.dataset.put",    "PUT",    "application/json",     false, exchange__published     },
     {"broker.dataset.delete", "DELETE", NULL,                   false, NULL                    },
     {"broker.agreement",      "POST",   "application/json",     false, NULL                    },
+    {"broker.agreement.end",  "POST",   "application/json",     false, NULL                    },
     {"broker.usage",          "POST",   "application/x-ndjson", true,  exchange__batch_answered},
 };
 

@@ -33,6 +33,16 @@ MUST_CHECK int exchange_agreement_report(struct app *app, const struct agreement
                                          struct err *err);
 
 /*
+ * Inside a writer's operation: prepares the signed statement that we have ended an agreement before
+ * its time. As above; ret_msg->id is also 0 if the agreement's order is over already: then the
+ * broker knows.
+ */
+MUST_CHECK int exchange_agreement_end(struct app *app, struct db *tx,
+                                      const struct agreement *agreement, int64_t ended_us,
+                                      struct str reason, struct arena *arena,
+                                      struct outbox_msg *ret_msg, struct err *err);
+
+/*
  * Inside a writer's operation: takes the next n sequence numbers of our receipts for an agreement,
  * all of which must be used in the same operation. Errors: E_NOT_FOUND.
  */

@@ -4,10 +4,11 @@
  *
  * A document is taken only if the broker signed it and we are one of its parties. A newer version
  * replaces an older one; an equal or older one is acknowledged without effect, since the broker
- * repeats until it is answered.
+ * repeats until it is answered. With an order that is over our agreement ends, too.
  */
 #include "connector/exchange/exchange_private.h"
 #include "connector/identity/identity.h"
+#include "connector/timed.h"
 #include "lib/base/limits.h"
 #include "lib/log/log.h"
 #include "sql_connector.h"
@@ -22,6 +23,14 @@ static const struct field delivery_fields[] = {FIELD(struct delivery, order, "or
 /* clang-format on */
 static OBJECT(delivery_object, struct delivery, delivery_fields, CLOSED);
 
+struct over {
+    struct str agreement_id;
+};
+/* clang-format off */
+static const struct field over_fields[] = {FIELD(struct over, agreement_id, "agreement_id", F_REQUIRED)};
+/* clang-format on */
+static OBJECT(over_row, struct over, over_fields, OPEN);
+
 struct arrival {
     struct writer_op op;
     struct rq *rq;
@@ -29,22 +38,29 @@ struct arrival {
     struct wire_order order;
     const char *role;
     struct str peer;
+    struct over over; /* agreement that is over with the order; STR_NONE: none */
     struct err err;
 };
 
 static int store_order(struct db *tx, void *arg, struct err *err)
 {
-    const struct arrival *a = arg;
+    struct arrival *a = arg;
     const struct wire_order *o = &a->order;
     const struct uuid_text id = uuid_format(o->order);
 
-    return db_exec(tx, &q_purchase_put,
-                   DB_ARGS(DB_TEXT(str_c(id.c)), DB_TEXT(str_c(a->role)), DB_TEXT(a->peer),
-                           DB_TEXT(o->asset), DB_TEXT(o->plan), DB_TEXT(o->purpose),
-                           DB_TEXT(str_c(order_state_names[o->state])), DB_I64(o->version),
-                           DB_TEXT(a->payload), DB_TEXT(a->compact), DB_TEXT(o->agreement),
-                           DB_I64(o->valid_until_us), DB_I64(env_wall_us(a->rq->env))),
-                   NULL, err);
+    a->over = (struct over){0};
+    if (db_exec(tx, &q_purchase_put,
+                DB_ARGS(DB_TEXT(str_c(id.c)), DB_TEXT(str_c(a->role)), DB_TEXT(a->peer),
+                        DB_TEXT(o->asset), DB_TEXT(o->plan), DB_TEXT(o->purpose),
+                        DB_TEXT(str_c(order_state_names[o->state])), DB_I64(o->version),
+                        DB_TEXT(a->payload), DB_TEXT(a->compact), DB_TEXT(o->agreement),
+                        DB_I64(o->valid_until_us), DB_I64(env_wall_us(a->rq->env))),
+                NULL, err) < 0)
+        return err_ret(err);
+    return db_one(tx, &q_purchase_over, DB_ARGS(DB_TEXT(str_c(id.c))), &over_row, a->rq->arena,
+                  &a->over, err) == DB_FAIL
+               ? err_ret(err)
+               : 0;
 }
 
 static void order_stored(void *arg, const struct err *err)
@@ -52,6 +68,8 @@ static void order_stored(void *arg, const struct err *err)
     struct arrival *a = arg;
 
     a->err = *err;
+    if (err->code == E_OK && str_present(a->over.agreement_id))
+        timed_set(a->rq->app, "order-over", a->over.agreement_id, env_wall_us(a->rq->env));
     rq_resume(a->rq);
 }
 

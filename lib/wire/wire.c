@@ -147,6 +147,16 @@ static const struct field agreement_fields[] = {
 };
 OBJECT(wire_agreement_object, struct wire_agreement, agreement_fields, CLOSED);
 
+static const struct field end_fields[] = {
+    FIELD(struct wire_agreement_end, agreement, "agreement", F_REQUIRED | F_NONEMPTY),
+    FIELD_ENUM(struct wire_agreement_end, role, "role",      F_REQUIRED, party_role_names),
+    FIELD(struct wire_agreement_end, provider,  "provider",  F_REQUIRED | F_NONEMPTY),
+    FIELD(struct wire_agreement_end, consumer,  "consumer",  F_REQUIRED | F_NONEMPTY),
+    FIELD(struct wire_agreement_end, ended_us,  "ended_at",  F_REQUIRED | F_TIME),
+    FIELD(struct wire_agreement_end, reason,    "reason",    F_OMIT),
+};
+OBJECT(wire_agreement_end_object, struct wire_agreement_end, end_fields, CLOSED);
+
 static const struct field membership_fields[] = {
     FIELD(struct wire_membership, participant,          "participant",          F_REQUIRED),
     FIELD(struct wire_membership, status,               "status",               F_REQUIRED),

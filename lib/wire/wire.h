@@ -17,6 +17,7 @@
 #define WIRE_TYP_MEMBERSHIP "naru-membership+jwt"
 #define WIRE_TYP_BATCH      "naru-batch+jws"
 #define WIRE_TYP_AGREEMENT  "naru-agreement+jws"
+#define WIRE_TYP_END        "naru-agreement-end+jws"
 
 /* header names */
 #define WIRE_EVENT_HEADER "Naru-Event"
@@ -162,6 +163,16 @@ struct wire_agreement {
     struct str reporter;
 };
 extern const struct object wire_agreement_object;
+
+/* One side has ended an agreement before its time. */
+struct wire_agreement_end {
+    struct str agreement;
+    int role;
+    struct str provider, consumer;
+    int64_t ended_us;
+    struct str reason; /* STR_NONE: none; for the parties, never in the log */
+};
+extern const struct object wire_agreement_end_object;
 
 struct wire_membership {
     struct uuid participant;

@@ -9,7 +9,7 @@
 /* clang-format off */
 static const struct field usage_event_fields[] = {
     FIELD(struct usage_event, event_id,       "event_id",       F_REQUIRED),
-    FIELD(struct usage_event, agreement_id,   "agreement_id",   F_REQUIRED),
+    FIELD(struct usage_event, deal_id,        "deal_id",        F_REQUIRED),
     FIELD(struct usage_event, since_us,       "since_at",       F_REQUIRED | F_TIME),
     FIELD(struct usage_event, has_provider,   "has_provider",   F_REQUIRED),
     FIELD(struct usage_event, has_consumer,   "has_consumer",   F_REQUIRED),

@@ -15,7 +15,7 @@ extern const struct http_route metering_routes[];
 /* One event with both meters, as the close and the usage report see it. */
 struct usage_event {
     struct uuid event_id;
-    struct str agreement_id;
+    struct uuid deal_id;
     int64_t since_us;
     bool has_provider, has_consumer;
     int64_t provider_calls, provider_bytes, provider_rows;

@@ -16,6 +16,7 @@ struct usage_line {
     uint8_t hash[SHA256_LEN]; /* of text */
     bool readable;            /* receipt is filled in */
     struct wire_receipt receipt;
+    struct uuid deal;  /* of its reporter under this agreement */
     enum err_code bad; /* what is wrong with the line itself, E_OK: nothing */
     struct str bad_detail;
     /* written by usage__store, perhaps twice */
@@ -28,6 +29,7 @@ struct usage_batch {
     struct app *app;
     struct arena *arena;
     const struct participant *reporter;
+    struct uuid id;
     uint8_t hash[SHA256_LEN];
     struct str signature;
     int64_t now_us;

@@ -115,11 +115,24 @@ static int check_signature(struct rq *rq, struct usage_batch *batch, struct err 
     return 0;
 }
 
+/* Rule 10. */
+static struct uuid batch_id(const struct usage_batch *batch)
+{
+    uint8_t digest[SHA256_LEN];
+    char text[sizeof("batch||") + sizeof(struct uuid_text) + sizeof(struct hash_text)];
+    const int n = snprintf(text, sizeof(text), "batch|%s|%s",
+                           uuid_format(batch->reporter->participant_id).c, hash_hex(batch->hash).c);
+
+    sha256(text, (size_t)n, digest);
+    return uuid_v8_from(digest);
+}
+
 static int receive(struct rq *rq, struct usage_batch *batch, struct err *err)
 {
     const struct worker *worker = rq->thread;
 
     sha256(rq->body.p, rq->body.n, batch->hash);
+    batch->id = batch_id(batch);
     if (split(rq->body, batch, err) < 0 || check_signature(rq, batch, err) < 0)
         return err_ret(err);
     for (size_t i = 0; i < batch->n; i++) {

@@ -4,7 +4,8 @@
  * With an agreement: its events with both meters, what the plan's rule makes of them (match.h), the
  * period that billed them, and the sequence numbers that have not come. Without one: the agreements
  * of the caller with what each side has reported. Only the parties of an agreement see it; to
- * others it does not exist.
+ * others it does not exist. What others report under the same id is another agreement: operator and
+ * auditor name one of the parties (?participant=) where there are several.
  */
 #include "lib/base/limits.h"
 #include "lib/rating/rating.h"
@@ -16,8 +17,10 @@
 
 #define MISSING_MAX 100
 
-struct rule_row {
-    struct str plan_text;
+struct deal {
+    struct uuid deal_id;
+    struct str provider, consumer; /* DIDs */
+    struct str plan_text;          /* STR_NONE: without order */
 };
 
 struct used {
@@ -32,15 +35,22 @@ struct gap {
 
 struct summary {
     struct str agreement_id;
+    struct uuid deal_id;
+    struct str provider, consumer;
     int64_t provider_events, consumer_events, provider_bytes, consumer_bytes, provider_rows,
         consumer_rows, first_us, last_us;
 };
 /* clang-format off */
-static const struct field rule_fields[] = {FIELD(struct rule_row, plan_text, "plan_text", 0)};
-static OBJECT(rule_object, struct rule_row, rule_fields, CLOSED);
+static const struct field deal_fields[] = {
+    FIELD(struct deal, deal_id,   "deal_id",   F_REQUIRED),
+    FIELD(struct deal, provider,  "provider",  F_REQUIRED),
+    FIELD(struct deal, consumer,  "consumer",  F_REQUIRED),
+    FIELD(struct deal, plan_text, "plan_text", 0),
+};
+static OBJECT(deal_row, struct deal, deal_fields, CLOSED);
 static const struct field used_fields[] = {
     FIELD(struct used, event.event_id,       "event_id",       F_REQUIRED),
-    FIELD(struct used, event.agreement_id,   "agreement_id",   F_REQUIRED),
+    FIELD(struct used, event.deal_id,        "deal_id",        F_REQUIRED),
     FIELD(struct used, event.since_us,       "since_at",       F_REQUIRED | F_TIME),
     FIELD(struct used, event.has_provider,   "has_provider",   F_REQUIRED),
     FIELD(struct used, event.has_consumer,   "has_consumer",   F_REQUIRED),
@@ -61,6 +71,9 @@ static const struct field gap_fields[] = {
 static OBJECT(gap_row, struct gap, gap_fields, CLOSED);
 static const struct field summary_fields[] = {
     FIELD(struct summary, agreement_id,    "agreement_id",    F_REQUIRED),
+    FIELD(struct summary, deal_id,         "deal_id",         F_REQUIRED),
+    FIELD(struct summary, provider,        "provider",        F_REQUIRED),
+    FIELD(struct summary, consumer,        "consumer",        F_REQUIRED),
     FIELD(struct summary, provider_events, "provider_events", F_REQUIRED),
     FIELD(struct summary, consumer_events, "consumer_events", F_REQUIRED),
     FIELD(struct summary, provider_bytes,  "provider_bytes",  F_REQUIRED),
@@ -79,6 +92,7 @@ struct view {
     struct db_arg party, from, to, after;
     int64_t most;
     struct arena *arena;
+    struct deal deal;
     enum match_rule rule;
     int64_t tolerance_ppm;
     struct list events, gaps; /* struct used, struct gap */
@@ -87,22 +101,25 @@ struct view {
 /* -- one agreement ----------------------------------------------------------------------------- */
 
 /* Without an order nothing is billed; the events are then compared as strictly as can be. */
-static int read_rule(struct db *db, struct view *v, struct err *err)
+static int read_deal(struct db *db, struct view *v, struct err *err)
 {
-    struct rule_row row = {0};
+    struct list deals = {0};
     const struct plan *plan;
 
     v->rule = MATCH_RULE_LOWER;
     v->tolerance_ppm = 0;
-    switch (db_one(db, &q_usage_rule, DB_ARGS(DB_TEXT(v->agreement), v->party), &rule_object,
-                   v->arena, &row, err)) {
-    case DB_ROW: break;
-    case DB_NONE: return err_tell(err, E_NOT_FOUND, "?agreement", "no such agreement");
-    case DB_FAIL: return err_ret(err);
-    }
-    if (!str_present(row.plan_text))
+    if (db_list(db, &q_usage_deal, DB_ARGS(DB_TEXT(v->agreement), v->party), &deal_row, v->arena, 2,
+                &deals, err) < 0)
+        return err_ret(err);
+    if (deals.n == 0)
+        return err_tell(err, E_NOT_FOUND, "?agreement", "no such agreement");
+    if (deals.n > 1)
+        return err_tell(err, E_CONFLICT, "?participant",
+                        "several companies use this id: name one of the parties");
+    v->deal = LIST_ITEMS(struct deal, deals)[0];
+    if (!str_present(v->deal.plan_text))
         return 0;
-    if (plan_parse(row.plan_text, v->arena, &plan, err) < 0)
+    if (plan_parse(v->deal.plan_text, v->arena, &plan, err) < 0)
         return err_set(err, E_CORRUPT, "cat.plan", "plan of agreement '%.*s'",
                        STR_ARG(v->agreement));
     v->rule = plan->match_rule;
@@ -114,12 +131,12 @@ static int read_view(struct db *db, void *arg, struct err *err)
 {
     struct view *v = arg;
 
-    if (read_rule(db, v, err) < 0 ||
+    if (read_deal(db, v, err) < 0 ||
         db_list(db, &q_usage_events,
-                DB_ARGS(DB_TEXT(v->agreement), v->from, v->to, v->after, DB_I64(v->most)),
+                DB_ARGS(DB_UUID(v->deal.deal_id), v->from, v->to, v->after, DB_I64(v->most)),
                 &used_row, v->arena, (size_t)v->most, &v->events, err) < 0)
         return err_ret(err);
-    return db_list(db, &q_usage_missing, DB_ARGS(DB_TEXT(v->agreement), DB_I64(MISSING_MAX)),
+    return db_list(db, &q_usage_missing, DB_ARGS(DB_UUID(v->deal.deal_id), DB_I64(MISSING_MAX)),
                    &gap_row, v->arena, MISSING_MAX, &v->gaps, err);
 }
 
@@ -163,6 +180,8 @@ static void write_view(const struct view *v, struct jw *w)
 
     jw_object(w);
     jw_kstr(w, "agreement", v->agreement);
+    jw_kstr(w, "provider", v->deal.provider);
+    jw_kstr(w, "consumer", v->deal.consumer);
     jw_kc(w, "rule", match_rule_names[v->rule]);
     jw_ki64(w, "tolerance_ppm", v->tolerance_ppm);
     jw_key(w, "events");
@@ -199,10 +218,14 @@ static int write_summaries(struct rq *rq, const struct view *v, struct jw *w, st
 {
     const struct worker *worker = rq->thread;
     struct list list = {0};
+    struct str after = rq_query(rq, "after");
+    struct uuid after_deal = {0};
 
+    if (str_present(after) && !uuid_parse(str_cut(&after, ','), &after_deal))
+        return err_tell(err, E_INVALID, "?after", "expected the 'next' of the page before");
     if (db_list(worker->db, &q_usage_summary,
-                DB_ARGS(v->party, DB_TEXT(rq_query(rq, "after")), DB_I64(v->most)), &summary_row,
-                rq->arena, (size_t)v->most, &list, err) < 0)
+                DB_ARGS(v->party, DB_TEXT(after), DB_UUID(after_deal), DB_I64(v->most)),
+                &summary_row, rq->arena, (size_t)v->most, &list, err) < 0)
         return err_ret(err);
     jw_object(w);
     jw_key(w, "items");
@@ -212,6 +235,8 @@ static int write_summaries(struct rq *rq, const struct view *v, struct jw *w, st
 
         jw_object(w);
         jw_kstr(w, "agreement", s->agreement_id);
+        jw_kstr(w, "provider", s->provider);
+        jw_kstr(w, "consumer", s->consumer);
         jw_ki64(w, "provider_events", s->provider_events);
         jw_ki64(w, "consumer_events", s->consumer_events);
         jw_ki64(w, "provider_bytes", s->provider_bytes);
@@ -223,8 +248,13 @@ static int write_summaries(struct rq *rq, const struct view *v, struct jw *w, st
         jw_object_end(w);
     }
     jw_array_end(w);
-    if (list.n == (size_t)v->most)
-        jw_kstr(w, "next", LIST_ITEMS(struct summary, list)[list.n - 1].agreement_id);
+    if (list.n == (size_t)v->most) {
+        const struct summary *last = &LIST_ITEMS(struct summary, list)[list.n - 1];
+
+        jw_kstr(w, "next",
+                arena_printf(rq->arena, "%s,%.*s", uuid_format(last->deal_id).c,
+                             STR_ARG(last->agreement_id)));
+    }
     jw_object_end(w);
     return 0;
 }
@@ -255,6 +285,11 @@ static int read_query(struct rq *rq, struct view *v, struct err *err)
     v->agreement = rq_query(rq, "agreement");
     v->party = (who->roles & (W_OPERATOR | W_AUDITOR)) != 0 ? DB_NULL(DBT_UUID)
                                                             : DB_UUID(who->participant);
+    if ((who->roles & (W_OPERATOR | W_AUDITOR)) != 0 && str_present(rq_query(rq, "participant"))) {
+        if (!uuid_parse(rq_query(rq, "participant"), &id))
+            return err_tell(err, E_INVALID, "?participant", "expected a participant's id");
+        v->party = DB_UUID(id);
+    }
     v->after = DB_NULL(DBT_UUID);
     v->arena = rq->arena;
     if (str_present(v->agreement) && str_present(after)) {

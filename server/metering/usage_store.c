@@ -3,15 +3,16 @@
  *
  *  5. A receipt must name an agreement that its reporter has reported in the same role. 6. `since`
  *  lies in [agreed_at, ends_at); neither `since` nor `until` lies more than
- *     USAGE_SKEW_US ahead; `since` is at most USAGE_AGE_US old. 7. (event, role) is there once: the
- *     same bytes again are a duplicate, others a conflict. 8. (agreement, role, seq) is there once:
- *     another event under a used number is a conflict. Gaps
- *     are accepted; they are visible in GET /v1/usage. 9. The batch is a log entry with its
+ *     USAGE_SKEW_US ahead; `since` is at most USAGE_AGE_US old. 7. (event, role, reporter) is there
+ *     once: the same bytes again are a duplicate, others a conflict. 8. (deal, role, seq) is there
+ *     once: another event under a used number is a conflict. The deal is the agreement with the two
+ *     parties that the reporter's report names (order_deal): what others send under the same id is
+ *     theirs. Gaps are accepted; they are visible in GET /v1/usage. 9. The batch is a log entry with its
  *     signature, and so is each of its lines: accepted ones as
  *     receipts, all others as text with the reason. So the signed bytes can be made from the log.
- *     10. A batch without a line about an agreement of its reporter is answered and leaves nothing:
- *     it
- *     must not be possible to store the bytes of another reporter first.
+ *     10. A batch without a line about an agreement of its reporter is answered and leaves nothing.
+ *     The same bytes of two reporters are two batches: the id, UUIDv8 of SHA-256 of
+ *     "batch|<reporter>|<hash>", is of both.
  *
  * The insertion itself finds duplicates, so two batches with the same receipts at the same time end
  * as one after the other would. Nearly every batch is all new: it is inserted behind a savepoint as
@@ -37,13 +38,13 @@ static const char *const result_names[] = {
 static_assert(ARRAY_LEN(result_names) == LINE__COUNT, "one name per result");
 
 struct stored {
-    struct uuid reporter_id;
     struct str answer;
 };
 
 struct known_agreement {
     struct str agreement_id;
     int role;
+    struct uuid deal_id;
     int64_t agreed_us, ends_us; /* ends_us 0: no end */
 };
 
@@ -53,13 +54,13 @@ struct compared {
 };
 /* clang-format off */
 static const struct field stored_fields[] = {
-    FIELD(struct stored, reporter_id, "reporter_id", F_REQUIRED),
-    FIELD(struct stored, answer,      "answer",      F_REQUIRED),
+    FIELD(struct stored, answer, "answer", F_REQUIRED),
 };
 static OBJECT(stored_row, struct stored, stored_fields, CLOSED);
 static const struct field known_fields[] = {
     FIELD(struct known_agreement, agreement_id, "agreement_id", F_REQUIRED),
     FIELD_ENUM(struct known_agreement, role,    "role",         F_REQUIRED, party_role_names),
+    FIELD(struct known_agreement, deal_id,      "deal_id",      F_REQUIRED),
     FIELD(struct known_agreement, agreed_us,    "agreed_at",    F_REQUIRED | F_TIME),
     FIELD(struct known_agreement, ends_us,      "ends_at",      F_TIME),
 };
@@ -165,6 +166,8 @@ static bool judge(struct usage_line *line, const struct list *known, int64_t now
         settle(line, LINE_REFUSED, E_RANGE, STR("the event is too old"));
     else
         settle(line, LINE_CREATED, E_OK, STR_NONE);
+    if (k != NULL)
+        line->deal = k->deal_id;
     return k != NULL;
 }
 
@@ -179,7 +182,7 @@ static int judge_all(struct db *tx, struct usage_batch *batch, bool *ret_own, st
     if (n > 0 &&
         db_list(tx, &q_reporter_agreements,
                 DB_ARGS(DB_ARRAY(DBT_TEXT_ARRAY, ids, n), DB_UUID(batch->reporter->participant_id)),
-                &known_row, batch->arena, 2 * n, &known, err) < 0)
+                &known_row, batch->arena, n, &known, err) < 0)
         return err_ret(err);
     if (known.n > 0) /* the database may sort texts by other rules than ours */
         qsort(known.items, known.n, sizeof(struct known_agreement), cmp_rows);
@@ -192,8 +195,8 @@ static int judge_all(struct db *tx, struct usage_batch *batch, bool *ret_own, st
 
 struct columns {
     size_t n;
-    struct uuid *events;
-    struct str *roles, *agreements, *transfers, *hashes;
+    struct uuid *events, *deals;
+    struct str *roles, *transfers, *hashes;
     int64_t *seqs, *since, *until, *calls, *bytes, *rows, *lines;
 };
 
@@ -204,11 +207,12 @@ struct insertion {
 
 static int make_columns(const struct usage_batch *batch, struct columns *c, struct err *err)
 {
-    struct str **const texts[] = {&c->roles, &c->agreements, &c->transfers, &c->hashes};
+    struct str **const texts[] = {&c->roles, &c->transfers, &c->hashes};
     int64_t **const numbers[] = {&c->seqs,  &c->since, &c->until, &c->calls,
                                  &c->bytes, &c->rows,  &c->lines};
 
     c->events = ARENA_ARRAY(batch->arena, struct uuid, batch->n);
+    c->deals = ARENA_ARRAY(batch->arena, struct uuid, batch->n);
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         *texts[i] = ARENA_ARRAY(batch->arena, struct str, batch->n);
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
@@ -222,7 +226,7 @@ static int make_columns(const struct usage_batch *batch, struct columns *c, stru
             continue;
         c->events[c->n] = r->event;
         c->roles[c->n] = str_c(party_role_names[r->role]);
-        c->agreements[c->n] = r->agreement;
+        c->deals[c->n] = batch->lines[i].deal;
         c->transfers[c->n] = r->transfer;
         c->hashes[c->n] = str_n(batch->lines[i].hash, SHA256_LEN);
         c->seqs[c->n] = r->seq;
@@ -253,8 +257,7 @@ static int compare(struct db *tx, const struct usage_batch *batch, const struct 
     struct list list = {0};
 
     if (db_list(tx, &q_receipts_compare,
-                DB_ARGS(DB_UUID(batch->reporter->participant_id),
-                        DB_BYTES(str_n(batch->hash, SHA256_LEN)),
+                DB_ARGS(DB_UUID(batch->reporter->participant_id), DB_UUID(batch->id),
                         DB_ARRAY(DBT_UUID_ARRAY, c->events, c->n),
                         DB_ARRAY(DBT_TEXT_ARRAY, c->roles, c->n),
                         DB_ARRAY(DBT_I64_ARRAY, c->lines, c->n),
@@ -279,14 +282,13 @@ static int run_insert(struct db *tx, const struct insertion *in, const struct qu
     return db_exec(
         tx, q,
         DB_ARGS(
-            DB_UUID(batch->reporter->participant_id), DB_BYTES(str_n(batch->hash, SHA256_LEN)),
-            DB_TIME(batch->now_us), DB_ARRAY(DBT_UUID_ARRAY, c->events, c->n),
-            DB_ARRAY(DBT_TEXT_ARRAY, c->roles, c->n), DB_ARRAY(DBT_TEXT_ARRAY, c->agreements, c->n),
-            DB_ARRAY(DBT_I64_ARRAY, c->seqs, c->n), DB_ARRAY(DBT_TEXT_ARRAY, c->transfers, c->n),
-            DB_ARRAY(DBT_TIME_ARRAY, c->since, c->n), DB_ARRAY(DBT_TIME_ARRAY, c->until, c->n),
-            DB_ARRAY(DBT_I64_ARRAY, c->calls, c->n), DB_ARRAY(DBT_I64_ARRAY, c->bytes, c->n),
-            DB_ARRAY(DBT_I64_ARRAY, c->rows, c->n), DB_ARRAY(DBT_I64_ARRAY, c->lines, c->n),
-            DB_ARRAY(DBT_BYTES_ARRAY, c->hashes, c->n)),
+            DB_UUID(batch->reporter->participant_id), DB_UUID(batch->id), DB_TIME(batch->now_us),
+            DB_ARRAY(DBT_UUID_ARRAY, c->events, c->n), DB_ARRAY(DBT_TEXT_ARRAY, c->roles, c->n),
+            DB_ARRAY(DBT_UUID_ARRAY, c->deals, c->n), DB_ARRAY(DBT_I64_ARRAY, c->seqs, c->n),
+            DB_ARRAY(DBT_TEXT_ARRAY, c->transfers, c->n), DB_ARRAY(DBT_TIME_ARRAY, c->since, c->n),
+            DB_ARRAY(DBT_TIME_ARRAY, c->until, c->n), DB_ARRAY(DBT_I64_ARRAY, c->calls, c->n),
+            DB_ARRAY(DBT_I64_ARRAY, c->bytes, c->n), DB_ARRAY(DBT_I64_ARRAY, c->rows, c->n),
+            DB_ARRAY(DBT_I64_ARRAY, c->lines, c->n), DB_ARRAY(DBT_BYTES_ARRAY, c->hashes, c->n)),
         ret_taken, err);
 }
 
@@ -353,7 +355,8 @@ static int log_batch(struct db *tx, const struct usage_batch *batch, struct err 
     struct jw w = jw_init(&body);
 
     jw_object(&w);
-    jw_kstr(&w, "batch", arena_printf(batch->arena, "sha256:%s", hash_hex(batch->hash).c));
+    jw_kc(&w, "batch", uuid_format(batch->id).c);
+    jw_kstr(&w, "hash", arena_printf(batch->arena, "sha256:%s", hash_hex(batch->hash).c));
     jw_kc(&w, "reporter", uuid_format(batch->reporter->participant_id).c);
     jw_kstr(&w, "signature", batch->signature);
     jw_ki64(&w, "lines", (int64_t)batch->n);
@@ -379,8 +382,8 @@ static int log_accepted(struct db *tx, const struct usage_batch *batch, struct e
     AUTO(buf_done) struct buf all = buf_init(4 * LIMIT_BATCH_BYTES);
     struct str *entries = ARENA_ARRAY(batch->arena, struct str, batch->n);
     const struct str head =
-        arena_printf(batch->arena, "{\"at\":\"%s\",\"body\":{\"batch\":\"sha256:%s\",\"line\":",
-                     time_format(batch->now_us).c, hash_hex(batch->hash).c);
+        arena_printf(batch->arena, "{\"at\":\"%s\",\"body\":{\"batch\":\"%s\",\"line\":",
+                     time_format(batch->now_us).c, uuid_format(batch->id).c);
     size_t n = 0;
 
     if (entries == NULL || !str_present(head))
@@ -406,10 +409,10 @@ static int log_refused(struct db *tx, const struct usage_batch *batch, struct er
 {
     AUTO(buf_done) struct buf all = buf_init(2 * LIMIT_BATCH_BYTES);
     struct str *bodies = ARENA_ARRAY(batch->arena, struct str, batch->n);
-    const struct str id = arena_printf(batch->arena, "sha256:%s", hash_hex(batch->hash).c);
+    const struct uuid_text id = uuid_format(batch->id);
     size_t n = 0;
 
-    if (bodies == NULL || !str_present(id))
+    if (bodies == NULL)
         return err_set(err, E_NO_MEMORY, "", "log entries");
     for (size_t i = 0, from = 0; i < batch->n; i++) {
         const struct usage_line *line = &batch->lines[i];
@@ -418,7 +421,7 @@ static int log_refused(struct db *tx, const struct usage_batch *batch, struct er
         if (line->result == LINE_CREATED)
             continue;
         jw_object(&w);
-        jw_kstr(&w, "batch", id);
+        jw_kc(&w, "batch", id.c);
         jw_ki64(&w, "line", (int64_t)i + 1);
         jw_kstr(&w, "text", line->text);
         jw_kc(&w, "code", line->result == LINE_DUPLICATE ? "duplicate" : err_slug(line->code));
@@ -437,14 +440,12 @@ static int stored_before(struct db *tx, struct usage_batch *batch, struct err *e
 {
     struct stored row = {0};
 
-    switch (db_one(tx, &q_batch_find, DB_ARGS(DB_BYTES(str_n(batch->hash, SHA256_LEN))),
-                   &stored_row, batch->arena, &row, err)) {
+    switch (db_one(tx, &q_batch_find, DB_ARGS(DB_UUID(batch->id)), &stored_row, batch->arena, &row,
+                   err)) {
     case DB_NONE: return 0;
     case DB_FAIL: return err_ret(err);
     case DB_ROW: break;
     }
-    if (!uuid_eq(row.reporter_id, batch->reporter->participant_id))
-        return err_tell(err, E_CONFLICT, "", "these bytes are a batch of another reporter");
     buf_reset(&batch->answer);
     buf_add_str(&batch->answer, row.answer);
     return 1;
@@ -456,7 +457,7 @@ static int store_batch(struct db *tx, const struct usage_batch *batch, struct er
     int64_t stored = 0;
 
     if (db_exec(tx, &q_batch_insert,
-                DB_ARGS(DB_BYTES(str_n(batch->hash, SHA256_LEN)),
+                DB_ARGS(DB_UUID(batch->id), DB_BYTES(str_n(batch->hash, SHA256_LEN)),
                         DB_UUID(batch->reporter->participant_id), DB_TEXT(batch->signature),
                         DB_I64((int64_t)batch->n), DB_TIME(batch->now_us)),
                 &stored, err) < 0)
@@ -466,10 +467,8 @@ static int store_batch(struct db *tx, const struct usage_batch *batch, struct er
 
 static int store_answer(struct db *tx, const struct usage_batch *batch, struct err *err)
 {
-    return db_exec(
-        tx, &q_batch_answer_insert,
-        DB_ARGS(DB_BYTES(str_n(batch->hash, SHA256_LEN)), DB_TEXT(buf_str(&batch->answer))), NULL,
-        err);
+    return db_exec(tx, &q_batch_answer_insert,
+                   DB_ARGS(DB_UUID(batch->id), DB_TEXT(buf_str(&batch->answer))), NULL, err);
 }
 
 static int log_all(struct db *tx, const struct usage_batch *batch, struct err *err)

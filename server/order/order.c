@@ -35,6 +35,7 @@ static const struct field purchase_fields[] = {
     FIELD(struct purchase, hold_id,         "hold_id",         0),
     FIELD(struct purchase, hold_minor,      "hold_minor",      F_REQUIRED),
     FIELD(struct purchase, agreement_id,    "agreement_id",    0),
+    FIELD(struct purchase, deal_id,         "deal_id",         0),
     FIELD(struct purchase, made_us,         "made_at",         F_REQUIRED | F_TIME),
     FIELD(struct purchase, valid_until_us,  "valid_until",     F_REQUIRED | F_TIME),
     FIELD(struct purchase, active_us,       "active_at",       F_TIME),
@@ -60,14 +61,6 @@ static int one_order(enum db_result result, struct err *err)
     case DB_FAIL: return err_ret(err);
     }
     CHECK_UNREACHABLE();
-}
-
-int order_by_agreement(struct db *db, struct str agreement_id, struct arena *arena,
-                       struct purchase *ret_purchase, struct err *err)
-{
-    return one_order(db_one(db, &q_purchase_by_agreement, DB_ARGS(DB_TEXT(agreement_id)),
-                            &purchase_row, arena, ret_purchase, err),
-                     err);
 }
 
 int order__lock(struct db *tx, struct uuid id, struct arena *arena, struct purchase *ret_purchase,
@@ -190,11 +183,11 @@ int order__put(struct app *app, struct db *tx, const struct purchase *p,
                const struct participant *provider, const struct participant *consumer,
                struct arena *arena, struct order_delivery *ret_delivery, struct err *err)
 {
-    ret_delivery->n = 0;
-    if (put_one(app, tx, p, provider, arena, &ret_delivery->msg[0], err) < 0 ||
-        put_one(app, tx, p, consumer, arena, &ret_delivery->msg[1], err) < 0)
+    CHECK(ret_delivery->n + 2 <= ARRAY_LEN(ret_delivery->msg));
+    if (put_one(app, tx, p, provider, arena, &ret_delivery->msg[ret_delivery->n], err) < 0 ||
+        put_one(app, tx, p, consumer, arena, &ret_delivery->msg[ret_delivery->n + 1], err) < 0)
         return err_ret(err);
-    ret_delivery->n = 2;
+    ret_delivery->n += 2;
     return 0;
 }
 
@@ -205,29 +198,23 @@ void order_deliver(struct app *app, const struct order_delivery *delivery)
 }
 
 int order_advance(struct app *app, struct db *tx, struct purchase *p, enum order_state state,
-                  struct str agreement_id, int64_t active_us, int64_t ended_us, struct arena *arena,
-                  struct order_delivery *ret_delivery, struct err *err)
+                  struct arena *arena, struct order_delivery *ret_delivery, struct err *err)
 {
     struct participant provider = {0}, consumer = {0};
     const struct plan *plan;
 
     p->state = str_c(order_state_names[state]);
     p->version++;
-    if (str_present(agreement_id))
-        p->agreement_id = agreement_id;
-    if (active_us != 0)
-        p->active_us = active_us;
-    if (ended_us != 0)
-        p->ended_us = ended_us;
     if (participant_get(tx, p->provider_id, arena, &provider, err) < 0 ||
         participant_get(tx, p->consumer_id, arena, &consumer, err) < 0 ||
         catalogue_plan(tx, p->plan_hash, arena, &plan, err) < 0 ||
         order__sign(app, p, plan, &provider, &consumer, arena, &p->document, err) < 0 ||
         db_exec(tx, &q_purchase_advance,
                 DB_ARGS(DB_UUID(p->order_id), DB_TEXT(p->state), DB_I64(p->version),
-                        DB_TEXT(p->document), DB_TEXT(agreement_id),
-                        active_us != 0 ? DB_TIME(active_us) : DB_NULL(DBT_TIME),
-                        ended_us != 0 ? DB_TIME(ended_us) : DB_NULL(DBT_TIME)),
+                        DB_TEXT(p->document), DB_TEXT(p->agreement_id),
+                        uuid_is_zero(p->deal_id) ? DB_NULL(DBT_UUID) : DB_UUID(p->deal_id),
+                        p->active_us != 0 ? DB_TIME(p->active_us) : DB_NULL(DBT_TIME),
+                        p->ended_us != 0 ? DB_TIME(p->ended_us) : DB_NULL(DBT_TIME)),
                 NULL, err) < 0 ||
         order__log(app, tx, p, plan, err) < 0)
         return err_ret(err);
@@ -333,8 +320,8 @@ int order__cancel(struct app *app, struct db *tx, struct purchase *p, struct are
 {
     if (p->hold_minor > 0 && ledger_release(app, tx, p->hold_id, env_wall_us(app->env), err) < 0)
         return err_ret(err);
-    return order_advance(app, tx, p, ORDER_CANCELLED, STR_NONE, 0, env_wall_us(app->env), arena,
-                         ret_delivery, err);
+    p->ended_us = env_wall_us(app->env);
+    return order_advance(app, tx, p, ORDER_CANCELLED, arena, ret_delivery, err);
 }
 
 struct expiry {
@@ -350,12 +337,12 @@ static int end(struct db *tx, struct expiry *e, struct purchase *p, int64_t now_
     struct report report;
     bool found;
 
-    if (order__report(tx, p->agreement_id, PARTY_PROVIDER, e->arena, &report, &found, err) < 0)
+    if (order__report(tx, p->deal_id, PARTY_PROVIDER, e->arena, &report, &found, err) < 0)
         return err_ret(err);
     if (!found || report.ends_us == 0 || report.ends_us > now_us)
         return 0;
-    return order_advance(e->app, tx, p, ORDER_ENDED, STR_NONE, 0, report.ends_us, e->arena,
-                         &e->delivery, err);
+    p->ended_us = report.ends_us;
+    return order_advance(e->app, tx, p, ORDER_ENDED, e->arena, &e->delivery, err);
 }
 
 static int expire(struct db *tx, void *arg, struct err *err)

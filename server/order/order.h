@@ -24,28 +24,35 @@ struct purchase {
     struct uuid hold_id; /* zero: none */
     int64_t hold_minor;
     struct str agreement_id;
+    struct uuid deal_id; /* zero: not bound */
     int64_t made_us, valid_until_us, active_us, ended_us;
     struct str asset_id;
 };
 extern const struct object purchase_row;
 
-MUST_CHECK int order_by_agreement(struct db *db, struct str agreement_id, struct arena *arena,
-                                  struct purchase *ret_purchase, struct err *err);
+/*
+ * An agreement is a thing between two parties: its id, a text of the provider's choice that anybody
+ * may repeat, means nothing without them. Reports, orders, receipts and what is billed are kept
+ * under the deal: UUIDv8 of the SHA-256 of provider, consumer (DIDs) and agreement, each as
+ * "<bytes>:<text>,".
+ */
+struct uuid order_deal(struct str provider, struct str consumer, struct str agreement);
 
-/* The two deliveries of a change; wake them after the commit. */
+#define ORDER_SKEW_US (5 * US_PER_MIN) /* how far clocks may be apart */
+
+/* The deliveries of up to two changes; wake them after the commit. */
 struct order_delivery {
-    struct outbox_msg msg[2];
+    struct outbox_msg msg[4];
     unsigned n;
 };
 
 /*
- * Inside a transaction that has locked the order (purchase_lock): next version in state `state`;
- * agreement_id STR_NONE: unchanged; instants 0: unchanged. Updates *purchase, writes log entry and
- * outbox rows. Texts of *ret_delivery live in the arena.
+ * Inside a transaction that has locked the order (purchase_lock): next version in state `state`,
+ * with agreement, deal, active_us and ended_us as they stand in *purchase. Updates *purchase, writes
+ * log entry and outbox rows, which are added to *ret_delivery; texts live in the arena.
  */
 MUST_CHECK int order_advance(struct app *app, struct db *tx, struct purchase *purchase,
-                             enum order_state state, struct str agreement_id, int64_t active_us,
-                             int64_t ended_us, struct arena *arena,
+                             enum order_state state, struct arena *arena,
                              struct order_delivery *ret_delivery, struct err *err);
 void order_deliver(struct app *app, const struct order_delivery *delivery);
 

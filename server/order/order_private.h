@@ -32,12 +32,36 @@ MUST_CHECK int order__cancel(struct app *app, struct db *tx, struct purchase *pu
 
 /* What one side reported of an agreement. */
 struct report {
-    struct uuid participant_id, order_id; /* order zero: none */
+    struct uuid deal_id, order_id; /* order zero: none */
+    int role;
     struct str agreement_hash;
     int64_t agreed_us, ends_us; /* 0: no end */
 };
 
-MUST_CHECK int order__report(struct db *tx, struct str agreement, enum party_role role,
+/* That one side has ended an agreement, and the instant that counts. */
+struct agreement_end {
+    int role;
+    int64_t ended_us, effective_us;
+};
+
+/* Deal, reporter and role of a report or an end; what is said of one deal waits for each other. */
+MUST_CHECK int order__deal_lock(struct db *tx, struct uuid deal, struct err *err);
+/* What this participant has reported under the id of an agreement, in whatever role. */
+MUST_CHECK int order__own_report(struct db *tx, struct str agreement, struct uuid participant,
+                                 struct arena *arena, struct report *ret_report, bool *ret_found,
+                                 struct err *err);
+/* struct agreement_end, in the order in which they came: the first one counts. */
+MUST_CHECK int order__ends(struct db *tx, struct uuid deal, struct arena *arena,
+                           struct list *ret_ends, struct err *err);
+/*
+ * Ends an active order whose agreement was ended early: at that instant, or the provider's reported
+ * end if that is earlier; not before the order became active.
+ */
+MUST_CHECK int order__end(struct app *app, struct db *tx, struct purchase *purchase,
+                          int64_t effective_us, struct arena *arena,
+                          struct order_delivery *ret_delivery, struct err *err);
+
+MUST_CHECK int order__report(struct db *tx, struct uuid deal, enum party_role role,
                              struct arena *arena, struct report *ret_report, bool *ret_found,
                              struct err *err);
 
@@ -47,3 +71,4 @@ int order_list(struct rq *rq, struct err *err);
 int order_get(struct rq *rq, struct err *err);
 int order_cancel(struct rq *rq, struct err *err);
 int order_agreement(struct rq *rq, struct err *err);
+int order_agreement_end(struct rq *rq, struct err *err);

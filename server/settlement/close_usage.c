@@ -31,6 +31,7 @@ static const struct field billing_fields[] = {
     FIELD(struct billing, plan_hash,       "plan_hash",       F_REQUIRED),
     FIELD(struct billing, plan_text,       "plan_text",       F_REQUIRED),
     FIELD(struct billing, agreement_id,    "agreement_id",    F_REQUIRED),
+    FIELD(struct billing, deal_id,         "deal_id",         F_REQUIRED),
     FIELD(struct billing, active_us,       "active_at",       F_REQUIRED | F_TIME),
     FIELD(struct billing, active_end_us,   "active_end",      F_TIME),
     FIELD(struct billing, hold_id,         "hold_id",         0),
@@ -40,15 +41,15 @@ static const struct field billing_fields[] = {
 static OBJECT(billing_row, struct billing, billing_fields, CLOSED);
 
 struct missing {
-    struct str agreement_id;
+    struct uuid deal_id;
     int role;
     int64_t missing;
 };
 static const char *const roles[] = {"provider", "consumer", NULL};
 static const struct field missing_fields[] = {
-    FIELD(struct missing, agreement_id, "agreement_id", F_REQUIRED),
-    FIELD_ENUM(struct missing, role,    "role",         F_REQUIRED, roles),
-    FIELD(struct missing, missing,      "missing",      F_REQUIRED),
+    FIELD(struct missing, deal_id,   "deal_id", F_REQUIRED),
+    FIELD_ENUM(struct missing, role, "role",    F_REQUIRED, roles),
+    FIELD(struct missing, missing,   "missing", F_REQUIRED),
 };
 static OBJECT(missing_row, struct missing, missing_fields, CLOSED);
 
@@ -62,10 +63,10 @@ static int by_plan(const void *a, const void *b)
                    (*(struct billing *const *)b)->plan_hash);
 }
 
-static int by_agreement(const void *a, const void *b)
+static int by_deal(const void *a, const void *b)
 {
-    return str_cmp((*(struct billing *const *)a)->agreement_id,
-                   (*(struct billing *const *)b)->agreement_id);
+    return memcmp((*(struct billing *const *)a)->deal_id.b,
+                  (*(struct billing *const *)b)->deal_id.b, sizeof(struct uuid));
 }
 
 /* Each plan is read once. */
@@ -73,9 +74,9 @@ static int read_plans(struct close *close, struct err *err)
 {
     const struct billing *last = NULL;
 
-    qsort(close->by_agreement, close->n, sizeof(struct billing *), by_plan);
+    qsort(close->by_deal, close->n, sizeof(struct billing *), by_plan);
     for (size_t i = 0; i < close->n; i++) {
-        struct billing *b = close->by_agreement[i];
+        struct billing *b = close->by_deal[i];
 
         if (last != NULL && str_eq(last->plan_hash, b->plan_hash))
             b->plan = last->plan;
@@ -84,7 +85,7 @@ static int read_plans(struct close *close, struct err *err)
                            STR_ARG(b->plan_hash));
         last = b;
     }
-    qsort(close->by_agreement, close->n, sizeof(struct billing *), by_agreement);
+    qsort(close->by_deal, close->n, sizeof(struct billing *), by_deal);
     return 0;
 }
 
@@ -113,21 +114,21 @@ static int load_orders(struct close *close, struct db *tx, struct err *err)
         if (!is_left_out(close, close->orders[i].order_id))
             close->orders[close->n++] = close->orders[i];
     }
-    close->by_agreement = ARENA_ARRAY(close->arena, struct billing *, close->n);
-    if (close->by_agreement == NULL)
+    close->by_deal = ARENA_ARRAY(close->arena, struct billing *, close->n);
+    if (close->by_deal == NULL)
         return err_set(err, E_NO_MEMORY, "", "orders");
     for (size_t i = 0; i < close->n; i++)
-        close->by_agreement[i] = &close->orders[i];
+        close->by_deal[i] = &close->orders[i];
     return read_plans(close, err);
 }
 
-static struct billing *find(const struct close *close, struct str agreement_id)
+static struct billing *find(const struct close *close, struct uuid deal_id)
 {
-    const struct billing key = {.agreement_id = agreement_id};
+    const struct billing key = {.deal_id = deal_id};
     const struct billing *key_address = &key;
     struct billing **found = close->n == 0 ? NULL
-                                           : bsearch(&key_address, close->by_agreement, close->n,
-                                                     sizeof(struct billing *), by_agreement);
+                                           : bsearch(&key_address, close->by_deal, close->n,
+                                                     sizeof(struct billing *), by_deal);
 
     return found != NULL ? *found : NULL;
 }
@@ -137,8 +138,8 @@ static struct billing *find(const struct close *close, struct str agreement_id)
 /* A page of billed events as columns. */
 struct page {
     size_t n;
-    struct uuid *events;
-    struct str *agreements, *states, *entries;
+    struct uuid *events, *deals;
+    struct str *states, *entries;
     int64_t *calls, *bytes, *rows;
 };
 
@@ -176,8 +177,9 @@ static int add_counts(struct close *close, struct billing *b, const struct match
 }
 
 /* The whole entry event.billed, members in canonical order: there are as many as events. */
-static struct str event_entry(const struct close *close, const struct usage_event *e,
-                              const struct match_result *r, struct arena *arena)
+static struct str event_entry(const struct close *close, const struct billing *b,
+                              const struct usage_event *e, const struct match_result *r,
+                              struct arena *arena)
 {
     AUTO(buf_done) struct buf text = buf_init(KIB(16));
     struct jw w = jw_init(&text);
@@ -186,11 +188,11 @@ static struct str event_entry(const struct close *close, const struct usage_even
     jw_kc(&w, "at", time_format(close->now_us).c);
     jw_key(&w, "body");
     jw_object(&w);
-    jw_kstr(&w, "agreement", e->agreement_id);
     jw_ki64(&w, "bytes", r->billable.bytes);
     jw_ki64(&w, "calls", r->billable.calls);
     jw_kc(&w, "event", uuid_format(e->event_id).c);
     jw_kc(&w, "match", match_state_names[r->state]);
+    jw_kc(&w, "order", uuid_format(b->order_id).c);
     jw_kc(&w, "period", uuid_format(close->period.period_id).c);
     jw_ki64(&w, "rows", r->billable.rows);
     jw_object_end(&w);
@@ -202,21 +204,21 @@ static struct str event_entry(const struct close *close, const struct usage_even
 static int bill_event(struct close *close, const struct usage_event *e, struct page *page,
                       struct arena *arena, struct err *err)
 {
-    struct billing *b = find(close, e->agreement_id);
+    struct billing *b = find(close, e->deal_id);
     const struct match_counts provider = {e->provider_calls, e->provider_rows, e->provider_bytes};
     const struct match_counts consumer = {e->consumer_calls, e->consumer_rows, e->consumer_bytes};
     struct match_result r;
 
     if (b == NULL)
-        return 0; /* an agreement without order: nothing to pay */
+        return 0; /* a deal without order: nothing to pay */
     r = match_event(e->has_provider ? &provider : NULL, e->has_consumer ? &consumer : NULL,
                     b->plan->match_rule, b->plan->tolerance_ppm);
     if (!is_billed(&r))
         return 0;
     page->events[page->n] = e->event_id;
-    page->agreements[page->n] = e->agreement_id;
+    page->deals[page->n] = e->deal_id;
     page->states[page->n] = str_c(match_state_names[r.state]);
-    page->entries[page->n] = event_entry(close, e, &r, arena);
+    page->entries[page->n] = event_entry(close, b, e, &r, arena);
     page->calls[page->n] = r.billable.calls;
     page->bytes[page->n] = r.billable.bytes;
     page->rows[page->n] = r.billable.rows;
@@ -232,7 +234,7 @@ static int store_page(struct close *close, struct db *tx, const struct page *pag
     if (db_exec(tx, &q_billed_events_insert,
                 DB_ARGS(DB_UUID(close->period.period_id),
                         DB_ARRAY(DBT_UUID_ARRAY, page->events, page->n),
-                        DB_ARRAY(DBT_TEXT_ARRAY, page->agreements, page->n),
+                        DB_ARRAY(DBT_UUID_ARRAY, page->deals, page->n),
                         DB_ARRAY(DBT_I64_ARRAY, page->calls, page->n),
                         DB_ARRAY(DBT_I64_ARRAY, page->bytes, page->n),
                         DB_ARRAY(DBT_I64_ARRAY, page->rows, page->n),
@@ -247,7 +249,7 @@ static int bill_page(struct close *close, struct db *tx, const struct list *even
 {
     struct page page = {
         .events = ARENA_ARRAY(arena, struct uuid, events->n),
-        .agreements = ARENA_ARRAY(arena, struct str, events->n),
+        .deals = ARENA_ARRAY(arena, struct uuid, events->n),
         .states = ARENA_ARRAY(arena, struct str, events->n),
         .entries = ARENA_ARRAY(arena, struct str, events->n),
         .calls = ARENA_ARRAY(arena, int64_t, events->n),
@@ -268,10 +270,10 @@ static int bill_events(struct close *close, struct db *tx, struct err *err)
 {
     static const uint8_t zeros[10];
     AUTO(arena_free) struct arena *arena = arena_new(PAGE_ARENA);
-    AUTO(buf_done) struct buf agreement = buf_init(LIMIT_ID + 1);
     const int64_t oldest_us = close->period.to_us - REACH_US;
     const struct uuid before = uuid_v7_from(MS_CEIL(close->period.to_us), zeros);
     struct uuid after = uuid_v7_from(oldest_us > 0 ? oldest_us / 1000 : 0, zeros);
+    struct uuid after_deal = {0};
     struct list events = {0};
 
     if (arena == NULL)
@@ -279,8 +281,7 @@ static int bill_events(struct close *close, struct db *tx, struct err *err)
     do {
         arena_reset(arena);
         if (db_list(tx, &q_close_events,
-                    DB_ARGS(DB_UUID(after), DB_TEXT(buf_str(&agreement)), DB_UUID(before),
-                            DB_I64(PAGE)),
+                    DB_ARGS(DB_UUID(after), DB_UUID(after_deal), DB_UUID(before), DB_I64(PAGE)),
                     &usage_event_row, arena, PAGE, &events, err) < 0 ||
             bill_page(close, tx, &events, arena, err) < 0)
             return err_ret(err);
@@ -288,8 +289,7 @@ static int bill_events(struct close *close, struct db *tx, struct err *err)
             const struct usage_event *last = &LIST_ITEMS(struct usage_event, events)[events.n - 1];
 
             after = last->event_id;
-            buf_reset(&agreement);
-            buf_add_str(&agreement, last->agreement_id);
+            after_deal = last->deal_id;
         }
     } while (events.n == PAGE);
     return 0;
@@ -298,7 +298,7 @@ static int bill_events(struct close *close, struct db *tx, struct err *err)
 /* How many sequence numbers have not come, for the agreements that have events in this close. */
 static int count_missing(struct close *close, struct db *tx, struct err *err)
 {
-    struct str *ids = ARENA_ARRAY(close->arena, struct str, close->n);
+    struct uuid *ids = ARENA_ARRAY(close->arena, struct uuid, close->n);
     struct list list = {0};
     size_t n = 0;
 
@@ -306,14 +306,14 @@ static int count_missing(struct close *close, struct db *tx, struct err *err)
         return err_set(err, E_NO_MEMORY, "", "orders");
     for (size_t i = 0; i < close->n; i++) {
         if (close->orders[i].events > 0)
-            ids[n++] = close->orders[i].agreement_id;
+            ids[n++] = close->orders[i].deal_id;
     }
-    if (n > 0 && db_list(tx, &q_close_missing, DB_ARGS(DB_ARRAY(DBT_TEXT_ARRAY, ids, n)),
+    if (n > 0 && db_list(tx, &q_close_missing, DB_ARGS(DB_ARRAY(DBT_UUID_ARRAY, ids, n)),
                          &missing_row, close->arena, 2 * n, &list, err) < 0)
         return err_ret(err);
     for (size_t i = 0; i < list.n; i++) {
         const struct missing *m = &LIST_ITEMS(struct missing, list)[i];
-        struct billing *b = find(close, m->agreement_id);
+        struct billing *b = find(close, m->deal_id);
 
         if (b != NULL)
             *(m->role == 0 ? &b->missing_provider : &b->missing_consumer) = m->missing;
@@ -366,10 +366,10 @@ static int rate_all(struct close *close, struct err *err)
         if (rate(close, b, err) < 0)
             return err_ret(err);
         if (b->rating->n_lines > 0 || !b->billed_before)
-            close->orders[n++] = *b; /* by_agreement is not used any more */
+            close->orders[n++] = *b; /* by_deal is not used any more */
     }
     close->n = n;
-    close->by_agreement = NULL;
+    close->by_deal = NULL;
     return 0;
 }
 

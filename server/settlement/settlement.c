@@ -13,8 +13,9 @@
  *     or it has never been billed, or it has events to bill (rule 3). Activity is [active_at, end):
  *     the
  *     earlier of the order's ended_at and the provider's report of the agreement's end; none: no
- *     end. 3. Events. The time of an event is that of its id. Looked at are the events of the
- *     order's agreement
+ *     end. 3. Events. The time of an event is that of its id. Looked at are the events that the
+ *     order's provider and consumer have reported under its agreement (others may use its id: that is
+ *     another deal),
  *     before `to`, back to 800 days before it, that no period has billed. Both reports are compared
  *     by
  *     the rule and tolerance of the order's plan (lib/rating/match.h). Billed are events that are

@@ -26,6 +26,7 @@ struct billing {
     int64_t dataset_version;
     struct str asset_id, title_ko, title_en;
     struct str plan_hash, plan_text, agreement_id;
+    struct uuid deal_id;
     int64_t active_us, active_end_us; /* active_end_us 0: no end */
     struct uuid hold_id;              /* zero: none, or resolved already */
     int64_t hold_minor;
@@ -53,9 +54,9 @@ struct close {
     struct arena *arena;
     int64_t now_us;
     struct period period;
-    bool was_closed;               /* nothing was done, the period was closed before */
-    struct billing *orders;        /* ascending by order_id */
-    struct billing **by_agreement; /* until the orders are rated */
+    bool was_closed;          /* nothing was done, the period was closed before */
+    struct billing *orders;   /* ascending by order_id */
+    struct billing **by_deal; /* until the orders are rated */
     size_t n;
     struct unbilled *unbilled; /* room for UNBILLED_MAX; outlives the arena's contents */
     size_t n_unbilled;

@@ -68,9 +68,10 @@ class Log:
     def batch(self, company, lines, place):
         """A batch of receipts that the company has signed, all accepted."""
         body = "".join(f"{line}\n" for line in lines).encode()
-        name = "sha256:" + hashlib.sha256(body).hexdigest()
-        self.add(place, "batch.accepted", {"batch": name, "reporter": company.id, "signature": signature(company, body, len(lines)),
-                                           "lines": len(lines)})
+        digest = hashlib.sha256(body).hexdigest()
+        name = derive("batch", company.id, digest)
+        self.add(place, "batch.accepted", {"batch": name, "hash": f"sha256:{digest}", "reporter": company.id, "lines": len(lines),
+                                           "signature": signature(company, body, len(lines))})
         for n, line in enumerate(lines):
             self.add(place + 1 + n, "receipt.accepted", {"batch": name, "line": n + 1, "receipt": json.loads(line)})
         return place + 1
@@ -204,6 +205,24 @@ def an_agreement_is_reported_by_another(log):
     return log.change(log.find("agreement.reported", role="provider", agreement=log.world.rows.agreement), participant=log.world.parts.id)
 
 
+@case("agreement", "another counterparty")
+def an_agreement_is_reported_with_another(log):
+    i = log.find("agreement.reported", role="consumer", agreement=log.world.rows.agreement)
+    return log.change(i, peer=log.world.parts.did)
+
+
+@case("order", "without two equal reports")
+def the_reports_name_others(log):
+    log.change(log.find("agreement.reported", role="consumer", agreement=log.world.rows.agreement), peer=log.world.parts.did)
+    return log.find("order.changed", order=log.world.rows.id, state="active")
+
+
+@case("agreement", "twice")
+def a_company_is_both_sides(log):
+    i = log.find("agreement.reported", role="consumer", agreement=log.world.rows.agreement)
+    return log.again(i, role="provider", order=None)
+
+
 @case("order", "without two equal reports")
 def the_two_reports_differ(log):
     log.change(log.find("agreement.reported", role="consumer", agreement=log.world.rows.agreement), hash="cd" * 32)
@@ -214,6 +233,39 @@ def the_two_reports_differ(log):
 def a_report_is_missing(log):
     log.drop(log.find("agreement.reported", role="consumer", agreement=log.world.rows.agreement))
     return log.find("order.changed", order=log.world.rows.id, state="active")
+
+
+@case("agreement", "is not its provider")
+def an_agreement_is_ended_by_another(log):
+    return log.change(log.find("agreement.ended", agreement=log.world.brief.agreement), participant=log.world.plant.id)
+
+
+@case("agreement", "cannot choose")
+def a_consumer_chooses_the_end(log):
+    early = stamp(log.world.begin + 60)
+    log.change(log.find("order.changed", order=log.world.left.id, state="ended"), ended_at=early)
+    return log.change(log.find("agreement.ended", agreement=log.world.left.agreement), ended_at=early, effective_at=early)
+
+
+@case("agreement", "cannot choose")
+def an_end_counts_from_another_instant(log):
+    return log.change(log.find("agreement.ended", agreement=log.world.brief.agreement), effective_at=stamp(log.world.begin + 60))
+
+
+@case("agreement", "ended twice")
+def an_agreement_is_ended_twice(log):
+    return log.again(log.find("agreement.ended", agreement=log.world.brief.agreement))
+
+
+@case("order", "at another instant")
+def an_order_ends_later(log):
+    return log.change(log.find("order.changed", order=log.world.brief.id, state="ended"), ended_at=stamp(log.world.begin + 3000))
+
+
+@case("order", "without an end")
+def nobody_ended_it(log):
+    log.drop(log.find("agreement.ended", agreement=log.world.brief.agreement))
+    return log.find("order.changed", order=log.world.brief.id, state="ended")
 
 
 # -- batches and receipts -----------------------------------------------------------------------------------------------
@@ -264,6 +316,11 @@ def a_batch_has_the_signature_of_another(log):
     return log.change(log.find("batch.accepted", 0, reporter=log.world.plant.id), signature=other)
 
 
+@case("batch", "is not that of its reporter and hash")
+def a_batch_has_another_reporter(log):
+    return log.change(log.find("batch.accepted", 0, reporter=log.world.plant.id), reporter=log.world.mill.id)
+
+
 @case("batch", "accepted before")
 def a_batch_is_accepted_twice(log):
     return log.again(log.find("batch.accepted"))
@@ -307,7 +364,7 @@ def a_company_uses_a_number_twice(log):
 # -- matching -----------------------------------------------------------------------------------------------------------
 @case("match", "its receipts give")
 def more_rows_are_billed(log):
-    i, body = log.body("event.billed", agreement=log.world.rows.agreement)
+    i, body = log.body("event.billed", order=log.world.rows.id)
     return log.change(i, rows=body["rows"] + 1)
 
 
@@ -334,7 +391,7 @@ def an_event_is_billed_that_nobody_reported(log):
 
 @case("match", "left open that period")
 def an_event_is_not_billed(log):
-    log.drop(log.find("event.billed", agreement=log.world.rows.agreement))
+    log.drop(log.find("event.billed", order=log.world.rows.id))
     return log.find("period.closed", name="first")
 
 

@@ -107,6 +107,9 @@ class World:
         # sections of 18 KiB, of which a document holds two; and one of which only the hash of its lines fits
         self.long = [Trade(self, mill, plant, many_tiers(("rows", "bytes"), 40 + i), agreed, f"long-{i}") for i in range(3)]
         self.longest = Trade(self, mill, plant, many_tiers(("rows", "bytes"), 64), agreed, "longest")
+        self.brief, self.left = (Trade(self, mill, parts, RENT, agreed, asset) for asset in ("brief", "left"))
+        answer = mill.end(self.brief.agreement, "provider", parts, ended_at=stamp(agreed + 1800), reason="a person's name")
+        assert answer.json["state"] == "ended", answer.text
         self.cancelled = Trade(self, mill, parts, ONCE, None, "cancelled")
         answer = parts.client().post(f"/v1/orders/{self.cancelled.id}/cancel")
         assert answer.status < 300, answer.text
@@ -147,7 +150,10 @@ class World:
 
     def second(self):
         assert send(self.plant, [self.late]) == ["created"]
-        return self.close("second", self.middle, self.end)
+        closed = self.close("second", self.middle, self.end)
+        answer = self.parts.end(self.left.agreement, "consumer", self.mill)
+        assert answer.json["state"] == "ended", answer.text
+        return closed
 
     def sealed(self):
         return self.bank.value("SELECT count(*) FROM aud.pending") == "0"

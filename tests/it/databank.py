@@ -317,3 +317,9 @@ class Company:
                   mine: self.did, theirs: other.did, "hash": "ab" * 32, "agreed_at": stamp(), "reporter": self.did, **changes}
         report = {k: v for k, v in report.items() if v is not None}
         return self.connector().post("/v1/agreements", {"report": self.sign("naru-agreement+jws", report)})
+
+    def end(self, agreement, role, other, **changes):
+        """POST /v1/agreements/end."""
+        mine, theirs = ("provider", "consumer") if role == "provider" else ("consumer", "provider")
+        end = {"agreement": agreement, "role": role, mine: self.did, theirs: other.did, "ended_at": stamp(), **changes}
+        return self.connector().post("/v1/agreements/end", {"end": self.sign("naru-agreement-end+jws", {k: v for k, v in end.items() if v is not None})})

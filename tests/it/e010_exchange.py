@@ -29,7 +29,7 @@ class Broker:
         self.lock = threading.Lock()
         self.member = None  # the connector whose messages are checked
         self.calls, self.problems, self.seen_ids = [], [], set()
-        self.credentials, self.usage, self.datasets = [], [], []
+        self.credentials, self.usage, self.datasets, self.ends = [], [], [], []
         self.life_s = 3600
         self.receipts = {}  # (event, role) -> line, taken
         self.batches = []  # (signature, body) as they came
@@ -47,7 +47,7 @@ class Broker:
                 return 401, {}  # libcurl repeats a request by itself when a kept connection turns out to be dead
             self.calls.append((method, path, body))
         for prefix, handler in (("/v1/participants/me/credential", self.credential), ("/v1/usage", self.take_usage),
-                                ("/v1/datasets/", self.take_dataset)):
+                                ("/v1/datasets/", self.take_dataset), ("/v1/agreements/end", self.take_end)):
             if path.startswith(prefix):
                 return handler(method, path, headers, body)
         return 404, {}
@@ -94,6 +94,16 @@ class Broker:
                 result = what if what in ("conflict", "refused") else "created" if known is line else "duplicate"
                 lines.append({"seq": receipt["seq"], "agreement": receipt["agreement"], "role": receipt["role"], "result": result})
             return None if what == "take and cut" else (200, {"lines": lines})
+
+    def take_end(self, _method, _path, _headers, body):
+        with self.lock:
+            status = self.ends.pop(0) if self.ends else 200
+            return (None if status is AWAY else (status, {}))
+
+    def ended(self):
+        """Documents that came to /v1/agreements/end."""
+        with self.lock:
+            return [json.loads(body)["end"] for _, path, body in self.calls if path == "/v1/agreements/end"]
 
     def take_dataset(self, method, _path, _headers, body):
         with self.lock:
@@ -184,6 +194,7 @@ def scenario():
     membership(broker, maker)
     orders(broker, maker)
     receipts(broker, maker)
+    ended(broker, maker)
     publications(broker, maker)
     tap.equal(broker.problems, [], "every message to the data bank carried a fresh, well-formed token")
     alone(authority, certificate)
@@ -274,6 +285,7 @@ class Deal:
 
     def __init__(self, maker):
         self.maker, self.agreement, self.pid = maker, f"urn:uuid:{uuid.uuid4()}", f"urn:uuid:{uuid.uuid4()}"
+        peer_pid = f"urn:uuid:{uuid.uuid4()}"
         path = maker.folder / "files" / "pulled.csv"
         path.write_text("time,kwh\n1,2\n3,4\n")
         now = int(time.time() * 1e6)
@@ -281,7 +293,7 @@ class Deal:
                   "permission": [{"action": "use"}]}
         text = json.dumps(policy)
         digest, negotiation = hashlib.sha256(text.encode()).hexdigest(), f"urn:uuid:{uuid.uuid4()}"
-        maker.sql("INSERT INTO asset VALUES ('pulled', '{}', '{}', ?, 1, ?, ?)", json.dumps({"type": "File", "path": str(path)}), now, now)
+        maker.sql("INSERT OR IGNORE INTO asset VALUES ('pulled', '{}', '{}', ?, 1, ?, ?)", json.dumps({"type": "File", "path": str(path)}), now, now)
         maker.sql("INSERT INTO policy_text VALUES (?, ?)", digest, text)
         maker.sql("INSERT INTO negotiation (negotiation_id, role, peer_id, peer_address, protocol, state, state_us, asset_id, offer_id,"
                   " policy_hash, agreement_id, created_us) VALUES (?, 'provider', ?, 'http://x', 'p', 1200, ?, 'pulled', 'o', ?, ?, ?)",
@@ -289,16 +301,19 @@ class Deal:
         maker.sql("INSERT INTO agreement (agreement_id, negotiation_id, role, provider_id, consumer_id, asset_id, policy_hash, agreed_us)"
                   " VALUES (?, ?, 'provider', ?, ?, 'pulled', ?, ?)", self.agreement, negotiation, maker.did, CONSUMER, digest, now - 10**7)
         maker.sql("INSERT INTO transfer (transfer_id, role, peer_pid, peer_id, peer_address, protocol, state, state_us, agreement_id,"
-                  " asset_id, format, created_us) VALUES (?, 'provider', 'urn:uuid:c', ?, 'http://x', 'p', 600, ?, ?, 'pulled',"
-                  " 'HttpData-PULL', ?)", self.pid, CONSUMER, now, self.agreement, now)
+                  " asset_id, format, created_us) VALUES (?, 'provider', ?, ?, 'http://x', 'p', 600, ?, ?, 'pulled',"
+                  " 'HttpData-PULL', ?)", self.pid, peer_pid, CONSUMER, now, self.agreement, now)
 
-    def pull(self, n=1):
+    def ask(self):
         now = time.time()
         claims = {"agreement": self.agreement, "aud": CONSUMER, "exp": int(now + 300), "iat": int(now) - 1, "iss": self.maker.did,
                   "issued_us": int(now * 1e6), "jti": str(uuid.uuid4()), "sub": self.pid}
         token = self.maker.key.jws(f"{self.maker.did}#key-1", "naru-pull+jwt", claims)
+        return request("GET", f"{self.maker.url}/data", headers={"Authorization": token}, ca=self.maker.ca)
+
+    def pull(self, n=1):
         for _ in range(n):
-            answer = request("GET", f"{self.maker.url}/data", headers={"Authorization": token}, ca=self.maker.ca)
+            answer = self.ask()
             assert answer.status == 200, (answer.status, answer.text)
 
 
@@ -374,6 +389,53 @@ def receipts(broker, maker):
     deal.pull()
     wait_until(lambda b=len(maker.answers()): maker.answers()[-1][1] == "created", 20, "the next receipt goes its way")
     tap.ok(maker.answers()[-1][1] == "created", "a refusal stops nothing")
+
+
+def in_force(maker, deal):
+    return maker.sql("SELECT ended_us IS NULL FROM agreement WHERE agreement_id = ?", deal.agreement) == [(1,)]
+
+
+def ended(broker, maker):
+    """An agreement's early end goes to the data bank; an order that is over ends its agreement."""
+    deal = Deal(maker)
+    deal.pull()
+    broker.ends[:] = [AWAY, 503]
+    before = time.time()
+    tap.status(maker.api.post(f"/naru/v1/agreements/{deal.agreement}/end", {"reason": "no longer made"}), 204, "an agreement is ended")
+    wait_until(lambda: len(broker.ended()) == 3, 40, "the data bank hears of it, in the end")
+    documents = broker.ended()
+    header, end, payload = parts(documents[0])
+    tap.equal((header["typ"], header["kid"], payload.decode()), ("naru-agreement-end+jws", f"{maker.did}#key-1", canonical(end)), "in a signed document")
+    tap.ok(verifies(documents[0], maker.key.jwk, broker.folder) and len(set(documents)) == 1, "the same each time")
+    said = end.pop("ended_at")
+    tap.equal(end, {"agreement": deal.agreement, "role": "provider", "provider": maker.did, "consumer": CONSUMER, "reason": "no longer made"},
+              "that names agreement and parties")
+    tap.ok(stamp(before)[:19] <= said[:19] <= stamp()[:19], "and the instant", said)
+
+    for state in ("ended", "cancelled"):
+        deal = Deal(maker)
+        deal.pull()
+        order = order_of(broker, maker, agreement=deal.agreement)
+        for what, wrong in (("of another consumer", {"consumer": "did:web:other.test"}), ("in which we buy", {"provider": CONSUMER, "consumer": maker.did}),
+                            ("of another agreement", {"agreement": "urn:uuid:another"})):
+            tap.status(maker.deliver({**order, "order": str(uuid.uuid4()), "state": state, **wrong}), 204, f"an order {what} is {state}")
+        deal.pull()
+        tap.ok(in_force(maker, deal), "that does not touch ours")
+        for version, step in enumerate(("contracted", "active"), 2):
+            maker.deliver({**order, "version": version, "state": step})
+        deal.pull()
+        tap.status(maker.deliver({**order, "version": 4, "state": state}), 204, f"its own order is {state}")
+        wait_until(lambda d=deal: not in_force(maker, d), 20, "the agreement is over")
+        tap.equal(deal.ask().status, 403, "the next access is refused")
+        tap.status(maker.api.post(f"/naru/v1/agreements/{deal.agreement}/end", {"reason": "x"}), 409, "it cannot be ended again")
+    deal = Deal(maker)
+    order = order_of(broker, maker, agreement=deal.agreement, version=4, state="ended")
+    maker.process.kill()
+    maker.sql("INSERT INTO purchase VALUES (?, 'provider', ?, 'a', 'p', 'r', 'ended', 4, '{}', '', ?, 0, 0)", order["order"], CONSUMER, deal.agreement)
+    maker.process.begin()
+    maker.wait()
+    wait_until(lambda: not in_force(maker, deal), 20, "also if the connector was stopped in between")
+    tap.equal(len(broker.ended()), 3, "the data bank is not told what it has said itself")
 
 
 def publish(maker, asset, **changes):

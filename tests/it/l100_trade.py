@@ -102,6 +102,11 @@ def check_joining(world, buyer):
     tap.equal(world.naru("health", f"{world.broker_url}/readyz", "--ca", world.ca)["ready"], True, "the broker is ready")
 
 
+def over(company, agreement):
+    with sqlite3.connect(company.home / "connector.db", timeout=20) as db:
+        return db.execute("SELECT ended_us FROM agreement WHERE agreement_id = ?", (agreement,)).fetchone()[0] is not None
+
+
 def check_file(world, seller, buyer):
     """A file under several plans; fetched whole, continued, altered while it grows."""
     source = world.folder / "data" / "values.csv"
@@ -162,6 +167,19 @@ def check_file(world, seller, buyer):
     tap.equal(buyer.naru("end", bought["agreement"], "--reason", "test")["ended"], True, "ended before its time")
     done = buyer.naru("fetch", bought["agreement"], "-o", world.folder / "after.csv", check=False)
     tap.ok(done.returncode != 0 and not (world.folder / "after.csv").exists(), "an ended agreement delivers nothing", done.stderr)
+
+    def state(company, agreement):
+        return next((o["order"]["state"] for o in company.naru("orders")["items"] if o["order"].get("agreement") == agreement), None)
+
+    wait_until(lambda: state(buyer, bought["agreement"]) == "ended", 30, "the data bank hears of it")
+    wait_until(lambda: over(seller, bought["agreement"]), 30, "and by it the seller")
+    again = buyer.naru("buy", published["dataset"], "--purpose", RESEARCH, "--plan", str(free))
+    buyer.naru("fetch", again["agreement"], "-o", world.folder / "again.csv")
+    tap.equal(seller.naru("end", again["agreement"], "--reason", "sold out")["ended"], True, "the seller ends another one")
+    wait_until(lambda: state(seller, again["agreement"]) == "ended", 30, "its order ends")
+    wait_until(lambda: over(buyer, again["agreement"]), 30, "so does the buyer's agreement")
+    done = buyer.naru("fetch", again["agreement"], "-o", world.folder / "after.csv", check=False)
+    tap.ok(done.returncode != 0 and not (world.folder / "after.csv").exists(), "which delivers nothing more", done.stderr)
 
 
 def buy_and_fetch(world, buyer, dataset, name):

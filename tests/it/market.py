@@ -42,6 +42,14 @@ def derive(*parts):
     return str(uuid.UUID(bytes=bytes(b)))
 
 
+def deal(provider, consumer, agreement):
+    """The same ids as order_deal."""
+    b = bytearray(sha256(b"".join(b"%d:%s," % (len(p.encode()), p.encode()) for p in (provider, consumer, agreement)))[:16])
+    b[6] = b[6] & 0x0F | 0x80
+    b[8] = b[8] & 0x3F | 0x80
+    return str(uuid.UUID(bytes=bytes(b)))
+
+
 def stamp(us):
     """RFC 3339 as the programs write it."""
     seconds, fraction = divmod(us, US)
@@ -136,10 +144,11 @@ class Company:
 class Order:
     """An order whose agreement both sides have reported."""
 
-    def __init__(self, market, provider, consumer, plan, active, ended=None, hold=0, ends=None):
+    def __init__(self, market, provider, consumer, plan, active, ended=None, hold=0, ends=None, agreement=None):
         now = time.time_ns() // 1000
         self.id, self.dataset = event_id(now), event_id(now)
-        self.agreement = f"urn:uuid:{uuid.uuid4()}"
+        self.agreement = agreement or f"urn:uuid:{uuid.uuid4()}"
+        self.deal = deal(provider.did, consumer.did, self.agreement)
         self.provider, self.consumer, self.plan, self.hold = provider, consumer, plan, hold
         self.active_us = micros(active)
         hash_ = market.plan(plan)
@@ -151,11 +160,11 @@ class Order:
             f" ('{self.dataset}', '{provider.id}', 'asset-{self.dataset}', 1, '', '', '', '데이터', 'data <b>', 'carbon', 'open', 'metered',"
             " '{}', '{}', 'listed', now(), now());"
             "INSERT INTO ord.purchase (order_id, dataset_id, dataset_version, provider_id, consumer_id, plan_hash, purpose, state, document,"
-            " hold_id, hold_minor, agreement_id, made_at, valid_until, active_at, ended_at) VALUES"
+            " hold_id, hold_minor, agreement_id, deal_id, made_at, valid_until, active_at, ended_at) VALUES"
             f" ('{self.id}', '{self.dataset}', 1, '{provider.id}', '{consumer.id}', '{hash_}', 'p', 'active', '',"
-            f" {quoted(hold_id) if hold_id else 'NULL'}, {hold}, '{self.agreement}', '{active}', '{active}', '{active}', {end});" +
-            "".join(f"INSERT INTO ord.agreement_report VALUES ('{self.agreement}', '{role}', '{who.id}', '{self.id}', 'hash', '{active}',"
-                    f" {quoted(ends) if ends else 'NULL'}, now());" for role, who in (("provider", provider), ("consumer", consumer))))
+            f" {quoted(hold_id) if hold_id else 'NULL'}, {hold}, '{self.agreement}', '{self.deal}', '{active}', '{active}', '{active}', {end});" +
+            "".join(f"INSERT INTO ord.agreement_report VALUES ('{self.deal}', '{role}', '{self.agreement}', '{who.id}', '{peer.did}', '{self.id}',"
+                    f" 'hash', '{active}', {quoted(ends) if ends else 'NULL'}, now());" for role, who, peer in (("provider", provider, consumer), ("consumer", consumer, provider))))
 
     def use(self, since, calls=1, bytes=0, rows=0, consumer_rows=None, sides=("provider", "consumer")):
         """One event, as lines of provider and consumer (None for a side that does not report)."""

@@ -66,9 +66,11 @@ def scenario():
     ill_reported(bank, steel, buyer, other, datasets)
     without_order(bank, steel, buyer)
     listed(bank, steel, buyer, other)
+    claimed(bank, steel, buyer, other, datasets)
     stubborn(bank, buyer, datasets, connectors)
     expired(bank, buyer, datasets, connectors)
     ended(bank, steel, buyer, datasets, connectors)
+    ended_early(bank, steel, buyer, other, datasets, connectors)
     whole(bank, connectors)
 
 
@@ -323,6 +325,30 @@ def without_order(bank, steel, buyer):
     tap.equal((answer.status, answer.json.get("at")), (409, "/report/role"), "nobody is both sides of an agreement")
 
 
+def claimed(bank, steel, buyer, other, datasets):
+    """A third member names an agreement of others before they do, in either role, alone and with an order of its own."""
+    theirs = other.publish("theirs", [FREE])
+    for what, claims in (
+            ("as its provider", lambda a: [other.report({"order": None, "asset": "free"}, "provider", buyer, agreement=a)]),
+            ("as its consumer", lambda a: [other.report({"order": None, "asset": "free"}, "consumer", steel, agreement=a)]),
+            ("for an order of the true consumer", lambda a: [other.report(place(buyer, theirs, FREE)["order"], "provider", buyer, agreement=a)]),
+            ("for an order of its own, as the consumer", lambda a: [other.report(place(other, datasets["free"], FREE)["order"], "consumer", steel,
+                                                                                 agreement=a)])):
+        order = place(buyer, datasets["free"], FREE)["order"]
+        report = {"agreement": f"urn:uuid:{uuid.uuid4()}", "agreed_at": stamp()}
+        tap.equal([a.status for a in claims(report["agreement"])], [200], f"a third company reports an agreement of others, {what}")
+        states = [steel.report(order, "provider", buyer, **report), buyer.report(order, "consumer", steel, **report)]
+        tap.equal([(a.status, a.json.get("state")) for a in states], [(200, "contracted"), (200, "active")], "the true parties' reports activate theirs")
+        tap.status(steel.report({**order, "order": None}, "provider", other, **report), 409, "nobody reports it with two counterparties")
+    before = everything(bank)
+    answer = steel.report({"order": None, "asset": "free"}, "provider", steel)
+    tap.equal((answer.status, answer.json.get("at"), everything(bank)), (400, "/report/consumer", before), "an agreement with oneself")
+    one, two = (place(buyer, datasets["free"], FREE)["order"] for _ in range(2))
+    report = {"agreement": f"urn:uuid:{uuid.uuid4()}", "agreed_at": stamp()}
+    answers = [steel.report(one, "provider", buyer, **report), buyer.report(two, "consumer", steel, **report)]
+    tap.equal([(a.status, a.json.get("at")) for a in answers], [(200, None), (409, "/report/order")], "both sides must mean the same order")
+
+
 def listed(bank, steel, buyer, other):
     whole = [i["order"]["order"] for i in buyer.client().get("/v1/orders?limit=1000").json["items"]]
     tap.equal(sorted(whole), sorted(i["order"]["order"] for i in bank.api(steel.token).get("/v1/orders?limit=1000").json["items"]
@@ -371,6 +397,77 @@ def ended(bank, steel, buyer, datasets, connectors):
         tap.equal((got["order"]["state"], got["order"]["version"], got["ended_at"]), ("ended", 4, report["ends_at"]), f"it {name}")
         tap.equal([e["ended_at"] for e in bank.entries("order.changed") if e["order"] == order["order"] and e["state"] == "ended"],
                   [report["ends_at"]], "the log has the instant")
+
+
+def agreement(steel, buyer, datasets, **more):
+    """An order of `free` and its agreement, reported by both sides: (order, agreement's id)."""
+    order = place(buyer, datasets["free"], FREE)["order"]
+    report = {"agreement": f"urn:uuid:{uuid.uuid4()}", "agreed_at": stamp(time.time() - 60), **more}
+    steel.report(order, "provider", buyer, **report)
+    answer = buyer.report(order, "consumer", steel, **report)
+    assert answer.json["state"] == "active", answer.text
+    return order["order"], report["agreement"]
+
+
+def ended_early(bank, steel, buyer, other, datasets, connectors):
+    def at(order):
+        return buyer.client().get(f"/v1/orders/{order}").json["ended_at"]
+
+    order, name = agreement(steel, buyer, datasets)
+    then = stamp(time.time() - 30)
+    answer = steel.end(name, "provider", buyer, ended_at=then, reason="no longer made")
+    tap.equal((answer.status, answer.json), (200, {"agreement": name, "order": order, "state": "ended"}), "the provider ends an agreement")
+    tap.equal(at(order), then, "from the instant on that it names")
+    for connector in connectors:
+        wait_until(lambda c=connector: c.states(order)[-1:] == ["ended"], 20, "both connectors hear of it")
+    before = everything(bank)
+    again = steel.end(name, "provider", buyer, ended_at=then)
+    tap.equal((again.status, again.json, everything(bank)), (200, answer.json, before), "once is as good as twice")
+    tap.status(steel.end(name, "provider", buyer, ended_at=stamp(time.time() - 20)), 409, "another instant is a conflict")
+    tap.status(buyer.end(name, "consumer", steel), 200, "the consumer ends it, too")
+    tap.equal(at(order), then, "the first end counts")
+    entries = [e for e in bank.entries("agreement.ended") if e["agreement"] == name]
+    tap.equal([(e["role"], e["participant"], e["peer"], e["effective_at"]) for e in entries],
+              [("provider", steel.id, buyer.did, then), ("consumer", buyer.id, steel.did, then)], "the log has both")
+    tap.ok("no longer made" not in json.dumps(entries), "without the reason")
+
+    order, name = agreement(steel, buyer, datasets)
+    before = time.time()
+    answer = buyer.end(name, "consumer", steel, ended_at=stamp(before - 50))
+    tap.ok((answer.status, answer.json["state"]) == (200, "ended") and at(order)[:19] >= stamp(before)[:19], "a consumer's end counts from when it is heard", at(order))
+
+    regular = stamp(time.time() + 3)
+    order, name = agreement(steel, buyer, datasets, ends_at=regular)
+    steel.end(name, "provider", buyer)
+    early, version = at(order), buyer.client().get(f"/v1/orders/{order}").json["order"]["version"]
+    wait_until(lambda: stamp(time.time() - 1) > regular, 10, "the time of the regular end has come")
+    tap.equal((at(order), buyer.client().get(f"/v1/orders/{order}").json["order"]["version"]), (early, version), "the regular end does not come again")
+
+    order = place(buyer, datasets["free"], FREE)["order"]
+    report = {"agreement": f"urn:uuid:{uuid.uuid4()}", "agreed_at": stamp(time.time() - 60)}
+    steel.report(order, "provider", buyer, **report)
+    answer = steel.end(report["agreement"], "provider", buyer, ended_at=then)
+    tap.equal((answer.status, answer.json["state"]), (200, "contracted"), "an end before the other side's report waits for it")
+    answer = buyer.report(order, "consumer", steel, **report)
+    tap.equal((answer.json["state"], at(order["order"])), ("ended", then), "which then ends the order at once")
+    for connector in connectors:
+        wait_until(lambda c=connector: c.states(order["order"])[-2:] == ["active", "ended"], 20, "both connectors hear of both")
+
+    order, name = agreement(steel, buyer, datasets)
+    before = everything(bank)
+    for what, answer, status, where in (
+            ("by a third company", other.end(name, "provider", buyer), 404, "/end/agreement"),
+            ("in the other role", buyer.end(name, "provider", steel), 404, "/end/agreement"),
+            ("with another counterparty", steel.end(name, "provider", other), 404, "/end/agreement"),
+            ("in another's name", buyer.end(name, "provider", steel, provider=steel.did, consumer=buyer.did), 400, "/end/role"),
+            ("that nobody has reported", steel.end("urn:uuid:none", "provider", buyer), 404, "/end/agreement"),
+            ("before it began", steel.end(name, "provider", buyer, ended_at=stamp(time.time() - 61)), 400, "/end/ended_at"),
+            ("in the future", steel.end(name, "provider", buyer, ended_at=stamp(time.time() + 3600)), 400, "/end/ended_at"),
+            ("with a reason of 501 bytes", steel.end(name, "provider", buyer, reason="x" * 501), 413, "/end/reason"),
+            ("without an instant", steel.end(name, "provider", buyer, ended_at=None), 400, "/end/ended_at"),
+            ("with an unknown member", steel.end(name, "provider", buyer, colour="blue"), 400, "/end/colour")):
+        tap.equal((answer.status, answer.json.get("at")), (status, where), f"an end {what}")
+    tap.equal(everything(bank), before, "nothing of them is left")
 
 
 def expired(bank, buyer, datasets, connectors):

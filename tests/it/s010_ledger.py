@@ -158,8 +158,8 @@ def rights(ledger, owes, clearing):
     for what, sql in (("update", "UPDATE led.transfer SET amount_minor = amount_minor + 1"), ("delete", "DELETE FROM led.transfer")):
         ledger.refused(f"a superuser's {what}", sql, "append-only", "naru")
     ledger.refused("triggers hold in replica mode too", "SET session_replication_role = replica; DELETE FROM led.transfer", "append-only", "naru")
-    ledger.refused("a receipt without its batch", "INSERT INTO met.receipt VALUES (gen_random_uuid(), 'provider', gen_random_uuid(), 'a', 1, 't', now(),"
-                   " now(), 1, 1, 1, sha256('x'), 1, sha256('x'), now())", "receipt_batch")
+    ledger.refused("a receipt without its batch", "INSERT INTO met.receipt VALUES (gen_random_uuid(), 'provider', gen_random_uuid(), gen_random_uuid(), 1, 't',"
+                   " now(), now(), 1, 1, 1, gen_random_uuid(), 1, sha256('x'), now())", "receipt_batch")
     for role in ("naru_auditor", "naru_sealer"):
         status, text = ledger.run(transfer(owes, clearing, 1), role)
         tap.ok(status != 0 and denied in text, f"{role} may not post", text)

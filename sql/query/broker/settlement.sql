@@ -27,16 +27,16 @@ VALUES ($1, $2, $3, $4, $5);
 -- name: close_orders
 -- in:   from_at:time to_at:time reach_at:time
 -- out:  order_id:uuid dataset_id:uuid dataset_version:i64 asset_id:text title_ko:text title_en:text provider_id:uuid
---       consumer_id:uuid plan_hash:text plan_text:text agreement_id:text active_at:time active_end:time hold_id:uuid
+--       consumer_id:uuid plan_hash:text plan_text:text agreement_id:text deal_id:uuid active_at:time active_end:time hold_id:uuid
 --       hold_minor:i64 billed_before:bool
 SELECT o.order_id, o.dataset_id, o.dataset_version, d.asset_id, d.title_ko, d.title_en, o.provider_id, o.consumer_id, o.plan_hash,
-       p.text AS plan_text, o.agreement_id, o.active_at, least(o.ended_at, a.ends_at) AS active_end,
+       p.text AS plan_text, o.agreement_id, o.deal_id, o.active_at, least(o.ended_at, a.ends_at) AS active_end,
        CASE WHEN r.transfer_id IS NULL THEN o.hold_id END AS hold_id, o.hold_minor,
        EXISTS (SELECT 1 FROM bil.billed_order b WHERE b.order_id = o.order_id) AS billed_before
   FROM ord.purchase o
   JOIN cat.dataset d USING (dataset_id)
   JOIN cat.plan p USING (plan_hash)
-  LEFT JOIN ord.agreement_report a ON a.agreement_id = o.agreement_id AND a.role = 'provider'
+  LEFT JOIN ord.agreement_report a ON a.deal_id = o.deal_id AND a.role = 'provider'
   LEFT JOIN led.transfer r ON r.pending_id = o.hold_id
  WHERE o.agreement_id IS NOT NULL
    AND o.active_at < $2
@@ -45,10 +45,10 @@ SELECT o.order_id, o.dataset_id, o.dataset_version, d.asset_id, d.title_ko, d.ti
  ORDER BY o.order_id;
 
 -- name: close_events
--- in:   after_event:uuid after_agreement:text before_event:uuid most:i64
--- out:  event_id:uuid agreement_id:text since_at:time has_provider:bool has_consumer:bool provider_calls:i64
+-- in:   after_event:uuid after_deal:uuid before_event:uuid most:i64
+-- out:  event_id:uuid deal_id:uuid since_at:time has_provider:bool has_consumer:bool provider_calls:i64
 --       provider_bytes:i64 provider_rows:i64 consumer_calls:i64 consumer_bytes:i64 consumer_rows:i64
-SELECT r.event_id, r.agreement_id, min(r.since_at) AS since_at,
+SELECT r.event_id, r.deal_id, min(r.since_at) AS since_at,
        bool_or(r.role = 'provider') AS has_provider, bool_or(r.role = 'consumer') AS has_consumer,
        min(r.calls) FILTER (WHERE r.role = 'provider') AS provider_calls,
        min(r.bytes) FILTER (WHERE r.role = 'provider') AS provider_bytes,
@@ -58,30 +58,30 @@ SELECT r.event_id, r.agreement_id, min(r.since_at) AS since_at,
        min(r.rows) FILTER (WHERE r.role = 'consumer') AS consumer_rows
   FROM met.receipt r
  WHERE r.event_id >= $1
-   AND (r.event_id, r.agreement_id) > ($1, $2)
+   AND (r.event_id, r.deal_id) > ($1, $2)
    AND r.event_id < $3
-   AND NOT EXISTS (SELECT 1 FROM bil.billed_event b WHERE b.event_id = r.event_id AND b.agreement_id = r.agreement_id)
- GROUP BY r.event_id, r.agreement_id
- ORDER BY r.event_id, r.agreement_id
+   AND NOT EXISTS (SELECT 1 FROM bil.billed_event b WHERE b.event_id = r.event_id AND b.deal_id = r.deal_id)
+ GROUP BY r.event_id, r.deal_id
+ ORDER BY r.event_id, r.deal_id
  LIMIT $4;
 
 -- name: close_missing
--- in:   agreement_id:text[]
--- out:  agreement_id:text role:text missing:i64
-SELECT r.agreement_id, r.role, max(r.seq) - count(*) AS missing
+-- in:   deal_id:uuid[]
+-- out:  deal_id:uuid role:text missing:i64
+SELECT r.deal_id, r.role, max(r.seq) - count(*) AS missing
   FROM met.receipt r
- WHERE r.agreement_id = ANY ($1::text[])
- GROUP BY r.agreement_id, r.role
+ WHERE r.deal_id = ANY ($1::uuid[])
+ GROUP BY r.deal_id, r.role
 HAVING max(r.seq) > count(*)
- ORDER BY r.agreement_id, r.role;
+ ORDER BY r.deal_id, r.role;
 
 -- name: billed_events_insert
--- in:   period_id:uuid event_id:uuid[] agreement_id:text[] calls:i64[] bytes:i64[] rows:i64[] match_state:text[]
+-- in:   period_id:uuid event_id:uuid[] deal_id:uuid[] calls:i64[] bytes:i64[] rows:i64[] match_state:text[]
 -- out:
-INSERT INTO bil.billed_event (event_id, agreement_id, period_id, calls, bytes, rows, match_state)
-SELECT u.event_id, u.agreement_id, $1, u.calls, u.bytes, u.rows, u.match_state
-  FROM unnest($2::uuid[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[])
-       AS u (event_id, agreement_id, calls, bytes, rows, match_state);
+INSERT INTO bil.billed_event (event_id, deal_id, period_id, calls, bytes, rows, match_state)
+SELECT u.event_id, u.deal_id, $1, u.calls, u.bytes, u.rows, u.match_state
+  FROM unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[])
+       AS u (event_id, deal_id, calls, bytes, rows, match_state);
 
 -- name: billed_orders_insert
 -- in:   period_id:uuid order_id:uuid[] invoice_id:uuid[] statement_id:uuid[]

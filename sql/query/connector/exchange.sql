@@ -31,6 +31,30 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
                                          valid_until_us = excluded.valid_until_us
  WHERE purchase.version < excluded.version;
 
+-- An order that is over ends the agreement that it was bound to: ours with the same other party.
+-- name: purchase_over
+-- in:   order_id:text
+-- out:  agreement_id:text
+SELECT a.agreement_id
+  FROM purchase p
+  JOIN agreement a ON a.agreement_id = p.agreement_id AND a.role = p.role
+ WHERE p.order_id = $1
+   AND p.state IN ('ended', 'cancelled')
+   AND p.peer_id = CASE a.role WHEN 'provider' THEN a.consumer_id ELSE a.provider_id END
+   AND a.ended_us IS NULL;
+
+-- name: agreement_over
+-- in:   agreement_id:text
+-- out:  agreement_id:text
+SELECT a.agreement_id
+  FROM purchase p
+  JOIN agreement a ON a.agreement_id = p.agreement_id AND a.role = p.role
+ WHERE a.agreement_id = $1
+   AND p.state IN ('ended', 'cancelled')
+   AND p.peer_id = CASE a.role WHEN 'provider' THEN a.consumer_id ELSE a.provider_id END
+ ORDER BY p.order_id
+ LIMIT 1;
+
 -- name: purchase_parties
 -- in:
 -- out:  peer_id:text

@@ -44,13 +44,13 @@ CREATE TABLE bil.unbilled_order (
 COMMENT ON TABLE bil.unbilled_order IS 'orders whose amounts a close could not work out: their events stay open, the operator decides';
 CREATE TABLE bil.billed_event (
     event_id uuid NOT NULL,
-    agreement_id text NOT NULL,
+    deal_id uuid NOT NULL,
     period_id uuid NOT NULL REFERENCES bil.period,
     calls bigint NOT NULL,
     bytes bigint NOT NULL,
     rows bigint NOT NULL,
     match_state text NOT NULL,
-    PRIMARY KEY (event_id, agreement_id)
+    PRIMARY KEY (event_id, deal_id)
 );
 COMMENT ON TABLE bil.billed_event IS 'events that a close has billed, with the quantities it used: late usage goes into the next period once';
 CREATE TABLE bil.payout (
