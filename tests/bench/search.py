@@ -38,23 +38,36 @@ JOINTS = "a e i o u ar el in or um".split()
 ENDINGS = "ing er ion al ic ity ment or ure age ance".split()
 
 FILL = """
-CREATE UNLOGGED TABLE made (i bigint, title_ko text, title_en text, text_ko text, text_en text, tokens text[], title_tokens text[]);
+CREATE UNLOGGED TABLE made (i bigint, title_ko text, title_en text, text_ko text, text_en text, tokens text[], title text[]);
 \\copy made FROM '{file}'
-CREATE TEMP TABLE remade AS SELECT indexdef FROM pg_indexes WHERE schemaname = 'cat' AND indexname = 'dataset_tokens';
-DROP INDEX cat.dataset_tokens;
+CREATE UNLOGGED TABLE full_made AS
+SELECT i, gen_random_uuid() AS dataset_id, (ARRAY[{providers}]::uuid[])[1 + i % {n_providers}] AS provider_id, title_ko, title_en, tokens, title,
+       (ARRAY['carbon', 'process', 'supply-chain'])[1 + i % 3] AS domain,
+       (ARRAY['text/csv', 'application/json', 'application/x-ndjson'])[1 + i / 3 % 3] AS media_type,
+       (ARRAY['free', 'metered', 'subscription', 'one_off'])[1 + i / 7 % 4] AS price_kind, i % 10 < 8 AS open,
+       format('{{"asset":"asset-%s","title":{{"ko":"%s","en":"%s"}},"description":{{"ko":"%s","en":"%s"}},"sample":"%s"}}', i, title_ko, title_en,
+              text_ko, text_en, repeat(md5(i::text), 16)) AS entry
+  FROM made;
 INSERT INTO cat.dataset (dataset_id, provider_id, asset_id, version, entry, entry_jws, entry_hash, title_ko, title_en, domain, semantic_id, media_type,
-                         visibility, visible_to, price_kind, tokens, title_tokens, state, published_at, changed_at)
-SELECT gen_random_uuid(), (ARRAY[{providers}]::uuid[])[1 + i % {n_providers}], 'asset-' || i, 1, entry,
-       translate(encode(convert_to(entry, 'UTF8'), 'base64'), E'\\n', ''), sha256(i::text::bytea), title_ko, title_en,
-       (ARRAY['carbon', 'process', 'supply-chain'])[1 + i % 3], '', (ARRAY['text/csv', 'application/json', 'application/x-ndjson'])[1 + i / 3 % 3],
-       CASE WHEN i % 10 < 8 THEN 'open' ELSE 'bilateral' END, CASE WHEN i % 10 < 8 THEN '{{}}'::text[] ELSE '{{did:web:somebody.test}}' END,
-       (ARRAY['free', 'metered', 'subscription', 'one_off'])[1 + i / 7 % 4], tokens, title_tokens, 'listed', now(), now() - ({datasets} - i) * interval '1 second'
-  FROM (SELECT i, title_ko, title_en, tokens, title_tokens,
-               format('{{"asset":"asset-%s","title":{{"ko":"%s","en":"%s"}},"description":{{"ko":"%s","en":"%s"}},"sample":"%s"}}', i, title_ko, title_en,
-                      text_ko, text_en, repeat(md5(i::text), 16)) AS entry
-          FROM made) AS m
+                         visibility, visible_to, price_kind, state, published_at, changed_at)
+SELECT dataset_id, provider_id, 'asset-' || i, 1, entry, translate(encode(convert_to(entry, 'UTF8'), 'base64'), E'\\n', ''), sha256(i::text::bytea),
+       title_ko, title_en, domain, '', media_type, CASE WHEN open THEN 'open' ELSE 'bilateral' END,
+       CASE WHEN open THEN '{{}}'::text[] ELSE '{{did:web:somebody.test}}' END, price_kind, 'listed', now(),
+       now() - ({datasets} - i) * interval '1 second'
+  FROM full_made
+ ORDER BY i;
+CREATE TEMP TABLE remade AS SELECT indexdef FROM pg_indexes WHERE schemaname = 'cat' AND indexname = 'search_terms';
+DROP INDEX cat.search_terms;
+INSERT INTO cat.search (place, dataset_id, provider_id, domain, price_kind, media_type, title, terms)
+SELECT i, dataset_id, provider_id, domain, price_kind, media_type, title,
+       tokens || ARRAY(SELECT '^' || t FROM unnest(title) AS t)
+       || ARRAY['domain=' || domain, 'price=' || price_kind, 'media_type=' || media_type, 'provider=' || provider_id,
+                CASE WHEN open THEN 'to=*' ELSE 'to=did:web:somebody.test' END] || cat.search_spans(i)
+  FROM full_made
  ORDER BY i;
 SELECT indexdef FROM remade \\gexec
+SELECT setval('cat.place', {datasets});
+DROP TABLE made, full_made;
 VACUUM ANALYZE
 """
 
@@ -163,15 +176,15 @@ def questions(words, hits):
 
 
 def hits_of_words(market):
-    rows = market.sql("SELECT t, count(*) FROM cat.dataset, unnest(tokens) AS t WHERE t ~ '^[a-z]+$' GROUP BY t")
+    rows = market.sql("SELECT t, count(*) FROM cat.search, unnest(terms) AS t WHERE t ~ '^[a-z]+$' GROUP BY t")
     return {word: int(n) for word, n in rows}
 
 
 def check(market, terms, answer):
     """The total is what a count of the tokens says."""
     tokens = set().union(*(tokens_of(t, t) if len(t) > 1 and not t.isascii() else {t} for t in terms)) - {t for t in terms if len(t) > 2 and not t.isascii()}
-    quoted = ",".join(f"'{t}'" for t in tokens)
-    want = int(market.value(f"SELECT count(*) FROM cat.dataset WHERE visibility = 'open' AND tokens @> ARRAY[{quoted}]::text[]"))
+    quoted = ",".join(f"'{t}'" for t in {"to=*", *tokens})
+    want = int(market.value(f"SELECT count(*) FROM cat.search WHERE terms @> ARRAY[{quoted}]"))
     total, exact = answer["total"], answer["total_is_exact"]
     if (exact and total != want) or (not exact and total >= want) or len(answer["items"]) != min(20, want):
         raise RuntimeError(f"{terms}: {len(answer['items'])} items of {total} (exact: {exact}) instead of {want}")
