@@ -76,7 +76,7 @@ struct cursor {
 
 /* The lists are terms of the search index. */
 struct search {
-    struct str_list tokens, titled; /* the query's, and the same as of a title */
+    struct str_list tokens;
     struct str filters[FILTERS];
     struct str seers[SEERS];
     size_t n_filters, n_seers; /* no seers: the caller sees everything */
@@ -181,7 +181,6 @@ static void read_seers(struct rq *rq, struct search *s)
 static int read_words(struct rq *rq, struct search *s, struct err *err)
 {
     const struct str q = rq_query(rq, "q");
-    struct str *titled;
 
     if (q.n > 1000)
         return err_tell(err, E_LIMIT, "?q", "at most 1000 bytes");
@@ -189,12 +188,6 @@ static int read_words(struct rq *rq, struct search *s, struct err *err)
         return err_at_prefix(err, "?q");
     if (q.n > 0 && s->tokens.n == 0)
         return err_tell(err, E_INVALID, "?q", "expected at least one letter or digit");
-    titled = ARENA_ARRAY(rq->arena, struct str, s->tokens.n + 1);
-    if (titled == NULL)
-        return err_set(err, E_NO_MEMORY, "", "search terms");
-    for (size_t i = 0; i < s->tokens.n; i++)
-        titled[i] = search_term("^", s->tokens.items[i], rq->arena);
-    s->titled = (struct str_list){titled, s->tokens.n};
     return 0;
 }
 
@@ -225,7 +218,6 @@ static int find(struct db *db, void *arg, struct err *err)
 
     if (db_list(db, &q_dataset_search,
                 DB_ARGS(DB_ARRAY(DBT_TEXT_ARRAY, s->tokens.items, s->tokens.n),
-                        DB_ARRAY(DBT_TEXT_ARRAY, s->titled.items, s->titled.n),
                         DB_ARRAY(DBT_TEXT_ARRAY, s->filters, s->n_filters),
                         s->n_seers > 0 ? DB_ARRAY(DBT_TEXT_ARRAY, s->seers, s->n_seers)
                                        : DB_NULL(DBT_TEXT_ARRAY),

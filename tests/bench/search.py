@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "it"))
 
 DATASETS = int(os.environ.get("SEARCH_DATASETS", "100000"))
 WORDS = 6000          # of each language
-IN_TITLE, IN_TEXT = 3, 9
+IN_TITLE, IN_TEXT = 3, 30
 PROVIDERS = 50
 QUESTIONS = 8         # of a class
 REPEAT = 15           # of a question

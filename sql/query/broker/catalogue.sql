@@ -90,38 +90,33 @@ SELECT d.dataset_id, d.provider_id, d.asset_id, d.version, d.entry, d.state, d.v
 -- What the viewer may see is a condition of every step: what is hidden influences nothing. If there are at most `cap` hits, all of them
 -- are ranked and counted; else the best come from cat.search_best, and facets are those of the newest `cap`, the total is cap + 1.
 -- name: dataset_search
--- in:   tokens:text[] titled:text[] filters:text[] seers:text[] after_rank:i64 after_place:i64 most:i64 cap:i64
+-- in:   tokens:text[] filters:text[] seers:text[] after_rank:i64 after_place:i64 most:i64 cap:i64
 -- out:  facet:text value:text n:i64 dataset_id:uuid place:i64
 WITH hit AS MATERIALIZED (
-    SELECT place, dataset_id, provider_id, domain, price_kind, media_type, title
-      FROM cat.search_walk($1::text[] || $3::text[], $4, '{}', NULL, $8 + 1)
+    SELECT line, place, dataset_id, provider_id, domain, price_kind, media_type, rank
+      FROM cat.search_walk($1::text[] || $2::text[], $3, $1, '{}', NULL, $7 + 1) WITH ORDINALITY
+        AS w (place, dataset_id, provider_id, domain, price_kind, media_type, rank, line)
 ), total AS MATERIALIZED (
     SELECT count(*) AS n
       FROM hit
-), ranked AS (
-    SELECT place, dataset_id, cat.search_rank(title, $1) AS rank
-      FROM hit
-     WHERE (SELECT n FROM total) <= $8
 ), best AS (
     (SELECT place, dataset_id, rank
-       FROM ranked
-      WHERE $5::bigint IS NULL
-         OR (rank, place) < ($5, $6)
+       FROM hit
+      WHERE (SELECT n FROM total) <= $7
+        AND ($4::bigint IS NULL OR (rank, place) < ($4, $5))
       ORDER BY rank DESC, place DESC
-      LIMIT $7)
+      LIMIT $6)
     UNION ALL
     SELECT place, dataset_id, rank
-      FROM cat.search_best($1, $2, $3, $4, $5, $6, $7)
-     WHERE (SELECT n FROM total) > $8
+      FROM cat.search_best($1, $2, $3, $4, $5, $6)
+     WHERE (SELECT n FROM total) > $7
 ), counted AS (
     SELECT CASE WHEN grouping(domain) = 0 THEN 'domain' WHEN grouping(price_kind) = 0 THEN 'price'
                 WHEN grouping(media_type) = 0 THEN 'media_type' ELSE 'provider' END AS facet,
            coalesce(domain, price_kind, media_type) AS value, provider_id, count(*) AS n
-      FROM (SELECT domain, price_kind, media_type, provider_id
-              FROM hit
-             WHERE $5::bigint IS NULL
-             ORDER BY place DESC
-             LIMIT $8) AS newest
+      FROM hit
+     WHERE $4::bigint IS NULL
+       AND line <= $7
      GROUP BY GROUPING SETS ((domain), (price_kind), (media_type), (provider_id))
 ), numbered AS (
     SELECT facet, value, provider_id, n, row_number() OVER (PARTITION BY facet ORDER BY n DESC, value, provider_id) AS line
