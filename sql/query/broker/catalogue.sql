@@ -87,8 +87,8 @@ SELECT d.dataset_id, d.provider_id, d.asset_id, d.version, d.entry, d.state, d.v
             AND (d.visibility IN ('open', 'on_request') OR $3 = ANY (d.visible_to))));
 
 -- The datasets of one page as rows of facet 'item' (n: rank), and unless it continues a page the values of each facet and the total.
--- What the viewer may see is a condition of every step: what is hidden influences nothing. If there are at most `cap` hits, all of them
--- are ranked and counted; else the best come from cat.search_best, and facets are those of the newest `cap`, the total is cap + 1.
+-- What the viewer may see is a condition of every step: what is hidden influences nothing. `hit` are the newest cap + 1. They hold the page
+-- if they are all there is, or enough of them have every token in the title; else it comes from cat.search_best.
 -- name: dataset_search
 -- in:   tokens:text[] filters:text[] seers:text[] after_rank:i64 after_place:i64 most:i64 cap:i64
 -- out:  facet:text value:text n:i64 dataset_id:uuid place:i64
@@ -99,17 +99,21 @@ WITH hit AS MATERIALIZED (
 ), total AS MATERIALIZED (
     SELECT count(*) AS n
       FROM hit
+), enough AS MATERIALIZED (
+    SELECT (SELECT n FROM total) <= $7
+        OR count(*) FILTER (WHERE rank = cardinality($1) AND ($4::bigint IS NULL OR (rank, place) < ($4, $5))) >= $6 AS yes
+      FROM hit
 ), best AS (
     (SELECT place, dataset_id, rank
        FROM hit
-      WHERE (SELECT n FROM total) <= $7
+      WHERE (SELECT yes FROM enough)
         AND ($4::bigint IS NULL OR (rank, place) < ($4, $5))
       ORDER BY rank DESC, place DESC
       LIMIT $6)
     UNION ALL
     SELECT place, dataset_id, rank
       FROM cat.search_best($1, $2, $3, $4, $5, $6)
-     WHERE (SELECT n FROM total) > $7
+     WHERE NOT (SELECT yes FROM enough)
 ), counted AS (
     SELECT CASE WHEN grouping(domain) = 0 THEN 'domain' WHEN grouping(price_kind) = 0 THEN 'price'
                 WHEN grouping(media_type) = 0 THEN 'media_type' ELSE 'provider' END AS facet,

@@ -115,7 +115,7 @@ BEGIN
            AND s.terms && coalesce(seers, spans)
            AND s.place < before
            AND s.provider_id <> ALL (barred)
-           AND NOT s.title && untitled
+           AND (cardinality(untitled) = 0 OR NOT s.title && untitled)
          ORDER BY s.place DESC
          LIMIT most;
         GET DIAGNOSTICS got = ROW_COUNT;
