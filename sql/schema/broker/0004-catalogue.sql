@@ -76,18 +76,18 @@ $$;
 -- The newest `most` datasets under all of `wanted` and one of `seers` (null: whoever asks sees everything), none of `untitled` in their
 -- titles, with places before `upto` (null: all), newest first; rank is how many of `tokens` stand in the title.
 -- It walks from the newest places to older ones. A step takes as many places as promise what is still missing by what the step before
--- gave, but at most eight times as many as that, so that a change of luck costs little; when few places are left and promise not too
--- much, they are taken without naming spans. So it reads about as many rows as it returns, whether the terms are in every second dataset
+-- gave, but at most eight times as many as that, so that a change of luck costs little; when the rest promises no more than is missing and
+-- is at most 64 times as large, it is taken without naming spans: reading their lists would cost more than the hits. So it reads about as many rows as it returns, whether the terms are in every second dataset
 -- or in one of a million. The plan is the same for all terms, so it is made once, and it must not depend on what is known of the table.
 CREATE FUNCTION cat.search_walk(wanted text[], seers text[], tokens text[], untitled text[], upto bigint, most bigint)
 RETURNS TABLE (place bigint, dataset_id uuid, provider_id uuid, domain text, price_kind text, media_type text, rank bigint)
 LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 DECLARE
     step CONSTANT bigint := 1024;
-    few CONSTANT bigint := 131072;
     barred uuid[] := cat.search_barred();
     before bigint := coalesce(upto, (SELECT max(s.place) + 1 FROM cat.search s), 0);
     size bigint := step;
+    few bigint := 0;
     low bigint;
     bits int;
     spans text[];
@@ -121,6 +121,7 @@ BEGIN
         GET DIAGNOSTICS got = ROW_COUNT;
         most := most - got;
         size := most * (before - low) / (got + 1) * 5 / 4;
+        few := 64 * (before - low);
         IF size < low OR low > few THEN
             size := least(greatest(size, step), 8 * (before - low));
         END IF;
