@@ -39,3 +39,10 @@ enum search_use { SEARCH_INDEX, SEARCH_QUERY };
 
 MUST_CHECK int search_tokens(struct str text, enum search_use use, struct arena *arena,
                              struct str_list *ret_tokens, struct err *err);
+
+/*
+ * A term of the search index that is no token (sql/schema/broker/0004-catalogue.sql): prefix and
+ * value, with a long value as its SHA-256; so a key of the index has a bounded length. STR_NONE if
+ * the arena is full.
+ */
+struct str search_term(const char *prefix, struct str value, struct arena *arena);

@@ -16,6 +16,7 @@
 #include "lib/base/banned.h"
 
 #define PLANS_MAX 16
+#define FILTERS   4
 
 struct delivery {
     struct str entry;
@@ -54,8 +55,8 @@ struct put {
     const struct plan *plans[PLANS_MAX];
     struct str plan_hashes[PLANS_MAX];
     size_t n_plans;
-    enum plan_kind kind; /* the least binding of the plans */
-    struct str_list tokens, title_tokens;
+    enum plan_kind kind;          /* the least binding of the plans */
+    struct str_list title, terms; /* of the search index */
     struct uuid dataset_id;
 };
 
@@ -91,8 +92,38 @@ static void add_text(struct buf *out, const struct wire_text *text)
     buf_add_char(out, ' ');
 }
 
-static int make_tokens(struct put *put, struct err *err)
+/* The tokens of the texts, and everything else under which the dataset is found. */
+static int add_terms(struct put *put, const struct str_list *tokens, struct err *err)
 {
+    const struct wire_dataset *e = &put->entry;
+    struct arena *arena = put->rq->arena;
+    const bool for_all = e->visibility == VISIBLE_OPEN || e->visibility == VISIBLE_ON_REQUEST;
+    struct str *terms =
+        ARENA_ARRAY(arena, struct str, tokens->n + put->title.n + e->visible_to.n + FILTERS + 1);
+    size_t n = 0;
+
+    if (terms == NULL)
+        return err_set(err, E_NO_MEMORY, "", "search terms");
+    for (size_t i = 0; i < tokens->n; i++)
+        terms[n++] = tokens->items[i];
+    for (size_t i = 0; i < put->title.n; i++)
+        terms[n++] = search_term("^", put->title.items[i], arena);
+    terms[n++] = search_term("domain=", str_c(data_domain_names[e->domain]), arena);
+    terms[n++] = search_term("price=", str_c(price_kinds[put->kind]), arena);
+    terms[n++] = search_term("media_type=", e->media_type, arena);
+    terms[n++] =
+        search_term("provider=", str_c(uuid_format(rq_principal(put->rq)->participant).c), arena);
+    if (for_all)
+        terms[n++] = STR("to=*");
+    for (size_t i = 0; i < e->visible_to.n && !for_all; i++)
+        terms[n++] = search_term("to=", e->visible_to.items[i], arena);
+    put->terms = (struct str_list){terms, n};
+    return arena_failed(arena) ? err_set(err, E_NO_MEMORY, "", "search terms") : 0;
+}
+
+static int make_terms(struct put *put, struct err *err)
+{
+    struct str_list tokens = {0};
     AUTO(buf_done) struct buf title = buf_init(KIB(8));
     AUTO(buf_done) struct buf all = buf_init(KIB(128));
     const struct wire_dataset *e = &put->entry;
@@ -111,9 +142,10 @@ static int make_tokens(struct put *put, struct err *err)
     add_text(&all, e->description);
     if (buf_failed(&title) || buf_failed(&all))
         return err_tell(err, E_LIMIT, "/keywords", "more text than can be searched");
-    if (search_tokens(buf_str(&title), SEARCH_INDEX, put->rq->arena, &put->title_tokens, err) < 0)
+    if (search_tokens(buf_str(&title), SEARCH_INDEX, put->rq->arena, &put->title, err) < 0 ||
+        search_tokens(buf_str(&all), SEARCH_INDEX, put->rq->arena, &tokens, err) < 0)
         return err_ret(err);
-    return search_tokens(buf_str(&all), SEARCH_INDEX, put->rq->arena, &put->tokens, err);
+    return add_terms(put, &tokens, err);
 }
 
 static int check_policy(const struct put *put, struct err *err)
@@ -136,7 +168,7 @@ static int check_entry(struct put *put, struct str did, const struct jval *root,
     if (!str_eq(put->entry.asset, rq_param(put->rq, "asset")))
         return err_tell(err, E_INVALID, "/entry/asset", "expected the asset of the path");
     if (wire_dataset_check(&put->entry, err) < 0 || read_plans(put, err) < 0 ||
-        check_policy(put, err) < 0 || make_tokens(put, err) < 0)
+        check_policy(put, err) < 0 || make_terms(put, err) < 0)
         return err_at_prefix(err, "/entry");
     return 0;
 }
@@ -196,25 +228,39 @@ static int log_dataset(struct db *tx, const struct put *put, struct err *err)
                         err);
 }
 
+static struct str or_empty(struct str s)
+{
+    return str_present(s) ? s : STR("");
+}
+
 static int store_row(struct db *tx, const struct put *put, struct err *err)
 {
     const struct wire_dataset *e = &put->entry;
 
-    return db_exec(tx, &q_dataset_put,
+    return db_exec(
+        tx, &q_dataset_put,
+        DB_ARGS(DB_UUID(put->dataset_id), DB_UUID(rq_principal(put->rq)->participant),
+                DB_TEXT(e->asset), DB_I64(e->version), DB_TEXT(put->payload), DB_TEXT(put->jws),
+                DB_BYTES(str_n(put->hash, SHA256_LEN)),
+                DB_TEXT(e->title->ko.n > 0 ? e->title->ko : e->title->en),
+                DB_TEXT(e->title->en.n > 0 ? e->title->en : e->title->ko),
+                DB_TEXT(str_c(data_domain_names[e->domain])), DB_TEXT(or_empty(e->semantic_id)),
+                DB_TEXT(or_empty(e->media_type)), DB_TEXT(str_c(visibility_names[e->visibility])),
+                DB_ARRAY(DBT_TEXT_ARRAY, e->visible_to.items, e->visible_to.n),
+                DB_TEXT(str_c(price_kinds[put->kind])), DB_TIME(env_wall_us(put->rq->env))),
+        NULL, err);
+}
+
+static int store_terms(struct db *tx, const struct put *put, struct err *err)
+{
+    const struct wire_dataset *e = &put->entry;
+
+    return db_exec(tx, &q_search_put,
                    DB_ARGS(DB_UUID(put->dataset_id), DB_UUID(rq_principal(put->rq)->participant),
-                           DB_TEXT(e->asset), DB_I64(e->version), DB_TEXT(put->payload),
-                           DB_TEXT(put->jws), DB_BYTES(str_n(put->hash, SHA256_LEN)),
-                           DB_TEXT(e->title->ko.n > 0 ? e->title->ko : e->title->en),
-                           DB_TEXT(e->title->en.n > 0 ? e->title->en : e->title->ko),
                            DB_TEXT(str_c(data_domain_names[e->domain])),
-                           DB_TEXT(str_present(e->semantic_id) ? e->semantic_id : STR("")),
-                           DB_TEXT(str_present(e->media_type) ? e->media_type : STR("")),
-                           DB_TEXT(str_c(visibility_names[e->visibility])),
-                           DB_ARRAY(DBT_TEXT_ARRAY, e->visible_to.items, e->visible_to.n),
-                           DB_TEXT(str_c(price_kinds[put->kind])),
-                           DB_ARRAY(DBT_TEXT_ARRAY, put->tokens.items, put->tokens.n),
-                           DB_ARRAY(DBT_TEXT_ARRAY, put->title_tokens.items, put->title_tokens.n),
-                           DB_TIME(env_wall_us(put->rq->env))),
+                           DB_TEXT(str_c(price_kinds[put->kind])), DB_TEXT(or_empty(e->media_type)),
+                           DB_ARRAY(DBT_TEXT_ARRAY, put->title.items, put->title.n),
+                           DB_ARRAY(DBT_TEXT_ARRAY, put->terms.items, put->terms.n)),
                    NULL, err);
 }
 
@@ -239,7 +285,8 @@ static int store_entry(struct db *tx, void *arg, struct err *err)
                             (long long)before.version);
         break;
     }
-    if (store_row(tx, put, err) < 0 || store_plans(tx, put, err) < 0)
+    if (store_row(tx, put, err) < 0 || store_terms(tx, put, err) < 0 ||
+        store_plans(tx, put, err) < 0)
         return err_ret(err);
     return log_dataset(tx, put, err);
 }
@@ -315,7 +362,9 @@ static int withdraw(struct db *tx, void *arg, struct err *err)
     jw_kstr(&w, "by", rq_principal(rq)->label);
     jw_object_end(&w);
     if (db_exec(tx, &q_dataset_withdraw,
-                DB_ARGS(DB_UUID(before.dataset_id), DB_TIME(env_wall_us(rq->env))), NULL, err) < 0)
+                DB_ARGS(DB_UUID(before.dataset_id), DB_TIME(env_wall_us(rq->env))), NULL,
+                err) < 0 ||
+        db_exec(tx, &q_search_remove, DB_ARGS(DB_UUID(before.dataset_id)), NULL, err) < 0)
         return err_ret(err);
     return audit_append(tx, ENTRY_DATASET_WITHDRAWN, env_wall_us(rq->env), buf_str(&body), err);
 }

@@ -1,9 +1,14 @@
 /*
  * server/catalogue/search.c - GET /v1/datasets: search in Korean and English with facets
  *
- * Every token of the query must occur in a dataset; ranked by tokens in the title, then by
- * freshness. Visibility stands in the query itself. Pages follow a keyset token (rank, time, id).
- * Facets and total are exact up to COUNT_MAX results; beyond, the answer says so.
+ * 1 Every token of the query must occur in a dataset (tokens.c). 2 First come those with more of
+ * the tokens in the title, among equals the newest publication. 3 What the caller may not see
+ * influences nothing: neither order, total and facets, nor whether COUNT_MAX is reached. 4 Up to
+ * COUNT_MAX hits, total and facets are exact; with more, the total is COUNT_MAX, total_is_exact
+ * is false, and facets are those of the newest COUNT_MAX. Order and pages never depend on that
+ * limit. 5 A facet names its 50 most frequent values. 6 Pages follow a keyset token (rank, place):
+ * a place is the number of a publication, so no two are equal, and what is published meanwhile
+ * stands before the first page. How it is found: sql/schema/broker/0004-catalogue.sql.
  */
 #include "lib/base/encode.h"
 #include "lib/base/limits.h"
@@ -14,9 +19,11 @@
 
 #include "lib/base/banned.h"
 
-#define COUNT_MAX  10000
+#define COUNT_MAX  1000
 #define PAGE_MAX   100
-#define CURSOR_LEN 32
+#define CURSOR_LEN 16
+#define FILTERS    4
+#define SEERS      3
 
 struct found {
     struct uuid dataset_id;
@@ -24,12 +31,14 @@ struct found {
     int64_t version;
     struct str title_ko, title_en, domain, media_type, semantic_id, price_kind, visibility;
     struct str provider_did, provider_ko, provider_en;
-    int64_t changed_us, rank;
+    int64_t changed_us;
 };
 
-struct facet {
+/* A dataset of the page (facet 'item', n is its rank), one value of a facet, or the total. */
+struct line {
     struct str facet, value;
-    int64_t n;
+    int64_t n, place;
+    struct uuid dataset_id;
 };
 /* clang-format off */
 static const struct field found_fields[] = {
@@ -47,31 +56,37 @@ static const struct field found_fields[] = {
     FIELD(struct found, provider_ko,  "provider_ko",  F_REQUIRED),
     FIELD(struct found, provider_en,  "provider_en",  F_REQUIRED),
     FIELD(struct found, changed_us,   "changed_at",   F_REQUIRED | F_TIME),
-    FIELD(struct found, rank,         "rank",         F_REQUIRED),
 };
 static OBJECT(found_row, struct found, found_fields, OPEN);
-static const struct field facet_fields[] = {
-    FIELD(struct facet, facet, "facet", F_REQUIRED),
-    FIELD(struct facet, value, "value", F_REQUIRED),
-    FIELD(struct facet, n,     "n",     F_REQUIRED),
+static const struct field line_fields[] = {
+    FIELD(struct line, facet,      "facet",      F_REQUIRED),
+    FIELD(struct line, value,      "value",      F_REQUIRED),
+    FIELD(struct line, n,          "n",          F_REQUIRED),
+    FIELD(struct line, place,      "place",      F_REQUIRED),
+    FIELD(struct line, dataset_id, "dataset_id", 0),
 };
 /* clang-format on */
-static OBJECT(facet_row, struct facet, facet_fields, OPEN);
+static OBJECT(line_row, struct line, line_fields, OPEN);
 
-/* Place after which a page begins: rank and time big-endian, then the id; base64url. */
+/* After which dataset a page begins: its rank and place, big-endian; base64url. */
 struct cursor {
     bool given;
-    int64_t rank, at_us;
-    struct uuid id;
+    int64_t rank, place;
 };
 
+/* The lists are terms of the search index. */
 struct search {
     struct str_list tokens;
-    bool any_tokens;
-    struct str domain, price, media_type;
-    struct uuid provider;
+    struct str filters[FILTERS];
+    struct str seers[SEERS];
+    size_t n_filters, n_seers; /* no seers: the caller sees everything */
     struct cursor after;
     int64_t most;
+};
+
+struct result {
+    struct list lines, items; /* of struct line, struct found */
+    size_t n_items;           /* of the lines */
 };
 
 static void put_i64(uint8_t *out, int64_t v)
@@ -89,13 +104,12 @@ static int64_t get_i64(const uint8_t *in)
     return (int64_t)v;
 }
 
-static void write_cursor(const struct found *last, struct buf *out)
+static void write_cursor(const struct line *last, struct buf *out)
 {
     uint8_t bytes[CURSOR_LEN];
 
-    put_i64(bytes, last->rank);
-    put_i64(bytes + 8, last->changed_us);
-    memcpy(bytes + 16, last->dataset_id.b, 16);
+    put_i64(bytes, last->n);
+    put_i64(bytes + 8, last->place);
     encode_base64url(out, bytes, sizeof(bytes));
 }
 
@@ -109,8 +123,7 @@ static int read_cursor(struct str text, struct cursor *cursor, struct err *err)
         return err_tell(err, E_INVALID, "?after", "expected the 'next' of the page before");
     cursor->given = true;
     cursor->rank = get_i64((const uint8_t *)bytes.p);
-    cursor->at_us = get_i64((const uint8_t *)bytes.p + 8);
-    memcpy(cursor->id.b, bytes.p + 16, 16);
+    cursor->place = get_i64((const uint8_t *)bytes.p + 8);
     return 0;
 }
 
@@ -130,61 +143,97 @@ static int find_provider(struct rq *rq, struct str text, struct uuid *ret_id, st
     return 0;
 }
 
-static int read_query(struct rq *rq, struct search *s, struct err *err)
+static void add_filter(struct rq *rq, struct search *s, const char *name, struct str value)
+{
+    if (str_present(value))
+        s->filters[s->n_filters++] = search_term(name, value, rq->arena);
+}
+
+static int read_filters(struct rq *rq, struct search *s, struct err *err)
+{
+    const struct str provider = rq_query(rq, "provider");
+    struct uuid id;
+
+    add_filter(rq, s, "domain=", rq_query(rq, "domain"));
+    add_filter(rq, s, "price=", rq_query(rq, "price"));
+    add_filter(rq, s, "media_type=", rq_query(rq, "media_type"));
+    if (!str_present(provider))
+        return 0;
+    if (find_provider(rq, provider, &id, err) < 0)
+        return err_ret(err);
+    add_filter(rq, s, "provider=", str_c(uuid_format(id).c));
+    return 0;
+}
+
+/* Operator and auditor see everything, members what is for everybody, for them, and their own. */
+static void read_seers(struct rq *rq, struct search *s)
+{
+    const struct principal *who = rq_principal(rq);
+
+    if (uuid_is_zero(who->participant))
+        return;
+    s->seers[s->n_seers++] = STR("to=*");
+    s->seers[s->n_seers++] = search_term("to=", who->did, rq->arena);
+    s->seers[s->n_seers++] =
+        search_term("provider=", str_c(uuid_format(who->participant).c), rq->arena);
+}
+
+static int read_words(struct rq *rq, struct search *s, struct err *err)
 {
     const struct str q = rq_query(rq, "q");
-    const struct str provider = rq_query(rq, "provider");
 
-    s->domain = rq_query(rq, "domain");
-    s->price = rq_query(rq, "price");
-    s->media_type = rq_query(rq, "media_type");
-    if (rq_query_i64(rq, "limit", 20, 1, PAGE_MAX, &s->most, err) < 0 ||
-        read_cursor(rq_query(rq, "after"), &s->after, err) < 0)
-        return err_ret(err);
-    if (str_present(provider) && find_provider(rq, provider, &s->provider, err) < 0)
-        return err_ret(err);
     if (q.n > 1000)
         return err_tell(err, E_LIMIT, "?q", "at most 1000 bytes");
     if (search_tokens(q, SEARCH_QUERY, rq->arena, &s->tokens, err) < 0)
         return err_at_prefix(err, "?q");
-    s->any_tokens = s->tokens.n > 0;
-    if (q.n > 0 && !s->any_tokens)
+    if (q.n > 0 && s->tokens.n == 0)
         return err_tell(err, E_INVALID, "?q", "expected at least one letter or digit");
     return 0;
 }
 
-static struct db_arg uuid_or_null(struct uuid id)
+static int read_query(struct rq *rq, struct search *s, struct err *err)
 {
-    return uuid_is_zero(id) ? DB_NULL(DBT_UUID) : DB_UUID(id);
+    if (rq_query_i64(rq, "limit", 20, 1, PAGE_MAX, &s->most, err) < 0 ||
+        read_cursor(rq_query(rq, "after"), &s->after, err) < 0 || read_filters(rq, s, err) < 0 ||
+        read_words(rq, s, err) < 0)
+        return err_ret(err);
+    read_seers(rq, s);
+    return arena_failed(rq->arena) ? err_set(err, E_NO_MEMORY, "", "search terms") : 0;
 }
 
-static int find(struct rq *rq, const struct search *s, struct list *ret_items, struct err *err)
+struct job {
+    struct rq *rq;
+    const struct search *search;
+    struct result *result;
+};
+
+/* db_tx_fn: what is found and what is said of it are of one snapshot. */
+static int find(struct db *db, void *arg, struct err *err)
 {
-    const struct worker *worker = rq->thread;
-    const struct principal *who = rq_principal(rq);
+    const struct job *job = arg;
+    const struct search *s = job->search;
+    struct result *r = job->result;
+    struct arena *arena = job->rq->arena;
+    struct uuid ids[PAGE_MAX];
 
-    return db_list(worker->db, &q_dataset_search,
-                   DB_ARGS(s->any_tokens ? DB_ARRAY(DBT_TEXT_ARRAY, s->tokens.items, s->tokens.n)
-                                         : DB_NULL(DBT_TEXT_ARRAY),
-                           uuid_or_null(who->participant), DB_TEXT(who->did), DB_TEXT(s->domain),
-                           DB_TEXT(s->price), DB_TEXT(s->media_type), uuid_or_null(s->provider),
-                           s->after.given ? DB_I64(s->after.rank) : DB_NULL(DBT_I64),
-                           DB_TIME(s->after.at_us), DB_UUID(s->after.id), DB_I64(s->most)),
-                   &found_row, rq->arena, (size_t)s->most, ret_items, err);
-}
+    if (db_list(db, &q_dataset_search,
+                DB_ARGS(DB_ARRAY(DBT_TEXT_ARRAY, s->tokens.items, s->tokens.n),
+                        DB_ARRAY(DBT_TEXT_ARRAY, s->filters, s->n_filters),
+                        s->n_seers > 0 ? DB_ARRAY(DBT_TEXT_ARRAY, s->seers, s->n_seers)
+                                       : DB_NULL(DBT_TEXT_ARRAY),
+                        s->after.given ? DB_I64(s->after.rank) : DB_NULL(DBT_I64),
+                        DB_I64(s->after.place), DB_I64(s->most), DB_I64(COUNT_MAX)),
+                &line_row, arena, LIMIT_PAGE, &r->lines, err) < 0)
+        return err_ret(err);
+    r->n_items = 0;
+    for (size_t i = 0; i < r->lines.n; i++) {
+        const struct line *line = &LIST_ITEMS(struct line, r->lines)[i];
 
-static int count(struct rq *rq, const struct search *s, struct list *ret_facets, struct err *err)
-{
-    const struct worker *worker = rq->thread;
-    const struct principal *who = rq_principal(rq);
-
-    return db_list(worker->db, &q_dataset_facets,
-                   DB_ARGS(s->any_tokens ? DB_ARRAY(DBT_TEXT_ARRAY, s->tokens.items, s->tokens.n)
-                                         : DB_NULL(DBT_TEXT_ARRAY),
-                           uuid_or_null(who->participant), DB_TEXT(who->did), DB_TEXT(s->domain),
-                           DB_TEXT(s->price), DB_TEXT(s->media_type), uuid_or_null(s->provider),
-                           DB_I64(COUNT_MAX + 1)),
-                   &facet_row, rq->arena, LIMIT_PAGE, ret_facets, err);
+        if (str_eq(line->facet, STR("item")) && r->n_items < PAGE_MAX)
+            ids[r->n_items++] = line->dataset_id;
+    }
+    return db_list(db, &q_dataset_items, DB_ARGS(DB_ARRAY(DBT_UUID_ARRAY, ids, r->n_items)),
+                   &found_row, arena, PAGE_MAX, &r->items, err);
 }
 
 static void write_item(const struct found *f, struct jw *w)
@@ -214,29 +263,31 @@ static void write_item(const struct found *f, struct jw *w)
 }
 
 /* {"domain":{"carbon":3,…},"price":{…},…} and the total; rows come grouped by facet. */
-static void write_facets(const struct list *facets, struct jw *w)
+static void write_facets(const struct list *lines, struct jw *w)
 {
     struct str open = STR_NONE;
     int64_t total = 0;
 
     jw_key(w, "facets");
     jw_object(w);
-    for (size_t i = 0; i < facets->n; i++) {
-        const struct facet *f = &LIST_ITEMS(struct facet, *facets)[i];
+    for (size_t i = 0; i < lines->n; i++) {
+        const struct line *line = &LIST_ITEMS(struct line, *lines)[i];
 
-        if (str_eq(f->facet, STR("total"))) {
-            total = f->n;
+        if (str_eq(line->facet, STR("item")))
+            continue;
+        if (str_eq(line->facet, STR("total"))) {
+            total = line->n;
             continue;
         }
-        if (!str_eq(f->facet, open)) {
+        if (!str_eq(line->facet, open)) {
             if (str_present(open))
                 jw_object_end(w);
-            jw_key_str(w, f->facet);
+            jw_key_str(w, line->facet);
             jw_object(w);
-            open = f->facet;
+            open = line->facet;
         }
-        jw_key_str(w, f->value);
-        jw_i64(w, f->n);
+        jw_key_str(w, line->value);
+        jw_i64(w, line->n);
     }
     if (str_present(open))
         jw_object_end(w);
@@ -245,30 +296,42 @@ static void write_facets(const struct list *facets, struct jw *w)
     jw_kbool(w, "total_is_exact", total <= COUNT_MAX);
 }
 
+/* The last dataset of the page: the next one begins behind it. */
+static const struct line *last_item(const struct result *r)
+{
+    const struct line *last = NULL;
+
+    for (size_t i = 0; i < r->lines.n; i++) {
+        if (str_eq(LIST_ITEMS(struct line, r->lines)[i].facet, STR("item")))
+            last = &LIST_ITEMS(struct line, r->lines)[i];
+    }
+    return last;
+}
+
 int catalogue_search(struct rq *rq, struct err *err)
 {
+    const struct worker *worker = rq->thread;
     AUTO(buf_done) struct buf out = buf_init(MIB(4));
     AUTO(buf_done) struct buf next = buf_init(128);
     struct search s = {0};
-    struct list items = {0}, facets = {0};
+    struct result r = {0};
+    struct job job = {rq, &s, &r};
     struct jw w = jw_init(&out);
 
-    if (read_query(rq, &s, err) < 0 || find(rq, &s, &items, err) < 0)
+    if (read_query(rq, &s, err) < 0 ||
+        db_snapshot(worker->db, "dataset_search", find, &job, err) < 0)
         return err_ret(err);
     jw_object(&w);
     jw_key(&w, "items");
     jw_array(&w);
-    for (size_t i = 0; i < items.n; i++)
-        write_item(&LIST_ITEMS(struct found, items)[i], &w);
+    for (size_t i = 0; i < r.items.n; i++)
+        write_item(&LIST_ITEMS(struct found, r.items)[i], &w);
     jw_array_end(&w);
-    /* facets belong to the search, not to the page: counted once, with the first */
-    if (!s.after.given) {
-        if (count(rq, &s, &facets, err) < 0)
-            return err_ret(err);
-        write_facets(&facets, &w);
-    }
-    if (items.n == (size_t)s.most) {
-        write_cursor(&LIST_ITEMS(struct found, items)[items.n - 1], &next);
+    /* facets belong to the search, not to the page: they come with the first */
+    if (!s.after.given)
+        write_facets(&r.lines, &w);
+    if (r.n_items == (size_t)s.most) {
+        write_cursor(last_item(&r), &next);
         jw_kstr(&w, "next", buf_str(&next));
     }
     jw_object_end(&w);

@@ -8,12 +8,14 @@
  *   character finds. 3 A run of other letters and digits is one word, cut at 64 bytes. 4 Everything
  *   else separates. Tokens are distinct.
  */
+#include "lib/crypto/hash.h"
 #include "server/catalogue/catalogue.h"
 
 #include "lib/base/banned.h"
 
 #define TOKENS_MAX 512
 #define WORD_MAX   64
+#define VALUE_MAX  200
 #define HANGUL_L   0x1100u
 #define HANGUL_V   0x1161u
 #define HANGUL_T   0x11A7u
@@ -234,4 +236,14 @@ int search_tokens(struct str text, enum search_use use, struct arena *arena,
         return err_set(err, E_NO_MEMORY, "", "search tokens");
     *ret_tokens = (struct str_list){t.items, t.n};
     return 0;
+}
+
+struct str search_term(const char *prefix, struct str value, struct arena *arena)
+{
+    uint8_t hash[SHA256_LEN];
+
+    if (value.n <= VALUE_MAX)
+        return arena_printf(arena, "%s%.*s", prefix, STR_ARG(value));
+    sha256(value.p, value.n, hash);
+    return arena_printf(arena, "%s%s", prefix, hash_hex(hash).c);
 }

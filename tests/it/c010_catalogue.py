@@ -261,4 +261,5 @@ def paging(bank, buyer):
     tap.ok("paper" in whole[7] and "paper" not in whole[8], "those with the word in the title came first", whole)
 
 
-main(scenario)
+if __name__ == "__main__":
+    main(scenario)

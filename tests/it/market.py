@@ -156,9 +156,9 @@ class Order:
         end = f"'{ended}'" if ended else "NULL"
         market.sql(
             "INSERT INTO cat.dataset (dataset_id, provider_id, asset_id, version, entry, entry_jws, entry_hash, title_ko, title_en, domain,"
-            " visibility, price_kind, tokens, title_tokens, state, published_at, changed_at) VALUES"
+            " visibility, price_kind, state, published_at, changed_at) VALUES"
             f" ('{self.dataset}', '{provider.id}', 'asset-{self.dataset}', 1, '', '', '', '데이터', 'data <b>', 'carbon', 'open', 'metered',"
-            " '{}', '{}', 'listed', now(), now());"
+            " 'listed', now(), now());"
             "INSERT INTO ord.purchase (order_id, dataset_id, dataset_version, provider_id, consumer_id, plan_hash, purpose, state, document,"
             " hold_id, hold_minor, agreement_id, deal_id, made_at, valid_until, active_at, ended_at) VALUES"
             f" ('{self.id}', '{self.dataset}', 1, '{provider.id}', '{consumer.id}', '{hash_}', 'p', 'active', '',"

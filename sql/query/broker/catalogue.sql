@@ -8,17 +8,33 @@ SELECT dataset_id, provider_id, asset_id, version, entry_hash, state
    FOR UPDATE;
 
 -- name: dataset_put
--- in:   dataset_id:uuid provider_id:uuid asset_id:text version:i64 entry:text entry_jws:text entry_hash:bytes title_ko:text title_en:text domain:text semantic_id:text media_type:text visibility:text visible_to:text[] price_kind:text tokens:text[] title_tokens:text[] now:time
+-- in:   dataset_id:uuid provider_id:uuid asset_id:text version:i64 entry:text entry_jws:text entry_hash:bytes title_ko:text title_en:text domain:text semantic_id:text media_type:text visibility:text visible_to:text[] price_kind:text now:time
 -- out:
 INSERT INTO cat.dataset (dataset_id, provider_id, asset_id, version, entry, entry_jws, entry_hash, title_ko, title_en, domain,
-                         semantic_id, media_type, visibility, visible_to, price_kind, tokens, title_tokens, state, published_at, changed_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 'listed', $18, $18)
+                         semantic_id, media_type, visibility, visible_to, price_kind, state, published_at, changed_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 'listed', $16, $16)
     ON CONFLICT (provider_id, asset_id) DO UPDATE
    SET version = excluded.version, entry = excluded.entry, entry_jws = excluded.entry_jws, entry_hash = excluded.entry_hash,
        title_ko = excluded.title_ko, title_en = excluded.title_en, domain = excluded.domain, semantic_id = excluded.semantic_id,
        media_type = excluded.media_type, visibility = excluded.visibility, visible_to = excluded.visible_to,
-       price_kind = excluded.price_kind, tokens = excluded.tokens, title_tokens = excluded.title_tokens, state = 'listed',
-       changed_at = excluded.changed_at;
+       price_kind = excluded.price_kind, state = 'listed', changed_at = excluded.changed_at;
+
+-- Lists a dataset as the newest.
+-- name: search_put
+-- in:   dataset_id:uuid provider_id:uuid domain:text price_kind:text media_type:text title:text[] terms:text[]
+-- out:
+INSERT INTO cat.search (place, dataset_id, provider_id, domain, price_kind, media_type, title, terms)
+SELECT n.place, $1, $2, $3, $4, $5, $6, $7::text[] || cat.search_spans(n.place)
+  FROM (SELECT nextval('cat.place') AS place) n
+    ON CONFLICT (dataset_id) DO UPDATE
+   SET place = excluded.place, domain = excluded.domain, price_kind = excluded.price_kind, media_type = excluded.media_type,
+       title = excluded.title, terms = excluded.terms;
+
+-- name: search_remove
+-- in:   dataset_id:uuid
+-- out:
+DELETE FROM cat.search
+ WHERE dataset_id = $1;
 
 -- name: dataset_withdraw
 -- in:   dataset_id:uuid now:time
@@ -70,54 +86,65 @@ SELECT d.dataset_id, d.provider_id, d.asset_id, d.version, d.entry, d.state, d.v
         OR (p.state = 'active' AND d.state = 'listed'
             AND (d.visibility IN ('open', 'on_request') OR $3 = ANY (d.visible_to))));
 
--- What the viewer may see, before ranking and counting: what is hidden influences nothing.
+-- The datasets of one page as rows of facet 'item' (n: rank), and unless it continues a page the values of each facet and the total.
+-- What the viewer may see is a condition of every step: what is hidden influences nothing. `hit` are the newest cap + 1. They hold the page
+-- if they are all there is, or enough of them have every token in the title; else it comes from cat.search_best.
 -- name: dataset_search
--- in:   tokens:text[] viewer:uuid viewer_did:text domain:text price_kind:text media_type:text provider:uuid after_rank:i64 after_at:time after_id:uuid most:i64
--- out:  dataset_id:uuid asset_id:text version:i64 title_ko:text title_en:text domain:text media_type:text semantic_id:text price_kind:text visibility:text provider_did:text provider_ko:text provider_en:text changed_at:time rank:i64
-SELECT dataset_id, asset_id, version, title_ko, title_en, domain, media_type, semantic_id, price_kind, visibility, provider_did, provider_ko,
-       provider_en, changed_at, rank
-  FROM (SELECT d.dataset_id, d.asset_id, d.version, d.title_ko, d.title_en, d.domain, d.media_type, d.semantic_id, d.price_kind,
-               d.visibility, p.did AS provider_did, p.name_ko AS provider_ko, p.name_en AS provider_en, d.changed_at,
-               (SELECT count(*) FROM unnest($1::text[]) AS t (token) WHERE t.token = ANY (d.title_tokens)) AS rank
-          FROM cat.dataset d
-          JOIN reg.participant p ON p.participant_id = d.provider_id
-         WHERE d.state = 'listed'
-           AND p.state = 'active'
-           AND ($1::text[] IS NULL OR d.tokens @> $1)
-           AND ($2::uuid IS NULL OR d.provider_id = $2 OR d.visibility IN ('open', 'on_request') OR $3 = ANY (d.visible_to))
-           AND ($4::text IS NULL OR d.domain = $4)
-           AND ($5::text IS NULL OR d.price_kind = $5)
-           AND ($6::text IS NULL OR d.media_type = $6)
-           AND ($7::uuid IS NULL OR d.provider_id = $7)) AS found
- WHERE $8::bigint IS NULL
-    OR rank < $8
-    OR (rank = $8 AND (changed_at < $9 OR (changed_at = $9 AND dataset_id > $10)))
- ORDER BY rank DESC, changed_at DESC, dataset_id
- LIMIT $11;
-
--- name: dataset_facets
--- in:   tokens:text[] viewer:uuid viewer_did:text domain:text price_kind:text media_type:text provider:uuid most:i64
--- out:  facet:text value:text n:i64
-WITH found AS (
-    SELECT d.domain, d.price_kind, d.media_type, p.did AS provider
-      FROM cat.dataset d
-      JOIN reg.participant p ON p.participant_id = d.provider_id
-     WHERE d.state = 'listed'
-       AND p.state = 'active'
-       AND ($1::text[] IS NULL OR d.tokens @> $1)
-       AND ($2::uuid IS NULL OR d.provider_id = $2 OR d.visibility IN ('open', 'on_request') OR $3 = ANY (d.visible_to))
-       AND ($4::text IS NULL OR d.domain = $4)
-       AND ($5::text IS NULL OR d.price_kind = $5)
-       AND ($6::text IS NULL OR d.media_type = $6)
-       AND ($7::uuid IS NULL OR d.provider_id = $7)
-     ORDER BY d.dataset_id
-     LIMIT $8
+-- in:   tokens:text[] filters:text[] seers:text[] after_rank:i64 after_place:i64 most:i64 cap:i64
+-- out:  facet:text value:text n:i64 dataset_id:uuid place:i64
+WITH hit AS MATERIALIZED (
+    SELECT line, place, dataset_id, provider_id, domain, price_kind, media_type, rank
+      FROM cat.search_walk($1::text[] || $2::text[], $3, $1, '{}', NULL, $7 + 1) WITH ORDINALITY
+        AS w (place, dataset_id, provider_id, domain, price_kind, media_type, rank, line)
+), total AS MATERIALIZED (
+    SELECT count(*) AS n
+      FROM hit
+), enough AS MATERIALIZED (
+    SELECT (SELECT n FROM total) <= $7
+        OR count(*) FILTER (WHERE rank = cardinality($1) AND ($4::bigint IS NULL OR (rank, place) < ($4, $5))) >= $6 AS yes
+      FROM hit
+), best AS (
+    (SELECT place, dataset_id, rank
+       FROM hit
+      WHERE (SELECT yes FROM enough)
+        AND ($4::bigint IS NULL OR (rank, place) < ($4, $5))
+      ORDER BY rank DESC, place DESC
+      LIMIT $6)
+    UNION ALL
+    SELECT place, dataset_id, rank
+      FROM cat.search_best($1, $2, $3, $4, $5, $6)
+     WHERE NOT (SELECT yes FROM enough)
+), counted AS (
+    SELECT CASE WHEN grouping(domain) = 0 THEN 'domain' WHEN grouping(price_kind) = 0 THEN 'price'
+                WHEN grouping(media_type) = 0 THEN 'media_type' ELSE 'provider' END AS facet,
+           coalesce(domain, price_kind, media_type) AS value, provider_id, count(*) AS n
+      FROM hit
+     WHERE $4::bigint IS NULL
+       AND line <= $7
+     GROUP BY GROUPING SETS ((domain), (price_kind), (media_type), (provider_id))
+), numbered AS (
+    SELECT facet, value, provider_id, n, row_number() OVER (PARTITION BY facet ORDER BY n DESC, value, provider_id) AS line
+      FROM counted
 )
-SELECT CASE WHEN grouping(domain) = 0 THEN 'domain' WHEN grouping(price_kind) = 0 THEN 'price' WHEN grouping(media_type) = 0 THEN 'media_type'
-            WHEN grouping(provider) = 0 THEN 'provider' ELSE 'total' END AS facet,
-       coalesce(domain, price_kind, media_type, provider, '') AS value,
-       count(*) AS n
-  FROM found
- GROUP BY GROUPING SETS ((domain), (price_kind), (media_type), (provider), ())
- ORDER BY 1, 3 DESC, 2
- LIMIT 200;
+SELECT 'item' AS facet, '' AS value, rank AS n, dataset_id, place
+  FROM best
+ UNION ALL
+SELECT c.facet, coalesce(c.value, p.did), c.n, NULL, 0
+  FROM numbered c
+  LEFT JOIN reg.participant p ON p.participant_id = c.provider_id
+ WHERE c.line <= 50
+ UNION ALL
+SELECT 'total', '', n, NULL, 0
+  FROM total
+ ORDER BY facet, n DESC, place DESC, value;
+
+-- What a page says of each of these datasets, in their order.
+-- name: dataset_items
+-- in:   datasets:uuid[]
+-- out:  dataset_id:uuid asset_id:text version:i64 title_ko:text title_en:text domain:text media_type:text semantic_id:text price_kind:text visibility:text provider_did:text provider_ko:text provider_en:text changed_at:time
+SELECT d.dataset_id, d.asset_id, d.version, d.title_ko, d.title_en, d.domain, d.media_type, d.semantic_id, d.price_kind, d.visibility,
+       p.did AS provider_did, p.name_ko AS provider_ko, p.name_en AS provider_en, d.changed_at
+  FROM unnest($1::uuid[]) WITH ORDINALITY AS i (dataset_id, line)
+  JOIN cat.dataset d USING (dataset_id)
+  JOIN reg.participant p ON p.participant_id = d.provider_id
+ ORDER BY i.line;

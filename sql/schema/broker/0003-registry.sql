@@ -23,6 +23,7 @@ CREATE UNIQUE INDEX participant_did_unique ON reg.participant (did) WHERE state 
 CREATE UNIQUE INDEX participant_slug_unique ON reg.participant (slug) WHERE state <> 'refused';
 CREATE UNIQUE INDEX participant_number_unique ON reg.participant (number_kind, number) WHERE state <> 'refused';
 CREATE INDEX participant_applied ON reg.participant (applied_from, applied_at) WHERE state = 'applied';
+CREATE INDEX participant_barred ON reg.participant (participant_id) WHERE state NOT IN ('active', 'applied', 'refused');
 COMMENT ON TABLE reg.participant IS 'companies: applications and members';
 COMMENT ON COLUMN reg.participant.applied_from IS 'network address of an application that waits, to limit them; forgotten with the decision';
 COMMENT ON COLUMN reg.participant.reason IS 'why the operator decided so, shown to the participant';
