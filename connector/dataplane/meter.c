@@ -338,6 +338,8 @@ void dataplane__settle(struct meter *m)
     bool taken;
 
     stop_running(m);
+    if (slot) /* from here on a kill changes nothing in the receipt */
+        journal_seen(dp->journal, m->slot, m->bytes, m->rows, m->until_us);
     pthread_mutex_lock(&dp->lock);
     if (*open == NULL)
         *open = fresh = settling_new(dp, slot);
