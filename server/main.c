@@ -111,10 +111,8 @@ static int open_listeners(struct app *app, struct arena *arena, struct err *err)
         metering_routes, settlement_routes, evidence_routes,  openapi_routes,
     };
     static const struct http_route *const operator[] = {
-        health_routes,
-        health_operator_routes,
-        registry_operator_routes,
-        settlement_operator_routes,
+        health_routes,         health_operator_routes,     registry_operator_routes,
+        order_operator_routes, settlement_operator_routes,
     };
     const struct settings *s = app->settings;
     const struct http_cfg api_form = {
