@@ -66,6 +66,6 @@ int order_ended(struct db *tx, void *app, const struct outbox_msg *msg, enum out
                 struct str answer, struct err *err);
 
 /* Open orders whose time is over are cancelled, contracted ones disputed, active ones whose agreement has ended end:
- * timers_open callback, and the load at start. */
+ * due timer with an order's id, and the load at start. */
 void order_expire(void *app, struct str key, int64_t due_us);
 MUST_CHECK int order_start(struct app *app, struct err *err);

@@ -72,6 +72,7 @@ def scenario():
     overdue(bank, steel, buyer, datasets, connectors)
     ended(bank, steel, buyer, datasets, connectors)
     ended_early(bank, steel, buyer, other, datasets, connectors)
+    forgotten(bank, buyer, datasets)
     whole(bank, connectors)
 
 
@@ -541,6 +542,28 @@ def overdue(bank, steel, buyer, datasets, connectors):
     tap.status(bank.operator().post(f"/v1/orders/{equal['order']}/cancel", {"reason": "x"}), 409, "the operator does not cancel an active order")
     free = place(buyer, datasets["free"], FREE)["order"]
     tap.status(bank.operator().post(f"/v1/orders/{free['order']}/cancel", {"reason": "x"}), 200, "but an open one")
+
+
+def forgotten(bank, buyer, datasets):
+    """Answers under an Idempotency-Key are kept for 30 days."""
+    def rows(days):
+        return int(bank.value(f"SELECT count(*) FROM sys.idempotency WHERE key LIKE 'old-{days}-%'"))
+
+    for days, n in ((31, 2500), (29, 10)):
+        bank.sql(f"INSERT INTO sys.idempotency SELECT '{buyer.id}', 'old-{days}-' || i, sha256('x'), 201, '{{}}', now() - interval '{days} days'"
+                 f" FROM generate_series(1, {n}) i")
+    body, key = wanted(datasets["free"], FREE), {"Idempotency-Key": "old-31-7"}
+    tap.status(buyer.client().post("/v1/orders", body, headers=key), 409, "a key that is remembered")
+    bank.broker.stop()
+    bank.broker.begin()
+    bank.wait()
+    wait_until(lambda: rows(31) == 0, 20, "after 30 days answers are forgotten, piece by piece")
+    tap.equal(rows(29), 10, "younger ones are kept")
+    tap.equal(bank.value("SELECT count(*) FROM sys.idempotency WHERE key = 'k-2'"), "1", "so are today's")
+    tap.status(buyer.client().post("/v1/orders", body, headers=key), 201, "a forgotten key is free again")
+    tap.equal([r[0] for r in bank.sql("SELECT grantee FROM information_schema.role_table_grants WHERE table_schema = 'sys'"
+                                      " AND table_name = 'idempotency' AND privilege_type = 'DELETE' AND grantee LIKE 'naru_%'"
+                                      " AND grantee <> 'naru_owner'")], ["naru_app"], "the application alone may forget them")
 
 
 def whole(bank, connectors):
