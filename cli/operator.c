@@ -1,5 +1,5 @@
 /*
- * cli/operator.c - what the operator of the data bank decides: applications, suspensions, tokens
+ * cli/operator.c - what the operator of the data bank decides: applications, suspensions, orders, tokens
  */
 #include "cli/cli.h"
 #include "lib/base/limits.h"
@@ -25,6 +25,10 @@ const struct cli_option operator_applications_options[] = {
 };
 const struct cli_option operator_decision_options[] = {
     OPTION(struct decision, reason, "reason", 0, "TEXT", "why; stands in the broker's log"),
+    {.name = NULL},
+};
+const struct cli_option operator_cancel_options[] = {
+    OPTION(struct decision, reason, "reason", 0, "TEXT", "why; both sides see it (needed)"),
     {.name = NULL},
 };
 const struct cli_option operator_token_options[] = {
@@ -113,6 +117,33 @@ int cmd_operator_refuse(struct cli *cli, int argc, char **argv)
 int cmd_operator_suspend(struct cli *cli, int argc, char **argv)
 {
     return decide(cli, "suspend", argc, argv);
+}
+
+int cmd_operator_cancel(struct cli *cli, int argc, char **argv)
+{
+    AUTO(buf_done) struct buf body = buf_init(KIB(8));
+    AUTO(jdoc_free) struct jdoc *doc = NULL;
+    struct decision in = {0};
+    struct err err = {0};
+    struct jw w = jw_init(&body);
+    struct str path;
+
+    if (!cli_options(cli, operator_cancel_options, &in, 1, 1, &argc, argv))
+        return CLI_USAGE;
+    if (in.reason.n == 0)
+        return cli_usage(cli, "--reason is wanted");
+    jw_object(&w);
+    jw_kstr(&w, "reason", in.reason);
+    jw_object_end(&w);
+    path = arena_printf(cli->arena, "%.*s/cancel",
+                        STR_ARG(cli_path(cli, "/v1/orders/", NULL, str_c(argv[0]))));
+    if (cli_json(cli, PEER_OPERATOR, "POST", path, buf_str(&body), &doc, &err) < 0)
+        return cli_fail(cli, &err);
+    if (cli->json)
+        return cli_print_json(cli, jdoc_root(doc));
+    printf("%s: %.*s\n", argv[0],
+           STR_ARG(jval_str(jval_get(jval_get(jdoc_root(doc), "order"), "state"))));
+    return CLI_OK;
 }
 
 int cmd_operator_token(struct cli *cli, int argc, char **argv)

@@ -255,14 +255,15 @@ static const struct {
     const char *from, *to;
 } steps[] = {
     {"open",       "contracted"},
+    {"open",       "active"    }, /* one side had reported the agreement without the order */
+    {"open",       "disputed"  },
     {"open",       "cancelled" },
     {"contracted", "active"    },
     {"contracted", "disputed"  },
-    {"contracted", "ended"     },
+    {"contracted", "cancelled" },
     {"active",     "ended"     },
-    {"active",     "disputed"  },
     {"disputed",   "active"    },
-    {"disputed",   "ended"     },
+    {"disputed",   "cancelled" },
 };
 
 static bool may_follow(struct str from, struct str to)

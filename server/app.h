@@ -30,7 +30,7 @@ struct app {
     struct key *log_key;                       /* Ed25519 */
     struct fetcher *fetcher;
     struct writer *writer;
-    struct timers *timers; /* ends of open orders */
+    struct timers *timers; /* ends of orders; old answers (idempotency.h) */
     struct outbox *outbox;
     struct registry *registry; /* key and token caches */
     struct sealer *sealer;

@@ -3,11 +3,17 @@
  */
 #include "server/idempotency.h"
 
+#include "lib/base/timefmt.h"
 #include "lib/crypto/hash.h"
+#include "lib/log/log.h"
 #include "server/registry/auth.h"
 #include "sql_broker.h"
 
 #include "lib/base/banned.h"
+
+#define KEPT_US      (30 * US_PER_DAY)
+#define FORGET_PIECE 1000
+#define FORGET_PAUSE US_PER_S
 
 struct known {
     struct bytes body_hash;
@@ -103,4 +109,20 @@ int idem_run(struct rq *rq, const char *name,
         rq_reply_buf(rq, run.idem.status, "application/json", &run.idem.answer);
     buf_done(&run.idem.answer);
     return bad < 0 ? bad : run.repeated;
+}
+
+/* A full piece: more is waiting; else tomorrow. */
+void idem_forget(struct app *app)
+{
+    const int64_t now_us = env_wall_us(app->env);
+    AUTO(db_close) struct db *db = NULL;
+    struct err err = {0};
+    int64_t forgotten = 0;
+
+    if (db_open(&app->db, &db, &err) < 0 ||
+        db_exec(db, &q_idempotency_forget, DB_ARGS(DB_TIME(now_us - KEPT_US), DB_I64(FORGET_PIECE)),
+                &forgotten, &err) < 0)
+        log_err(NULL, "old answers could not be forgotten", &err);
+    timers_set(app->timers, STR(IDEM_TIMER),
+               now_us + (forgotten == FORGET_PIECE ? FORGET_PAUSE : US_PER_DAY));
 }

@@ -14,6 +14,7 @@
 #include "server/catalogue/catalogue.h"
 #include "server/evidence/evidence.h"
 #include "server/health.h"
+#include "server/idempotency.h"
 #include "server/metering/metering.h"
 #include "server/openapi/openapi.h"
 #include "server/order/order.h"
@@ -111,10 +112,8 @@ static int open_listeners(struct app *app, struct arena *arena, struct err *err)
         metering_routes, settlement_routes, evidence_routes,  openapi_routes,
     };
     static const struct http_route *const operator[] = {
-        health_routes,
-        health_operator_routes,
-        registry_operator_routes,
-        settlement_operator_routes,
+        health_routes,         health_operator_routes,     registry_operator_routes,
+        order_operator_routes, settlement_operator_routes,
     };
     const struct settings *s = app->settings;
     const struct http_cfg api_form = {
@@ -154,6 +153,15 @@ static int own_url(struct app *app, struct arena *arena, struct err *err)
     return arena_failed(arena) ? err_set(err, E_NO_MEMORY, "", "address") : 0;
 }
 
+/* Keys are ids of orders, but for one. */
+static void fire(void *cls, struct str key, int64_t due_us)
+{
+    if (str_eq(key, STR(IDEM_TIMER)))
+        idem_forget(cls);
+    else
+        order_expire(cls, key, due_us);
+}
+
 static int open_parts(struct app *app, struct arena *arena, struct err *err)
 {
     const struct settings *s = app->settings;
@@ -172,8 +180,9 @@ static int open_parts(struct app *app, struct arena *arena, struct err *err)
         open_database(app, arena, err) < 0 ||
         writer_open(&app->db, app->env, &app->writer, err) < 0 ||
         fetcher_open(&fetch_cfg, &app->fetcher, err) < 0 ||
-        timers_open(app->env, app, order_expire, &app->timers, err) < 0)
+        timers_open(app->env, app, fire, &app->timers, err) < 0)
         return err_ret(err);
+    timers_set(app->timers, STR(IDEM_TIMER), env_wall_us(app->env) + US_PER_S);
 
     const struct outbox_cfg outbox_cfg = {
         .env = app->env,

@@ -32,7 +32,7 @@ static const struct conf_key keys[] = {
     {"fetch.http",           CONF_BOOL,        AT(allow_http),         "false",           0,       0,            NULL, false, "allow outbound plain HTTP (tests)"},
     {"did.http",             CONF_BOOL,        AT(did_http),           "false",           0,       0,            NULL, false, "resolve did:web over plain HTTP (conformance suites)"},
     {"membership.life",      CONF_DURATION,    AT(membership_life_us), "24h",             60 * S,  30 * 86400 * S, NULL, true, "life of a membership credential; a suspended member is out by then at the latest"},
-    {"order.life",           CONF_DURATION,    AT(order_life_us),      "7d",              S,       365 * 86400 * S, NULL, true, "an order without agreement is cancelled after this time and its hold released"},
+    {"order.life",           CONF_DURATION,    AT(order_life_us),      "7d",              S,       365 * 86400 * S, NULL, true, "an order without agreement is cancelled after this time and its hold released; one that only one side has reported is disputed"},
     {"credit.limit",         CONF_INT,         AT(credit_limit_minor), "10000000",        0,       INT64_MAX,    NULL, true,  "credit of a new consumer in minor units of settlement.currency"},
     {"settlement.currency",  CONF_STR,         AT(currency),           "KRW",             0,       0,            NULL, false, "currency of accounts and documents"},
     {"settlement.account",   CONF_STR,         AT(pay_from),           "",                0,       0,            NULL, false, "bank account that pays providers (debtor account of the payment file)"},

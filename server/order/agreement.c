@@ -8,7 +8,9 @@
  *   role and with one counterparty: anything else is a conflict. 4 An agreement without order is
  *   recorded. 5 Nobody is both sides. 6 Only what the two parties say of each other counts
  *   (order_deal): others may report the same id, with each other, and neither side notices. 7 An
- *   agreement that was ended before both had reported it (agreement_end.c) ends its order at once.
+ *   agreement that was ended before both had reported it (agreement_end.c) ends its order at once. 8
+ *   An order that became disputed because its second report did not come in time is activated by it
+ *   all the same: its hold is still there, and a connector may have been away.
  */
 #include "lib/base/limits.h"
 #include "lib/base/timefmt.h"
@@ -165,7 +167,8 @@ static int check_order(struct db *tx, const struct reporting *r, struct err *err
     if (str_present(p->agreement_id) && !str_eq(p->agreement_id, a->agreement))
         return err_tell(err, E_CONFLICT, "/report/order",
                         "the order is bound to another agreement");
-    if (!str_eq(p->state, STR("open")) && !str_eq(p->state, STR("contracted")))
+    if (!str_eq(p->state, STR("open")) && !str_eq(p->state, STR("contracted")) &&
+        !str_eq(p->state, STR("disputed")))
         return err_tell(err, E_CONFLICT, "/report/order", "the order is '%.*s'", STR_ARG(p->state));
     return 0;
 }
@@ -203,6 +206,8 @@ static int bind(struct db *tx, struct reporting *r, const struct report *other, 
             r->ends_us = a->role == PARTY_PROVIDER ? a->ends_us : other->ends_us;
         }
     }
+    if (str_eq_c(r->purchase.state, order_state_names[state]))
+        return 0; /* rule 8, and the reports differ: it stays disputed */
     if (order_advance(app, tx, &r->purchase, state, r->rq->arena, &r->delivery, err) < 0)
         return err_ret(err);
     return state == ORDER_ACTIVE ? end_early(tx, r, err) : 0;

@@ -40,6 +40,7 @@ static const struct field purchase_fields[] = {
     FIELD(struct purchase, valid_until_us,  "valid_until",     F_REQUIRED | F_TIME),
     FIELD(struct purchase, active_us,       "active_at",       F_TIME),
     FIELD(struct purchase, ended_us,        "ended_at",        F_TIME),
+    FIELD(struct purchase, reason,          "reason",          0),
     FIELD(struct purchase, asset_id,        "asset_id",        0),
 };
 OBJECT(purchase_row, struct purchase, purchase_fields, OPEN);
@@ -47,6 +48,10 @@ OBJECT(purchase_row, struct purchase, purchase_fields, OPEN);
 #define ROUTE HTTP_ROUTE_ROW
 const struct http_route order_routes[] = {
 #include "server/order/routes.def"
+    {0},
+};
+const struct http_route order_operator_routes[] = {
+#include "server/order/operator_routes.def"
     {0},
 };
 #undef ROUTE
@@ -214,7 +219,8 @@ int order_advance(struct app *app, struct db *tx, struct purchase *p, enum order
                         DB_TEXT(p->document), DB_TEXT(p->agreement_id),
                         uuid_is_zero(p->deal_id) ? DB_NULL(DBT_UUID) : DB_UUID(p->deal_id),
                         p->active_us != 0 ? DB_TIME(p->active_us) : DB_NULL(DBT_TIME),
-                        p->ended_us != 0 ? DB_TIME(p->ended_us) : DB_NULL(DBT_TIME)),
+                        p->ended_us != 0 ? DB_TIME(p->ended_us) : DB_NULL(DBT_TIME),
+                        DB_TEXT(p->reason)),
                 NULL, err) < 0 ||
         order__log(app, tx, p, plan, err) < 0)
         return err_ret(err);
@@ -356,9 +362,11 @@ static int expire(struct db *tx, void *arg, struct err *err)
         return err_ret(err);
     if (str_eq(p.state, STR("open")) && p.valid_until_us <= now_us)
         return order__cancel(e->app, tx, &p, e->arena, &e->delivery, err);
+    if (str_eq(p.state, STR("contracted")) && p.valid_until_us <= now_us)
+        return order_advance(e->app, tx, &p, ORDER_DISPUTED, e->arena, &e->delivery, err);
     if (str_eq(p.state, STR("active")))
         return end(tx, e, &p, now_us, err);
-    return 0; /* contracted, or another process was here before */
+    return 0; /* another process was here before */
 }
 
 void order_expire(void *cls, struct str key, int64_t due_us)

@@ -2,8 +2,10 @@
  * server/order/order.h - orders: states, signed documents, delivery to both connectors
  *
  * open -> contracted (first agreement report) -> active (second, equal) -> ended (with the
- * agreement); open -> cancelled (buyer, or its time is over); contracted -> disputed (reports differ). Each change is a new
- * version of the signed document, a log entry and two outbox rows, in one transaction
+ * agreement); open -> cancelled (buyer, or its time is over); contracted -> disputed (reports
+ * differ, or the second has not come in its time: that one still activates it); contracted or
+ * disputed -> cancelled (operator). A hold stays until the order is cancelled or billed. Each change
+ * is a new version of the signed document, a log entry and two outbox rows, in one transaction
  * (order_advance).
  */
 #pragma once
@@ -12,7 +14,8 @@
 #include "server/app.h"
 #include "server/registry/registry.h"
 
-extern const struct http_route order_routes[]; /* quotes, orders, agreements */
+extern const struct http_route order_routes[];          /* quotes, orders, agreements */
+extern const struct http_route order_operator_routes[]; /* operator listener */
 
 struct purchase {
     struct uuid order_id, dataset_id;
@@ -26,6 +29,7 @@ struct purchase {
     struct str agreement_id;
     struct uuid deal_id; /* zero: not bound */
     int64_t made_us, valid_until_us, active_us, ended_us;
+    struct str reason; /* why the operator cancelled it; STR_NONE: it has not */
     struct str asset_id;
 };
 extern const struct object purchase_row;
@@ -61,7 +65,7 @@ void order_send(void *app, const struct outbox_msg *msg);
 int order_ended(struct db *tx, void *app, const struct outbox_msg *msg, enum outbox_result result,
                 struct str answer, struct err *err);
 
-/* Open orders whose time is over are cancelled, active ones whose agreement has ended end:
- * timers_open callback, and the load at start. */
+/* Open orders whose time is over are cancelled, contracted ones disputed, active ones whose agreement has ended end:
+ * due timer with an order's id, and the load at start. */
 void order_expire(void *app, struct str key, int64_t due_us);
 MUST_CHECK int order_start(struct app *app, struct err *err);

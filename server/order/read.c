@@ -1,9 +1,14 @@
 /*
  * server/order/read.c - GET /v1/orders, GET /v1/orders/{order}, POST /v1/orders/{order}/cancel
+ *
+ * The buyer cancels while the order is open. After that both sides rely on it: the operator alone
+ * cancels what is contracted or disputed, with a reason that both sides see and that stays out of
+ * the log.
  */
 #include "lib/base/limits.h"
 #include "lib/base/timefmt.h"
 #include "lib/crypto/jws.h"
+#include "server/audit/audit.h"
 #include "server/order/order_private.h"
 #include "sql_broker.h"
 
@@ -24,6 +29,8 @@ int order__write(const struct purchase *p, struct arena *arena, struct jw *w, st
         jw_kc(w, "active_at", time_format(p->active_us).c);
     if (p->ended_us != 0)
         jw_kc(w, "ended_at", time_format(p->ended_us).c);
+    if (str_present(p->reason))
+        jw_kstr(w, "reason", p->reason);
     jw_object_end(w);
     return 0;
 }
@@ -116,12 +123,49 @@ int order_list(struct rq *rq, struct err *err)
     return 0;
 }
 
+#define REASON_MAX 500
+
+struct reason {
+    struct str reason;
+};
+/* clang-format off */
+static const struct field reason_fields[] = {FIELD(struct reason, reason, "reason", F_REQUIRED | F_NONEMPTY)};
+/* clang-format on */
+static OBJECT(reason_object, struct reason, reason_fields, CLOSED);
+
 struct cancelling {
     struct rq *rq;
     struct uuid id;
+    bool by_operator;
+    struct reason reason; /* of the operator */
     struct purchase purchase;
     struct order_delivery delivery;
 };
+
+static bool may_cancel(const struct cancelling *c)
+{
+    const struct str states[] = {STR("open"), STR("contracted"), STR("disputed")};
+    const size_t n = c->by_operator ? ARRAY_LEN(states) : 1;
+
+    for (size_t i = 0; i < n; i++) {
+        if (str_eq(c->purchase.state, states[i]))
+            return true;
+    }
+    return false;
+}
+
+static int log_operator(struct db *tx, const struct cancelling *c, struct err *err)
+{
+    AUTO(buf_done) struct buf body = buf_init(KIB(2));
+    struct jw w = jw_init(&body);
+
+    jw_object(&w);
+    jw_kc(&w, "action", "order.cancel");
+    jw_kc(&w, "subject", uuid_format(c->id).c);
+    jw_kstr(&w, "by", rq_principal(c->rq)->label);
+    jw_object_end(&w);
+    return audit_append(tx, ENTRY_OPERATOR_ACTED, env_wall_us(c->rq->env), buf_str(&body), err);
+}
 
 static int cancel(struct db *tx, void *arg, struct err *err)
 {
@@ -130,12 +174,15 @@ static int cancel(struct db *tx, void *arg, struct err *err)
     c->delivery.n = 0;
     if (order__lock(tx, c->id, c->rq->arena, &c->purchase, err) < 0)
         return err_ret(err);
-    if (!uuid_eq(c->purchase.consumer_id, rq_principal(c->rq)->participant))
+    if (!c->by_operator && !uuid_eq(c->purchase.consumer_id, rq_principal(c->rq)->participant))
         return err_tell(err, E_NOT_FOUND, "", "no such order");
     if (str_eq(c->purchase.state, STR("cancelled")))
         return 0;
-    if (!str_eq(c->purchase.state, STR("open")))
+    if (!may_cancel(c))
         return err_tell(err, E_CONFLICT, "", "the order is '%.*s'", STR_ARG(c->purchase.state));
+    if (c->by_operator && log_operator(tx, c, err) < 0)
+        return err_ret(err);
+    c->purchase.reason = c->reason.reason;
     return order__cancel(c->rq->app, tx, &c->purchase, c->rq->arena, &c->delivery, err);
 }
 
@@ -149,6 +196,11 @@ int order_cancel(struct rq *rq, struct err *err)
 
     if (!uuid_parse(rq_param(rq, "order"), &c.id))
         return err_tell(err, E_NOT_FOUND, "", "no such order");
+    c.by_operator = (rq_principal(rq)->roles & W_OPERATOR) != 0;
+    if (c.by_operator && rq_decode(rq, &reason_object, &c.reason, err) < 0)
+        return err_ret(err);
+    if (c.reason.reason.n > REASON_MAX)
+        return err_tell(err, E_LIMIT, "/reason", "at most %d bytes", REASON_MAX);
     if (db_tx(worker->db, "order_cancel", cancel, &c, err) < 0)
         return err_ret(err);
     order_deliver(app, &c.delivery);

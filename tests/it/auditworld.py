@@ -113,6 +113,11 @@ class World:
         self.cancelled = Trade(self, mill, parts, ONCE, None, "cancelled")
         answer = parts.client().post(f"/v1/orders/{self.cancelled.id}/cancel")
         assert answer.status < 300, answer.text
+        stuck = Trade(self, mill, parts, ONCE, None, "stuck")
+        answer = mill.report(stuck.order, "provider", parts, agreement=stuck.agreement)
+        assert answer.json["state"] == "contracted", answer.text
+        answer = self.bank.operator().post(f"/v1/orders/{stuck.id}/cancel", {"reason": "a person's name"})
+        assert answer.json["order"]["state"] == "cancelled", answer.text
 
     def trade(self):
         """Both meters of both periods; with refused, repeated, late and missing lines."""

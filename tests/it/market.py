@@ -132,6 +132,15 @@ class Company:
                  "reporter": self.did}
         return self.key.jws(f"{self.did}#key-1", "naru-batch+jws", canonical({**claim, **claims}))
 
+    def end(self, order, instant):
+        """Ends an order's agreement before its time, as its provider; the connectors of all companies are switched off."""
+        self.market.broker.expect_log("a connector does not answer")
+        self.market.sql("UPDATE reg.participant SET connector_url = 'http://127.0.0.1:1'")
+        end = {"agreement": order.agreement, "role": "provider", "provider": self.did, "consumer": order.consumer.did, "ended_at": instant}
+        answer = self.market.client({"Authorization": f"Bearer {self.jwt()}"}).post("/v1/agreements/end", {
+            "end": self.key.jws(f"{self.did}#key-1", "naru-agreement-end+jws", canonical(end))})
+        assert answer.status == 200 and answer.json["state"] == "ended", answer.text
+
     def send(self, lines, signature=None, client=None):
         """POST /v1/usage of lines."""
         body = "".join(f"{line}\n" for line in lines).encode()

@@ -69,8 +69,10 @@ def scenario():
     claimed(bank, steel, buyer, other, datasets)
     stubborn(bank, buyer, datasets, connectors)
     expired(bank, buyer, datasets, connectors)
+    overdue(bank, steel, buyer, datasets, connectors)
     ended(bank, steel, buyer, datasets, connectors)
     ended_early(bank, steel, buyer, other, datasets, connectors)
+    forgotten(bank, buyer, datasets)
     whole(bank, connectors)
 
 
@@ -482,6 +484,86 @@ def expired(bank, buyer, datasets, connectors):
     wait_until(lambda: connectors[0].states(order) == ["open", "cancelled"], 20, "the provider hears of it")
     got = buyer.client().get(f"/v1/orders/{order}").json
     tap.equal((got["order"]["state"], got["order"]["version"]), ("cancelled", 2), "is cancelled when its time is over, also after a restart")
+
+
+def contracted(steel, buyer, dataset, plan, **more):
+    """(order document, agreement's id) of an order that its provider alone has reported."""
+    order = place(buyer, dataset, plan)["order"]
+    name = f"urn:uuid:{uuid.uuid4()}"
+    answer = steel.report(order, "provider", buyer, agreement=name, **more)
+    assert answer.json["state"] == "contracted", answer.text
+    return order, name
+
+
+def state(bank, order):
+    return bank.value(f"SELECT state FROM ord.purchase WHERE order_id = '{order['order']}'")
+
+
+def overdue(bank, steel, buyer, datasets, connectors):
+    """The second report does not come: after a restart, while it runs, in the end all the same; and what the operator makes of it."""
+    before = held(bank, buyer)
+    order, name = contracted(steel, buyer, datasets["once"], ONCE)
+    equal, equal_name = contracted(steel, buyer, datasets["free"], FREE)
+    other, other_name = contracted(steel, buyer, datasets["free"], FREE)
+    running, _ = contracted(steel, buyer, datasets["free"], FREE)
+    tap.status(bank.operator().post(f"/v1/orders/{running['order']}/cancel", {"reason": "asked for"}), 200, "the operator cancels a contracted order")
+    bank.broker.stop()
+    bank.sql(f"UPDATE ord.purchase SET valid_until = now() + interval '1 s' WHERE state = 'contracted' AND agreement_id IN"
+             f" ('{name}', '{equal_name}', '{other_name}')")
+    bank.broker.begin()
+    bank.wait()
+    for one in (order, equal, other):
+        for connector in connectors:
+            wait_until(lambda c=connector, o=one: c.states(o["order"]) == ["open", "contracted", "disputed"], 20, "both connectors hear of the dispute")
+    tap.equal(held(bank, buyer), before + 220000, "an order whose second report does not come is disputed, its hold stays")
+    path = f"/v1/orders/{order['order']}/cancel"
+    tap.status(buyer.client().post(path), 409, "the buyer cannot cancel it")
+    tap.status(steel.client().post(path), 404, "nor the provider")
+    tap.ok(order["order"] in {i["order"]["order"] for i in bank.operator().get("/v1/orders?state=disputed").json["items"]}, "the operator sees it")
+    for what, body, status in (("without reason", {}, 400), ("with an empty one", {"reason": ""}, 400), ("with one of 501 bytes", {"reason": "x" * 501}, 413)):
+        tap.status(bank.operator().post(path, body), status, f"and does not cancel it {what}")
+    tap.equal(state(bank, order), "disputed", "all that has changed nothing")
+    answer = bank.operator().post(path, {"reason": "both sides agree"})
+    tap.equal((answer.status, answer.json["order"]["state"], answer.json["reason"]), (200, "cancelled", "both sides agree"), "but cancels it with one")
+    tap.equal(held(bank, buyer), before, "which releases the hold")
+    tap.equal(bank.operator().post(path, {"reason": "again"}).json["reason"], "both sides agree", "once is as good as twice")
+    for company, connector in zip((steel, buyer), connectors):
+        wait_until(lambda c=connector: c.states(order["order"])[-1] == "cancelled", 20, "both connectors hear of it")
+        tap.equal(company.client().get(f"/v1/orders/{order['order']}").json["reason"], "both sides agree", "and both companies see why")
+    acted = [e for e in bank.entries("operator.acted") if e["action"] == "order.cancel"]
+    tap.equal([e["subject"] for e in acted], [running["order"], order["order"]], "the log has what the operator did")
+    tap.ok("both sides agree" not in json.dumps(acted + bank.entries("order.changed")), "without the reason")
+    answer = buyer.report(order, "consumer", steel, agreement=name)
+    tap.equal((answer.status, answer.json["at"], state(bank, order)), (409, "/report/order", "cancelled"), "a report that comes after that is too late")
+    answer = buyer.report(equal, "consumer", steel, agreement=equal_name)
+    tap.equal((answer.status, answer.json["state"]), (200, "active"), "a late report that is equal activates a disputed order")
+    answer = buyer.report(other, "consumer", steel, agreement=other_name, hash="ba" * 32)
+    tap.equal((answer.status, answer.json["state"]), (200, "disputed"), "one that differs leaves it disputed")
+    tap.status(bank.operator().post(f"/v1/orders/{equal['order']}/cancel", {"reason": "x"}), 409, "the operator does not cancel an active order")
+    free = place(buyer, datasets["free"], FREE)["order"]
+    tap.status(bank.operator().post(f"/v1/orders/{free['order']}/cancel", {"reason": "x"}), 200, "but an open one")
+
+
+def forgotten(bank, buyer, datasets):
+    """Answers under an Idempotency-Key are kept for 30 days."""
+    def rows(days):
+        return int(bank.value(f"SELECT count(*) FROM sys.idempotency WHERE key LIKE 'old-{days}-%'"))
+
+    for days, n in ((31, 2500), (29, 10)):
+        bank.sql(f"INSERT INTO sys.idempotency SELECT '{buyer.id}', 'old-{days}-' || i, sha256('x'), 201, '{{}}', now() - interval '{days} days'"
+                 f" FROM generate_series(1, {n}) i")
+    body, key = wanted(datasets["free"], FREE), {"Idempotency-Key": "old-31-7"}
+    tap.status(buyer.client().post("/v1/orders", body, headers=key), 409, "a key that is remembered")
+    bank.broker.stop()
+    bank.broker.begin()
+    bank.wait()
+    wait_until(lambda: rows(31) == 0, 20, "after 30 days answers are forgotten, piece by piece")
+    tap.equal(rows(29), 10, "younger ones are kept")
+    tap.equal(bank.value("SELECT count(*) FROM sys.idempotency WHERE key = 'k-2'"), "1", "so are today's")
+    tap.status(buyer.client().post("/v1/orders", body, headers=key), 201, "a forgotten key is free again")
+    tap.equal([r[0] for r in bank.sql("SELECT grantee FROM information_schema.role_table_grants WHERE table_schema = 'sys'"
+                                      " AND table_name = 'idempotency' AND privilege_type = 'DELETE' AND grantee LIKE 'naru_%'"
+                                      " AND grantee <> 'naru_owner'")], ["naru_app"], "the application alone may forget them")
 
 
 def whole(bank, connectors):

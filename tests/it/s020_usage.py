@@ -28,6 +28,7 @@ def scenario():
     refused_lines(market, mill, plant, stranger, order, other, at)
     refused_batches(market, mill, plant, order, at)
     claimed(market, mill, plant, stranger, at)
+    ended_early(market, mill, plant, at)
     sizes(market, mill, order, at)
     log(market)
     read_back(market, mill, plant, stranger, order)
@@ -159,6 +160,15 @@ def claimed(market, mill, plant, stranger, at):
     tap.equal(([e["state"] for e in seen["events"]], seen["missing"]), (["matched"] * 4, []), "the parties see their own")
     theirs = stranger.client().get(f"/v1/usage?agreement={true.agreement}").json
     tap.equal([e["state"] for e in theirs["events"]], ["provider_only"] * 4, "and the others theirs")
+
+
+def ended_early(market, mill, plant, at):
+    order = Order(market, mill, plant, PLAN, stamp(at[0]))
+    mill.end(order, stamp(at[72]))
+    for who, role in ((mill, "provider"), (plant, "consumer")):
+        answer = who.send([who.receipt(order, event_id(us), role, us) for us in at[71:73]])
+        tap.equal([(x["result"], x.get("code")) for x in answer.json["lines"]], [("created", None), ("refused", "range")],
+                  f"the {role}'s receipts of accesses after the early end of an agreement are refused")
 
 
 def sizes(market, mill, order, at):

@@ -82,7 +82,7 @@ class World:
         begin = self.first[1]
         self.one_off = Order(market, self.mill, self.plant, ONE_OFF, after(begin, days=1), hold=60000)
         self.rent = Order(market, self.mill, self.plant, SUBSCRIPTION, after(begin, days=9, hours=12), hold=330000)
-        self.end(self.rent, after(self.second[1], days=3))
+        self.mill.end(self.rent, after(self.second[1], days=3))
         self.rows = Order(market, self.plant, self.parts, METERED, begin)
         self.costly = Order(market, self.mill, self.parts, COSTLY, begin)
         self.free = Order(market, self.parts, self.mill, FREE, begin, hold=1000)
@@ -90,15 +90,6 @@ class World:
         self.vast = Order(market, self.mill, self.parts, {**METERED, "fee_ppm": 1}, begin)
         self.pending = Order(market, self.mill, self.parts, ONE_OFF, after(self.second[2], hours=1))  # not active yet
         self.send_use()
-
-    def end(self, order, instant):
-        """The provider ends the agreement before its time, through the API; its connector and the other one are switched off."""
-        self.market.broker.expect_log("a connector does not answer")
-        self.market.sql("UPDATE reg.participant SET connector_url = 'http://127.0.0.1:1'")
-        end = {"agreement": order.agreement, "role": "provider", "provider": self.mill.did, "consumer": self.plant.did, "ended_at": instant}
-        answer = self.market.client({"Authorization": f"Bearer {self.mill.jwt()}"}).post("/v1/agreements/end", {
-            "end": self.mill.key.jws(f"{self.mill.did}#key-1", "naru-agreement-end+jws", canonical(end))})
-        assert answer.status == 200 and answer.json["state"] == "ended", answer.text
 
     def send_use(self):
         begin = self.first[1]

@@ -23,7 +23,7 @@ _naru()
     case $words in
     "") commands="audit buy end fetch health help init operator orders policy publish register search show statement status usage version" ;;
     audit) commands="pull verify" ;;
-    operator) commands="applications approve close init payments refuse suspend token trial-balance" ;;
+    operator) commands="applications approve cancel close init payments refuse suspend token trial-balance" ;;
     policy) commands="explain" ;;
     "audit pull"*) options="--broker --ca --token-file" ;;
     "audit verify"*) options="--key" ;;
@@ -34,6 +34,7 @@ _naru()
     init | "init "*) options="--slug --did --broker --broker-did --public-listen --public-url --management-listen --management-url --cert --key --ca --database --data-root --allow" ;;
     "operator applications"*) options="--state" ;;
     "operator approve"*) options="--reason" ;;
+    "operator cancel"*) options="--reason" ;;
     "operator close"*) options="--from --to" ;;
     "operator init"*) options="--database --url --did --name --account --listen --operator-listen --operator-url --cert --key --ca --allow" ;;
     "operator payments"*) options="--output" ;;

@@ -7,9 +7,9 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, 'open', 1, $8, $9, $10, $11, $12);
 
 -- name: purchase_lock
 -- in:   order_id:uuid
--- out:  order_id:uuid dataset_id:uuid dataset_version:i64 provider_id:uuid consumer_id:uuid plan_hash:text purpose:text state:text version:i64 document:text hold_id:uuid hold_minor:i64 agreement_id:text deal_id:uuid made_at:time valid_until:time active_at:time ended_at:time asset_id:text
+-- out:  order_id:uuid dataset_id:uuid dataset_version:i64 provider_id:uuid consumer_id:uuid plan_hash:text purpose:text state:text version:i64 document:text hold_id:uuid hold_minor:i64 agreement_id:text deal_id:uuid made_at:time valid_until:time active_at:time ended_at:time reason:text asset_id:text
 SELECT o.order_id, o.dataset_id, o.dataset_version, o.provider_id, o.consumer_id, o.plan_hash, o.purpose, o.state, o.version, o.document,
-       o.hold_id, o.hold_minor, o.agreement_id, o.deal_id, o.made_at, o.valid_until, o.active_at, o.ended_at, d.asset_id
+       o.hold_id, o.hold_minor, o.agreement_id, o.deal_id, o.made_at, o.valid_until, o.active_at, o.ended_at, o.reason, d.asset_id
   FROM ord.purchase o
   JOIN cat.dataset d USING (dataset_id)
  WHERE o.order_id = $1
@@ -17,18 +17,18 @@ SELECT o.order_id, o.dataset_id, o.dataset_version, o.provider_id, o.consumer_id
 
 -- name: purchase_get
 -- in:   order_id:uuid
--- out:  order_id:uuid dataset_id:uuid dataset_version:i64 provider_id:uuid consumer_id:uuid plan_hash:text purpose:text state:text version:i64 document:text hold_id:uuid hold_minor:i64 agreement_id:text deal_id:uuid made_at:time valid_until:time active_at:time ended_at:time asset_id:text
+-- out:  order_id:uuid dataset_id:uuid dataset_version:i64 provider_id:uuid consumer_id:uuid plan_hash:text purpose:text state:text version:i64 document:text hold_id:uuid hold_minor:i64 agreement_id:text deal_id:uuid made_at:time valid_until:time active_at:time ended_at:time reason:text asset_id:text
 SELECT o.order_id, o.dataset_id, o.dataset_version, o.provider_id, o.consumer_id, o.plan_hash, o.purpose, o.state, o.version, o.document,
-       o.hold_id, o.hold_minor, o.agreement_id, o.deal_id, o.made_at, o.valid_until, o.active_at, o.ended_at, d.asset_id
+       o.hold_id, o.hold_minor, o.agreement_id, o.deal_id, o.made_at, o.valid_until, o.active_at, o.ended_at, o.reason, d.asset_id
   FROM ord.purchase o
   JOIN cat.dataset d USING (dataset_id)
  WHERE o.order_id = $1;
 
 -- name: purchase_list
 -- in:   party:uuid state:text before_at:time before_id:uuid most:i64
--- out:  order_id:uuid dataset_id:uuid dataset_version:i64 provider_id:uuid consumer_id:uuid plan_hash:text purpose:text state:text version:i64 document:text hold_id:uuid hold_minor:i64 agreement_id:text deal_id:uuid made_at:time valid_until:time active_at:time ended_at:time asset_id:text
+-- out:  order_id:uuid dataset_id:uuid dataset_version:i64 provider_id:uuid consumer_id:uuid plan_hash:text purpose:text state:text version:i64 document:text hold_id:uuid hold_minor:i64 agreement_id:text deal_id:uuid made_at:time valid_until:time active_at:time ended_at:time reason:text asset_id:text
 SELECT o.order_id, o.dataset_id, o.dataset_version, o.provider_id, o.consumer_id, o.plan_hash, o.purpose, o.state, o.version, o.document,
-       o.hold_id, o.hold_minor, o.agreement_id, o.deal_id, o.made_at, o.valid_until, o.active_at, o.ended_at, d.asset_id
+       o.hold_id, o.hold_minor, o.agreement_id, o.deal_id, o.made_at, o.valid_until, o.active_at, o.ended_at, o.reason, d.asset_id
   FROM ord.purchase o
   JOIN cat.dataset d USING (dataset_id)
  WHERE ($1::uuid IS NULL OR o.consumer_id = $1 OR o.provider_id = $1)
@@ -38,7 +38,7 @@ SELECT o.order_id, o.dataset_id, o.dataset_version, o.provider_id, o.consumer_id
  LIMIT $5;
 
 -- name: purchase_advance
--- in:   order_id:uuid state:text version:i64 document:text agreement_id:text deal_id:uuid active_at:time ended_at:time
+-- in:   order_id:uuid state:text version:i64 document:text agreement_id:text deal_id:uuid active_at:time ended_at:time reason:text
 -- out:
 UPDATE ord.purchase
    SET state = $2,
@@ -47,15 +47,17 @@ UPDATE ord.purchase
        agreement_id = $5,
        deal_id = $6,
        active_at = $7,
-       ended_at = $8
+       ended_at = $8,
+       reason = $9
  WHERE order_id = $1;
 
+-- Orders that wait for a report: open ones are cancelled, contracted ones disputed when their time is over.
 -- name: purchase_open
 -- in:
 -- out:  order_id:uuid due_at:time
 SELECT order_id, valid_until AS due_at
   FROM ord.purchase
- WHERE state = 'open'
+ WHERE state IN ('open', 'contracted')
  ORDER BY valid_until, order_id;
 
 -- The end of an agreement is what its provider reported.

@@ -171,6 +171,16 @@ SELECT body_hash, status, answer
  WHERE participant_id = $1
    AND key = $2;
 
+-- name: idempotency_forget
+-- in:   before_at:time most:i64
+-- out:
+DELETE FROM sys.idempotency
+ WHERE (participant_id, key) IN (SELECT participant_id, key
+                                   FROM sys.idempotency
+                                  WHERE made_at < $1
+                                  ORDER BY made_at, participant_id, key
+                                  LIMIT $2);
+
 -- name: idempotency_insert
 -- in:   participant_id:uuid key:text body_hash:bytes status:i64 answer:text made_at:time
 -- out:

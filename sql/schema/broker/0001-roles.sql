@@ -75,8 +75,9 @@ CREATE TABLE sys.idempotency (
     made_at timestamptz NOT NULL,
     PRIMARY KEY (participant_id, key)
 );
-COMMENT ON TABLE sys.idempotency IS 'answers given under an Idempotency-Key: same key and body answers the same, another body conflicts';
-GRANT SELECT, INSERT ON sys.idempotency TO naru_app;
+CREATE INDEX idempotency_made ON sys.idempotency (made_at);
+COMMENT ON TABLE sys.idempotency IS 'answers given under an Idempotency-Key: same key and body answers the same, another body conflicts; forgotten after 30 days';
+GRANT SELECT, INSERT, DELETE ON sys.idempotency TO naru_app;
 
 CREATE TABLE sys.token_used (
     issuer text NOT NULL,

@@ -18,14 +18,15 @@ CREATE TABLE ord.purchase (
     valid_until timestamptz NOT NULL,
     active_at timestamptz,
     ended_at timestamptz,
+    reason text,
     CONSTRAINT purchase_two_parties CHECK (provider_id <> consumer_id),
     CONSTRAINT purchase_agreement_deal CHECK ((agreement_id IS NULL) = (deal_id IS NULL))
 );
 CREATE INDEX purchase_consumer ON ord.purchase (consumer_id, made_at DESC);
 CREATE INDEX purchase_provider ON ord.purchase (provider_id, made_at DESC);
 CREATE UNIQUE INDEX purchase_deal ON ord.purchase (deal_id) WHERE deal_id IS NOT NULL;
-CREATE INDEX purchase_open ON ord.purchase (valid_until) WHERE state = 'open';
-COMMENT ON TABLE ord.purchase IS 'orders: price snapshot by plan hash, purpose, hold; document is the signed form both connectors get';
+CREATE INDEX purchase_open ON ord.purchase (valid_until) WHERE state IN ('open', 'contracted');
+COMMENT ON TABLE ord.purchase IS 'orders: price snapshot by plan hash, purpose, hold; document is the signed form both connectors get; reason: why the operator cancelled it';
 -- The id of an agreement is a text that its provider chose, and anybody may name it. What counts is the deal: the id together with both parties
 -- (order_deal). So nobody's report, order or receipt can stand in the way of another's.
 CREATE TABLE ord.agreement_report (
