@@ -412,6 +412,7 @@ def ended(broker, maker):
               "that names agreement and parties")
     tap.ok(stamp(before)[:19] <= said[:19] <= stamp()[:19], "and the instant", said)
 
+    wait_until(lambda: maker.deliver(order_of(broker, maker)).status == 204, 20, "the data bank's key can be read again")
     for state in ("ended", "cancelled"):
         deal = Deal(maker)
         deal.pull()

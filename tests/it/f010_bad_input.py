@@ -265,8 +265,8 @@ def check_broker():
     people = broker_target(bank, mill, "people", ("server/order/routes.def", "server/registry/routes.def"), people=True)
     machine = broker_target(bank, mill, "machine", ("server/catalogue/routes.def", "server/order/routes.def"))
     operator = broker_target(bank, mill, "operator", ("server/registry/operator_routes.def", "server/settlement/operator_routes.def"), operator=True)
-    people.routes = [r for r in people.routes if r[2] != "order_agreement"]  # a connector's
-    machine.routes = [r for r in machine.routes if r[2] in ("catalogue_put", "order_agreement")]
+    people.routes = [r for r in people.routes if r[2] not in ("order_agreement", "order_agreement_end")]  # connectors'
+    machine.routes = [r for r in machine.routes if r[2] in ("catalogue_put", "order_agreement", "order_agreement_end")]
     operator.routes = [r for r in operator.routes if r[2] != "period_close"]  # takes no body
     before = state_of(bank)
     for target in (people, machine, operator):
