@@ -39,7 +39,7 @@ const struct cli_option publish_options[] = {
     OPTION(struct publish, countries,      "country",        0, "CODE",  "permitted country"),
     OPTION(struct publish, until,          "until",          0, "TIME",  "end of use, RFC 3339"),
     OPTION(struct publish, members_only,   "members-only",   0, NULL,    "for members of the data bank only"),
-    OPTION(struct publish, policy,         "policy",         0, "FILE",  "ODRL policy instead of purposes, countries, end and members-only"),
+    OPTION(struct publish, policy,         "policy",         0, "FILE",  "ODRL policy instead of purposes, countries, end and members-only; with a price it must ask for an order"),
     OPTION(struct publish, visibility,     "visibility",     0, "NAME",  "open, group, bilateral or on_request"),
     OPTION(struct publish, visible_to,     "visible-to",     0, "DID",   "who sees a dataset that is not open"),
     OPTION(struct publish, sample,         "sample",         0, "FILE",  "text that everybody may look at, at most 8 KiB"),
