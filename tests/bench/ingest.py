@@ -17,16 +17,16 @@ BATCHES = 40  # of each company and round
 ROUNDS = 3
 
 ANCHOR = """
-CREATE TABLE anchor (event_id uuid, role text, reporter_id uuid, agreement_id text, seq bigint, transfer text, since_at timestamptz,
-    until_at timestamptz, calls bigint, bytes bigint, rows bigint, batch_hash bytea, line bigint, body_hash bytea, received_at timestamptz,
-    PRIMARY KEY (event_id, role));
+CREATE TABLE anchor (event_id uuid, role text, reporter_id uuid, deal_id uuid, seq bigint, transfer text, since_at timestamptz,
+    until_at timestamptz, calls bigint, bytes bigint, rows bigint, batch_id uuid, line bigint, body_hash bytea, received_at timestamptz,
+    PRIMARY KEY (event_id, role, reporter_id));
 CREATE UNLOGGED TABLE batch AS
-SELECT b, array_agg(event_id) AS event_id, array_agg(role) AS role, array_agg(agreement_id) AS agreement_id, array_agg(seq) AS seq,
+SELECT b, array_agg(event_id) AS event_id, array_agg(role) AS role, array_agg(deal_id) AS deal_id, array_agg(seq) AS seq,
        array_agg(transfer) AS transfer, array_agg(since_at) AS since_at, array_agg(until_at) AS until_at, array_agg(calls) AS calls,
        array_agg(bytes) AS bytes, array_agg(rows) AS rows, array_agg(line) AS line, array_agg(body_hash) AS body_hash
   FROM (SELECT b, (substr(h, 1, 8) || '-' || substr(h, 9, 4) || '-7' || substr(md5(h), 1, 3) || '-8' || substr(md5(h), 4, 3) || '-' ||
                 substr(md5(h), 7, 12))::uuid AS event_id, 'provider'::text AS role,
-               'urn:uuid:0193a5a2-5d4c-7a33-8f0e-3d1f5c1b2a77'::text AS agreement_id, (1000 * b + i)::bigint AS seq,
+               '0193a5a2-5d4c-8a33-8f0e-3d1f5c1b2a77'::uuid AS deal_id, (1000 * b + i)::bigint AS seq,
                'urn:uuid:0193a5a2-5d4c-7a33-8f0e-3d1f5c1b2a78'::text AS transfer, now() AS since_at, now() AS until_at, 1::bigint AS calls,
                4096::bigint AS bytes, 10::bigint AS rows, i::bigint AS line, sha256((1000 * b + i)::text::bytea) AS body_hash
           FROM (SELECT b, i, lpad(to_hex(1700000000000 + 1000 * b + i), 12, '0') AS h
@@ -39,10 +39,10 @@ DECLARE
 BEGIN
     FOR n IN SELECT batch.b FROM batch ORDER BY batch.b LOOP
         SELECT * INTO b FROM batch WHERE batch.b = n;
-        INSERT INTO anchor SELECT u.event_id, u.role, '00000000-0000-0000-0000-000000000000', u.agreement_id, u.seq, u.transfer, u.since_at,
-               u.until_at, u.calls, u.bytes, u.rows, '\\x00', u.line, u.body_hash, now()
-          FROM unnest(b.event_id, b.role, b.agreement_id, b.seq, b.transfer, b.since_at, b.until_at, b.calls, b.bytes, b.rows, b.line,
-                      b.body_hash) AS u (event_id, role, agreement_id, seq, transfer, since_at, until_at, calls, bytes, rows, line, body_hash);
+        INSERT INTO anchor SELECT u.event_id, u.role, '00000000-0000-0000-0000-000000000000', u.deal_id, u.seq, u.transfer, u.since_at,
+               u.until_at, u.calls, u.bytes, u.rows, '00000000-0000-0000-0000-000000000001', u.line, u.body_hash, now()
+          FROM unnest(b.event_id, b.role, b.deal_id, b.seq, b.transfer, b.since_at, b.until_at, b.calls, b.bytes, b.rows, b.line,
+                      b.body_hash) AS u (event_id, role, deal_id, seq, transfer, since_at, until_at, calls, bytes, rows, line, body_hash);
         COMMIT;
     END LOOP;
 END
