@@ -44,6 +44,7 @@ void access_unref(struct access *a)
         return;
     if (a->view->ops->release != NULL)
         a->view->ops->release(a);
+    arena_free(&a->arena); /* in the thread that has filled it, if it can be */
     if (a->taken)
         dataplane__settle(&a->meter);
     else

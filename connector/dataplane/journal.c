@@ -14,14 +14,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/crypto/hash.h"
 #include "lib/log/log.h"
 
 #include "lib/base/banned.h"
 
 #define MAGIC                                                                                      \
     "naru accesses 1\n" /* also tells the order of bytes: the file never leaves its machine */
-#define SEAL_LEN 16
 
 enum { SLOT_FREE, SLOT_USED };
 
@@ -30,7 +28,7 @@ struct slot {
     _Atomic uint32_t state;
     uint32_t role;
     _Atomic int64_t bytes, rows, seen_us;
-    uint8_t seal[SEAL_LEN]; /* of what follows */
+    uint64_t seal; /* of what follows */
     uint8_t event[16];
     int64_t since_us;
     uint16_t agreement_n, transfer_n;
@@ -50,24 +48,18 @@ struct journal {
     uint16_t free[JOURNAL_SLOTS]; /* the last one is taken first: few pages are touched */
 };
 
-static void seal_of(const struct slot *slot, uint8_t ret_seal[static SEAL_LEN])
+static uint64_t seal_of(const struct slot *slot)
 {
     const size_t from = offsetof(struct slot, event);
-    uint8_t hash[SHA256_LEN];
 
-    sha256((const char *)slot + from,
-           offsetof(struct slot, text) - from + slot->agreement_n + slot->transfer_n, hash);
-    memcpy(ret_seal, hash, SEAL_LEN);
+    return str_hash(str_n((const char *)slot + from, offsetof(struct slot, text) - from +
+                                                         slot->agreement_n + slot->transfer_n));
 }
 
 static bool is_whole(const struct slot *slot)
 {
-    uint8_t seal[SEAL_LEN];
-
-    if ((size_t)slot->agreement_n + slot->transfer_n > JOURNAL_TEXT)
-        return false;
-    seal_of(slot, seal);
-    return memcmp(seal, slot->seal, SEAL_LEN) == 0;
+    return (size_t)slot->agreement_n + slot->transfer_n <= JOURNAL_TEXT &&
+           slot->seal == seal_of(slot);
 }
 
 /* -- opening ----------------------------------------------------------------------------------- */
@@ -182,7 +174,7 @@ int journal_take(struct journal *j, const struct journal_entry *e)
     slot->transfer_n = (uint16_t)e->transfer.n;
     memcpy(slot->text, e->agreement.p, e->agreement.n);
     memcpy(slot->text + e->agreement.n, e->transfer.p, e->transfer.n);
-    seal_of(slot, slot->seal);
+    slot->seal = seal_of(slot);
     journal_seen(j, i, 0, 0, e->since_us);
     atomic_store_explicit(&slot->state, SLOT_USED, memory_order_release);
     return i;

@@ -18,7 +18,7 @@
 #include "lib/base/uuid.h"
 
 #define JOURNAL_SLOTS 4096
-#define JOURNAL_TEXT  436 /* bytes that agreement and transfer may have together */
+#define JOURNAL_TEXT  444 /* bytes that agreement and transfer may have together */
 
 struct journal;
 
