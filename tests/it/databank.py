@@ -13,9 +13,11 @@ import secrets
 import socket
 import ssl
 import subprocess
+import tempfile
 import threading
 import time
 import uuid
+from pathlib import Path
 
 from harness import BIN, Authority, Client, Postgres, free_port, start, temp_dir, wait_until
 
@@ -98,10 +100,12 @@ def verifies(compact, jwk, folder):
         return b"\x02" + bytes([len(b)]) + b
 
     body = integer(raw[:32]) + integer(raw[32:])
-    (folder / "public.der").write_bytes(prefix + x + y)
-    (folder / "signature.der").write_bytes(b"\x30" + bytes([len(body)]) + body)
-    done = subprocess.run(["openssl", "dgst", "-sha256", "-verify", folder / "public.der", "-keyform", "DER", "-signature",
-                           folder / "signature.der"], input=signed.encode(), capture_output=True)
+    with tempfile.TemporaryDirectory(dir=folder) as own:  # a mock server's thread may verify another one at the same time
+        public, der = Path(own, "public.der"), Path(own, "signature.der")
+        public.write_bytes(prefix + x + y)
+        der.write_bytes(b"\x30" + bytes([len(body)]) + body)
+        done = subprocess.run(["openssl", "dgst", "-sha256", "-verify", public, "-keyform", "DER", "-signature", der],
+                              input=signed.encode(), capture_output=True)
     return done.returncode == 0
 
 
