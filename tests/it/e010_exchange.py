@@ -364,7 +364,7 @@ def receipts(broker, maker):
     broker.server.stop()
     deal.pull(3)
     wait_until(lambda: len(maker.answers()) == before + 3, 10, "receipts are stored while the data bank is away")
-    waiting = maker.sql("SELECT body FROM outbox WHERE kind = 'broker.usage'")
+    waiting = wait_until(lambda: maker.sql("SELECT body FROM outbox WHERE kind = 'broker.usage'"), 10, "the first of them are on their way")
     maker.restart()
     tap.equal(maker.sql("SELECT body FROM outbox WHERE kind = 'broker.usage'"), waiting, "what waited for it waits after a kill")
     broker.server.start()
