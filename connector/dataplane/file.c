@@ -8,8 +8,10 @@
  * §13.2.2, ranges by §14. The digest of a whole file goes out as Repr-Digest (RFC 9530); the first
  * access of a version waits for it if the file is not too large.
  *
- * A view keeps the descriptor of its file. It is used as long as the path still leads to the same
- * inode, which costs one look instead of opening the path anew.
+ * A view keeps the descriptor of its file. Whatever happens to the file, its own name included,
+ * changes its inode: as long as that does not, the path need not be walked again. An inode that has
+ * changed a moment ago could change again without showing it, so that is waited for. A folder above
+ * the file that gets another name is noticed when the view is loaded anew (VIEW_US).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,12 +27,11 @@
 
 #define DIGEST_WAIT_BYTES MIB(256)
 #define SMALL_BYTES       KIB(16) /* read at once: cheaper than sendfile */
+#define SETTLED_NS        (US_PER_S * 1000)
 
 struct kept_file {
-    int folder, fd;
-    dev_t device;
-    ino_t inode;
-    char name[]; /* below the folder */
+    int fd;
+    int64_t changed_ns; /* the inode, at least SETTLED_NS ago */
 };
 
 struct file {
@@ -202,46 +203,34 @@ static int open_folder(struct str root, struct err *err)
     return fd;
 }
 
-/* As dataplane__open_path; the folder's descriptor is the caller's, also on failure (-1: none). */
-static int open_below(const struct app *app, struct str text, const struct path *tail,
-                      int *ret_folder, struct str *ret_rest, struct stat *ret_st, struct err *err)
+int dataplane__open_path(const struct app *app, struct str text, const struct path *tail,
+                         struct stat *ret_st, struct err *err)
 {
-    struct str root;
+    struct str root, rest;
     struct path path;
-    int fd;
+    int folder, fd;
 
-    if (!find_root(app, text, &root, ret_rest))
+    if (!find_root(app, text, &root, &rest))
         return err_tell(err, E_INVALID, "/path",
                         "the path lies in none of the folders of data.roots");
-    if (split(*ret_rest, &path, err) < 0)
+    if (split(rest, &path, err) < 0)
         return err_ret(err);
     for (size_t i = 0; tail != NULL && i < tail->n; i++) {
         if (path.n == PATH_SEGMENTS)
             return err_tell(err, E_LIMIT, "path", "more than %d segments", PATH_SEGMENTS);
         path.segments[path.n++] = tail->segments[i];
     }
-    *ret_folder = open_folder(root, err);
-    if (*ret_folder < 0)
+    folder = open_folder(root, err);
+    if (folder < 0)
         return err_ret(err);
-    fd = path_open(*ret_folder, &path, err);
+    fd = path_open(folder, &path, err);
+    close(folder);
     if (fd < 0)
         return err_ret(err);
     if (fstat(fd, ret_st) < 0 || !may_serve(app, ret_st)) {
         close(fd);
         return err_tell(err, E_NOT_FOUND, "path", "no such file in this dataset");
     }
-    return fd;
-}
-
-int dataplane__open_path(const struct app *app, struct str text, const struct path *tail,
-                         struct stat *ret_st, struct err *err)
-{
-    int folder = -1;
-    struct str rest;
-    const int fd = open_below(app, text, tail, &folder, &rest, ret_st, err);
-
-    if (folder >= 0)
-        close(folder);
     return fd;
 }
 
@@ -340,36 +329,31 @@ void kept_file_free(struct kept_file **kept_address)
     if (kept == NULL)
         return;
     close(kept->fd);
-    close(kept->folder);
     free(kept);
 }
 
-/* True if the path leads to the file that the view keeps. */
+/* True if the view keeps the file and nothing has happened to it since. */
 static bool find_kept(struct access *a, struct file *file, struct stat *ret_st)
 {
     const struct kept_file *kept = atomic_load(&a->view->file);
 
-    if (kept == NULL || a->path.n > 0 ||
-        fstatat(kept->folder, kept->name, ret_st, AT_SYMLINK_NOFOLLOW) < 0 ||
-        ret_st->st_dev != kept->device || ret_st->st_ino != kept->inode ||
-        !may_serve(a->meter.dp->app, ret_st))
+    if (kept == NULL || a->path.n > 0 || fstat(kept->fd, ret_st) < 0 ||
+        inode_key_of(ret_st).changed_ns != kept->changed_ns || !may_serve(a->meter.dp->app, ret_st))
         return false;
     file->fd = kept->fd;
     file->kept = true;
     return true;
 }
 
-/* Hands both descriptors to the view, if it keeps none and memory allows it. */
-static bool keep_file(struct view *view, int folder, struct str name, int fd, const struct stat *st)
+/* Hands the descriptor to the view, if it keeps none and memory allows it. */
+static bool keep_file(struct view *view, int fd, const struct stat *st)
 {
-    struct kept_file *kept = calloc(1, sizeof(*kept) + name.n + 1);
+    struct kept_file *kept = calloc(1, sizeof(*kept));
     struct kept_file *none = NULL;
 
     if (kept == NULL)
         return false;
-    *kept =
-        (struct kept_file){.folder = folder, .fd = fd, .device = st->st_dev, .inode = st->st_ino};
-    memcpy(kept->name, name.p, name.n);
+    *kept = (struct kept_file){.fd = fd, .changed_ns = inode_key_of(st).changed_ns};
     if (atomic_compare_exchange_strong(&view->file, &none, kept))
         return true;
     free(kept);
@@ -379,15 +363,13 @@ static bool keep_file(struct view *view, int folder, struct str name, int fd, co
 static int open_anew(struct access *a, struct file *file, struct str path, struct stat *ret_st,
                      struct err *err)
 {
-    int folder = -1;
-    struct str name;
-
-    file->fd = open_below(a->meter.dp->app, path, &a->path, &folder, &name, ret_st, err);
-    if (file->fd >= 0 && a->path.n == 0 && S_ISREG(ret_st->st_mode))
-        file->kept = keep_file(a->view, folder, name, file->fd, ret_st);
-    if (folder >= 0 && !file->kept)
-        close(folder);
-    return file->fd < 0 ? err_ret(err) : 0;
+    file->fd = dataplane__open_path(a->meter.dp->app, path, &a->path, ret_st, err);
+    if (file->fd < 0)
+        return err_ret(err);
+    if (a->path.n == 0 && S_ISREG(ret_st->st_mode) &&
+        env_wall_us(a->rq->env) * 1000 - inode_key_of(ret_st).changed_ns > SETTLED_NS)
+        file->kept = keep_file(a->view, file->fd, ret_st);
+    return 0;
 }
 
 static int open_source(struct access *a, struct file *file, struct err *err)

@@ -249,6 +249,37 @@ def tokens(space):
     tap.equal([len(deal.wait_counted(1)), len(other.counted())], [1, 0], "refused tokens are not counted")
 
 
+def changes(space):
+    """What happens to a file between two accesses shows in the second, also when the connector keeps it open."""
+    folder = space.file("changing.txt", b"first").parent
+    path, other = folder / "changing.txt", folder / "other.txt"
+    deal = Deal(space, {"type": "File", "path": str(path)})
+
+    def settle():
+        wait_until(lambda: time.time() - path.stat().st_ctime > 1.2, 10, "the file has been as it is for a while")
+        return [deal.get().body for _ in range(3)]
+
+    tap.equal(settle(), [b"first"] * 3, "changes: a file is read")
+    path.write_bytes(b"in its place")
+    tap.equal(settle(), [b"in its place"] * 3, "changes: written anew in its place")
+    path.write_bytes(b"at once")
+    tap.equal(deal.get().body, b"at once", "changes: and at once after that")
+    settle()
+    other.write_bytes(b"another file")
+    other.rename(path)
+    tap.equal(deal.get().body, b"another file", "changes: another file under its name")
+    settle()
+    path.rename(other)
+    tap.status(deal.get(), 404, "changes: moved away")
+    other.rename(path)
+    settle()
+    path.unlink()
+    tap.status(deal.get(), 404, "changes: removed")
+    other.write_bytes(b"elsewhere")
+    path.symlink_to(other)
+    tap.status(deal.get(), 404, "changes: a symbolic link in its place")
+
+
 def endings(space):
     space.file("e.txt", b"text")
     for name, end in (("suspended", lambda d: d.end(f"/v3/transferprocesses/{d.provider_pid}/suspend")), ("terminated", Deal.terminate),
@@ -637,7 +668,7 @@ def crash_in_journal(space):
 
 def scenario():
     space = Space()
-    for part in (files, folders, tokens, endings, policies, queries, origins, consumer, foreign, renewals, cuts, crash, crash_in_journal):
+    for part in (files, folders, changes, tokens, endings, policies, queries, origins, consumer, foreign, renewals, cuts, crash, crash_in_journal):
         with tap.case(part.__name__):
             part(space)
 
