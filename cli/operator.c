@@ -78,30 +78,39 @@ int cmd_operator_applications(struct cli *cli, int argc, char **argv)
     return CLI_OK;
 }
 
-static int decide(struct cli *cli, const char *verb, int argc, char **argv)
+/* POST {"reason"?} to `under`<id>/<verb>; the answer is printed as JSON if that is asked for. */
+static int post_decision(struct cli *cli, const char *under, const char *id, const char *verb,
+                         struct str reason, struct jdoc **ret_doc)
 {
     AUTO(buf_done) struct buf body = buf_init(KIB(8));
+    struct jw w = jw_init(&body);
+    struct err err = {0};
+    struct str path;
+
+    jw_object(&w);
+    if (reason.n > 0)
+        jw_kstr(&w, "reason", reason);
+    jw_object_end(&w);
+    path =
+        arena_printf(cli->arena, "%.*s/%s", STR_ARG(cli_path(cli, under, NULL, str_c(id))), verb);
+    if (cli_json(cli, PEER_OPERATOR, "POST", path, buf_str(&body), ret_doc, &err) < 0)
+        return cli_fail(cli, &err);
+    return cli->json ? cli_print_json(cli, jdoc_root(*ret_doc)) : CLI_OK;
+}
+
+static int decide(struct cli *cli, const char *verb, int argc, char **argv)
+{
     AUTO(jdoc_free) struct jdoc *doc = NULL;
     struct decision in = {0};
-    struct err err = {0};
-    struct jw w = jw_init(&body);
-    struct str path;
+    int done;
 
     if (!cli_options(cli, operator_decision_options, &in, 1, 1, &argc, argv))
         return CLI_USAGE;
-    jw_object(&w);
-    if (in.reason.n > 0)
-        jw_kstr(&w, "reason", in.reason);
-    jw_object_end(&w);
-    path = arena_printf(cli->arena, "%.*s/%s",
-                        STR_ARG(cli_path(cli, "/v1/participants/", NULL, str_c(argv[0]))), verb);
-    if (cli_json(cli, PEER_OPERATOR, "POST", path, buf_str(&body), &doc, &err) < 0)
-        return cli_fail(cli, &err);
-    if (cli->json)
-        return cli_print_json(cli, jdoc_root(doc));
-    printf("%.*s: %.*s\n", STR_ARG(cli_text(cli, jval_get(jdoc_root(doc), "name"))),
-           STR_ARG(jval_str(jval_get(jdoc_root(doc), "state"))));
-    return CLI_OK;
+    done = post_decision(cli, "/v1/participants/", argv[0], verb, in.reason, &doc);
+    if (done == CLI_OK && !cli->json)
+        printf("%.*s: %.*s\n", STR_ARG(cli_text(cli, jval_get(jdoc_root(doc), "name"))),
+               STR_ARG(jval_str(jval_get(jdoc_root(doc), "state"))));
+    return done;
 }
 
 int cmd_operator_approve(struct cli *cli, int argc, char **argv)
@@ -121,29 +130,19 @@ int cmd_operator_suspend(struct cli *cli, int argc, char **argv)
 
 int cmd_operator_cancel(struct cli *cli, int argc, char **argv)
 {
-    AUTO(buf_done) struct buf body = buf_init(KIB(8));
     AUTO(jdoc_free) struct jdoc *doc = NULL;
     struct decision in = {0};
-    struct err err = {0};
-    struct jw w = jw_init(&body);
-    struct str path;
+    int done;
 
     if (!cli_options(cli, operator_cancel_options, &in, 1, 1, &argc, argv))
         return CLI_USAGE;
     if (in.reason.n == 0)
         return cli_usage(cli, "--reason is wanted");
-    jw_object(&w);
-    jw_kstr(&w, "reason", in.reason);
-    jw_object_end(&w);
-    path = arena_printf(cli->arena, "%.*s/cancel",
-                        STR_ARG(cli_path(cli, "/v1/orders/", NULL, str_c(argv[0]))));
-    if (cli_json(cli, PEER_OPERATOR, "POST", path, buf_str(&body), &doc, &err) < 0)
-        return cli_fail(cli, &err);
-    if (cli->json)
-        return cli_print_json(cli, jdoc_root(doc));
-    printf("%s: %.*s\n", argv[0],
-           STR_ARG(jval_str(jval_get(jval_get(jdoc_root(doc), "order"), "state"))));
-    return CLI_OK;
+    done = post_decision(cli, "/v1/orders/", argv[0], "cancel", in.reason, &doc);
+    if (done == CLI_OK && !cli->json)
+        printf("%s: %.*s\n", argv[0],
+               STR_ARG(jval_str(jval_get(jval_get(jdoc_root(doc), "order"), "state"))));
+    return done;
 }
 
 int cmd_operator_token(struct cli *cli, int argc, char **argv)
