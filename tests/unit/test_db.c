@@ -406,7 +406,7 @@ static void cursors(void)
     db_cursor_close(&cursor);
     ck_assert_int_eq(db_cursor_open(reader, q_series.text[db_kind(db)], &cursor, &err), 0);
     while (db_cursor_next(cursor, &err) == DB_ROW) {
-        char want[16];
+        char want[24];
         (void)snprintf(want, sizeof(want), "%" PRId64, ++rows);
         ck_assert(str_eq_c(db_cursor_value(cursor, 0), want));
     }
