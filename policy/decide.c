@@ -321,8 +321,8 @@ static void sum_rules(const struct eval *e, struct sum *sum)
         sum->permitted = true;
 }
 
-static struct eval eval_of(const struct policy *policy, const struct policy_question *question,
-                           const struct policy_facts *facts, const struct terms *terms)
+struct eval policy__eval_of(const struct policy *policy, const struct policy_question *question,
+                            const struct policy_facts *facts, const struct terms *terms)
 {
     struct eval e = {.policy = policy,
                      .program = &policy->program,
@@ -338,7 +338,7 @@ static struct eval eval_of(const struct policy *policy, const struct policy_ques
 bool policy__permits(const struct policy *policy, const struct policy_question *question,
                      const struct policy_facts *facts, const struct terms *terms)
 {
-    const struct eval e = eval_of(policy, question, facts, terms);
+    const struct eval e = policy__eval_of(policy, question, facts, terms);
     struct sum sum = {0};
     int64_t until;
 
@@ -350,7 +350,7 @@ void policy__decide(const struct policy *policy, const struct policy_question *q
                     const struct policy_facts *facts, const struct terms *terms,
                     struct policy_decision *ret_decision)
 {
-    const struct eval e = eval_of(policy, question, facts, terms);
+    const struct eval e = policy__eval_of(policy, question, facts, terms);
     struct sum sum = {0};
 
     sum_rules(&e, &sum);

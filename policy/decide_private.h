@@ -70,6 +70,8 @@ enum truth policy__assignee_matches(const struct eval *e, const struct prog_rule
 /* POLICY_WHY_FALSE if the fact can be compared, else why not. */
 enum policy_why policy__fact_why(const struct policy_fact *fact, const struct operand_row *row);
 
+struct eval policy__eval_of(const struct policy *policy, const struct policy_question *question,
+                            const struct policy_facts *facts, const struct terms *terms);
 bool policy__permits(const struct policy *policy, const struct policy_question *question,
                      const struct policy_facts *facts, const struct terms *terms);
 void policy__decide(const struct policy *policy, const struct policy_question *question,

@@ -18,7 +18,7 @@
 
 static void add_named(struct buf *out, const char *name, struct str value)
 {
-    if (str_present(value))
+    if (str_present(value) && !str_eq(value, STR(POLICY_OTHER)))
         buf_printf(out, "  - %s: %.*s\n", name, STR_ARG(value));
 }
 
@@ -106,8 +106,8 @@ static const char *const relations[POLICY_RELATION__COUNT][POLICY_LANG__COUNT] =
                      "Each policy permits something that the other does not."                                                      },
     [POLICY_DISJOINT] = {"두 정책이 함께 허용하는 것이 없습니다.",
                      "There is nothing that both policies permit."                                                                 },
-    [POLICY_RELATION_UNDECIDED] = {"경우의 수가 너무 많아 판단하지 못했습니다.",
-                     "There are too many cases to tell."                                                                           },
+    [POLICY_RELATION_UNDECIDED] = {"모든 경우를 판단하지는 못했습니다.",
+                     "It could not be decided for every case."                                                                     },
 };
 
 /* Why the other one denies where this one permits. */

@@ -250,7 +250,6 @@ struct policy {
     int64_t timestamp_us;
     struct str *profiles; /* sorted */
     size_t n_profiles;
-    bool conflict_given;
     enum conflict conflict;
     struct rule_list rules[LIST__COUNT];
     uint8_t hash[POLICY_HASH_LEN];
