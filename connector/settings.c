@@ -38,7 +38,7 @@ static const struct conf_key keys[] = {
     {"did.http",              CONF_BOOL,        AT(did_http),             "false",           0,        0,       NULL, false, "resolve did:web over plain HTTP (conformance suites)"},
     {"broker.url",            CONF_STR,         AT(broker_url),           "",                0,        0,       NULL, false, "base URL of the data bank; empty: trade without one"},
     {"broker.did",            CONF_STR,         AT(broker_did),           "",                0,        0,       NULL, false, "DID of the data bank"},
-    {"negotiation.auto_agree", CONF_BOOL,       AT(auto_agree),           "true",            0,        0,       NULL, true,  "answer a request that policy permits with an agreement at once; false: an operator decides"},
+    {"operator.decides",      CONF_SET,         AT(operator_decides),     "",                0,        0,       "agree|verify|finalize|start", true, "steps that wait for an operator instead of following by themselves; empty: none"},
     {"negotiation.limit",     CONF_DURATION,    AT(negotiation_limit_us), "15m",             S,        86400 * S, NULL, true, "a message that nobody acknowledges for so long ends its process"},
     {"log.level",             CONF_ENUM,        AT(log_level),            "info",            0,        0,       "debug|info|warning|error|alarm", true, "least level that is written"},
     {"log.format",            CONF_ENUM,        AT(log_format),           "logfmt",          0,        0,       "logfmt|json", false, "form of log lines"},

@@ -20,6 +20,7 @@
 #include "connector/dsp/message.h"
 #include "connector/identity/identity.h"
 #include "lib/base/check.h"
+#include "policy/policy.h"
 
 /* handlers */
 #define ROUTE HTTP_ROUTE_PROTO
@@ -218,9 +219,16 @@ MUST_CHECK int dsp__find_orders(struct db *db, const struct process *process, st
                                 struct err *err);
 /* The first of them, or STR_NONE. */
 struct str dsp__first_order(const struct list *orders);
+/* The data address of an asset of ours. */
+enum db_result dsp__asset_address(struct db *db, struct str asset_id, struct arena *arena,
+                                  struct str *ret_address, struct err *err);
 /* The agreement of a process, with its policy text. Errors: E_CORRUPT if there is none. */
 MUST_CHECK int dsp__read_agreement(struct db *db, struct str agreement_id, struct arena *arena,
                                    struct agreement *ret_agreement, struct err *err);
+/* Does the policy of the agreement permit a transfer to this peer now? */
+MUST_CHECK int dsp__decide_transfer(struct db *db, const struct agreement *agreement,
+                                    const struct peer *peer, int64_t now_us, struct arena *arena,
+                                    struct policy_decision *ret_decision, struct err *err);
 /* Adds a start with a fresh data address for this consumer. */
 MUST_CHECK int dsp__send_start(struct app *app, struct effect *effect,
                                const struct process *process, const struct agreement *agreement,
@@ -228,6 +236,23 @@ MUST_CHECK int dsp__send_start(struct app *app, struct effect *effect,
 /* Adds the report to the broker, if there is one. */
 MUST_CHECK int dsp__report(struct app *app, struct effect *effect,
                            const struct agreement *agreement, struct arena *arena, struct err *err);
+
+/* -- steps that follow by themselves or at an operator's word (step.c) -------------------------- */
+
+struct stepping {
+    struct app *app;
+    struct db *db;
+    struct arena *arena;
+    struct effect *effect; /* where the message goes, and what belongs to it */
+    const struct process *process;
+    int64_t now_us;
+    const struct agreeing *agreeing; /* DSP_AGREE: as it was judged; NULL: the offer that is kept */
+};
+
+bool dsp__operator_decides(const struct app *app, enum operator_step step);
+/* In `act`: the step follows the peer's message, unless an operator decides it. */
+MUST_CHECK int dsp__follow(struct inbound *in, enum dsp_negotiation_act act,
+                           const struct agreeing *agreeing, struct err *err);
 
 /* -- commands ---------------------------------------------------------------------------------- */
 
@@ -240,6 +265,7 @@ struct command {
     struct effect prepared, effect; /* each run begins with what was prepared */
     int64_t now_us;
     int act;
+    /* NULL: everything was prepared, the operation only writes */
     int (*run)(struct db *tx, struct command *command, struct err *err);
     dsp_done_fn *done;
     void *cls;

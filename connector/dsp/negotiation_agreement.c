@@ -2,7 +2,8 @@
  * connector/dsp/negotiation_agreement.c - consumer: POST /negotiations/{pid}/agreement
  *
  * An agreement must be what we asked for: same data set, same two parties, same rules. Anything
- * else is refused and ends the negotiation. A good one is kept and verified at once.
+ * else is refused and ends the negotiation. A good one is kept; it is verified at once, unless an
+ * operator decides that.
  */
 #include "connector/dsp/dsp_private.h"
 #include "lib/base/timefmt.h"
@@ -46,7 +47,6 @@ int dsp__act_agreement(struct inbound *in, struct err *err)
     struct arena *arena = in->rq->arena;
     AUTO(policy_unref) struct policy *got = NULL;
     struct agreeing agreeing = {.id = jval_str(jval_get(in->msg.agreement, "@id"))};
-    struct message_text text = {.form = MF_VERIFICATION};
     struct list orders;
     struct str unsent;
 
@@ -61,13 +61,11 @@ int dsp__act_agreement(struct inbound *in, struct err *err)
         agreeing.agreed_us = in->now_us - in->now_us % US_PER_S;
     agreeing.ends_us = dsp__ends_us(got, in->process.asset_id, in->app->settings->participant_did,
                                     agreeing.agreed_us);
-    in->follow = NM_VERIFICATION;
     if (dsp__find_orders(worker->db, &in->process, agreeing.rules, in->now_us, arena, &orders,
                          err) < 0)
         return err_ret(err);
     agreeing.order_id = dsp__first_order(&orders);
     if (dsp__make_agreement(in->app, &in->effect, &in->process, &agreeing, arena, &unsent, err) < 0)
         return err_ret(err);
-    return dsp__send(in->app, &in->effect, &negotiation_kind, &in->process,
-                     "dsp.negotiation.verification", "agreement/verification", &text, arena, err);
+    return dsp__follow(in, DSP_VERIFY, NULL, err);
 }

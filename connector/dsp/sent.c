@@ -19,6 +19,7 @@
 /* clang-format off */
 static const struct sent_kind kinds[] = {
     {"dsp.negotiation.begin",        &negotiation_kind, NM_REQUEST,      "providerPid"},
+    {"dsp.negotiation.propose",      &negotiation_kind, NM_OFFER,        "consumerPid"},
     {"dsp.negotiation.request",      &negotiation_kind, NM_REQUEST,      NULL},
     {"dsp.negotiation.offer",        &negotiation_kind, NM_OFFER,        NULL},
     {"dsp.negotiation.accepted",     &negotiation_kind, NM_ACCEPTED,     NULL},

@@ -1,10 +1,11 @@
 /*
- * connector/dsp/transfer_command.c - our side's wishes: request, suspend, resume, complete,
+ * connector/dsp/transfer_command.c - our side's wishes: request, start, suspend, resume, complete,
  * terminate a transfer; end an agreement
  */
 #include "connector/dataplane/dataplane.h"
 #include "connector/dsp/dsp_private.h"
 #include "connector/exchange/exchange.h"
+#include "connector/facts/facts.h"
 #include "sql_connector.h"
 
 #include "lib/base/banned.h"
@@ -122,17 +123,40 @@ static const struct {
     const char *name, *kind, *tail;
     enum message_form form;
     int message;
+    int only_in; /* state; TS_NONE: wherever the automaton allows it */
 } acts[] = {
-    [DSP_SUSPEND]   = {"transfer suspend",   "dsp.transfer.suspension",  "suspension",  MF_SUSPENSION,           TM_SUSPENSION},
-    [DSP_RESUME]    = {"transfer resume",    "dsp.transfer.start",       "start",       MF_START,                TM_START},
-    [DSP_COMPLETE]  = {"transfer complete",  "dsp.transfer.completion",  "completion",  MF_COMPLETION,           TM_COMPLETION},
-    [DSP_TERMINATE] = {"transfer terminate", "dsp.transfer.termination", "termination", MF_TRANSFER_TERMINATION, TM_TERMINATION},
+    [DSP_START]     = {"transfer start",     "dsp.transfer.start",       "start",       MF_START,                TM_START,       TS_REQUESTED},
+    [DSP_SUSPEND]   = {"transfer suspend",   "dsp.transfer.suspension",  "suspension",  MF_SUSPENSION,           TM_SUSPENSION,  TS_NONE},
+    [DSP_RESUME]    = {"transfer resume",    "dsp.transfer.start",       "start",       MF_START,                TM_START,       TS_SUSPENDED},
+    [DSP_COMPLETE]  = {"transfer complete",  "dsp.transfer.completion",  "completion",  MF_COMPLETION,           TM_COMPLETION,  TS_NONE},
+    [DSP_TERMINATE] = {"transfer terminate", "dsp.transfer.termination", "termination", MF_TRANSFER_TERMINATION, TM_TERMINATION, TS_NONE},
 };
 
 /* clang-format on */
 
-/* Our own start of a suspended transfer; as provider with a fresh data address. */
-static int send_resume(struct db *tx, struct command *command, struct err *err)
+/* The agreement is in force, and its policy still permits a transfer. */
+static int check_permitted(struct db *tx, struct command *command,
+                           const struct agreement *agreement, struct err *err)
+{
+    AUTO(buf_done) struct buf reason = buf_init(KIB(1));
+    struct policy_decision decision;
+    struct peer peer;
+
+    if (agreement->ended_us != 0 ||
+        (agreement->ends_us != 0 && agreement->ends_us <= command->now_us))
+        return err_tell(err, E_CONFLICT, "", "the agreement has ended");
+    if (facts_peer(tx, agreement->consumer_id, command->arena, &peer, err) < 0 ||
+        dsp__decide_transfer(tx, agreement, &peer, command->now_us, command->arena, &decision,
+                             err) < 0)
+        return err_ret(err);
+    if (decision.verdict == POLICY_PERMIT)
+        return 0;
+    policy_reason(&decision, POLICY_EN, &reason);
+    return err_tell(err, E_CONFLICT, "", "refused by policy: %.*s", STR_ARG(buf_str(&reason)));
+}
+
+/* A start of ours: as provider with a fresh data address. */
+static int send_start(struct db *tx, struct command *command, struct err *err)
 {
     struct message_text text = {.form = MF_START};
     struct agreement agreement;
@@ -141,10 +165,10 @@ static int send_resume(struct db *tx, struct command *command, struct err *err)
     if (!dsp__is_provider(&command->process))
         return dsp__send(command->app, &command->effect, &transfer_kind, &command->process,
                          "dsp.transfer.start", "start", &text, command->arena, err);
-    if (dsp__read_agreement(tx, command->process.agreement_id, command->arena, &agreement, err) < 0)
+    if (dsp__read_agreement(tx, command->process.agreement_id, command->arena, &agreement, err) <
+            0 ||
+        check_permitted(tx, command, &agreement, err) < 0)
         return err_ret(err);
-    if (agreement.ended_us != 0 || (agreement.ends_us != 0 && agreement.ends_us <= command->now_us))
-        return err_tell(err, E_CONFLICT, "", "the agreement has ended");
     return dsp__send_start(command->app, &command->effect, &command->process, &agreement,
                            command->arena, err);
 }
@@ -153,18 +177,19 @@ static int run_act(struct db *tx, struct command *command, struct err *err)
 {
     const enum dsp_transfer_act act = (enum dsp_transfer_act)command->act;
     struct message_text text = {.form = acts[act].form, .reason = command->reason};
+    int state;
 
     if (dsp__command_read(tx, command, err) < 0)
         return err_ret(err);
     /* a first start is the answer to a request, not a resumption */
-    if (act == DSP_RESUME &&
-        machine_state(&transfer_machine, command->process.state) != TS_SUSPENDED)
-        return err_tell(err, E_CONFLICT, "", "transfer '%.*s' is not suspended",
-                        STR_ARG(command->process.id));
+    state = machine_state(&transfer_machine, command->process.state);
+    if (acts[act].only_in != TS_NONE && state != acts[act].only_in)
+        return err_tell(err, E_CONFLICT, "", "transfer '%.*s' is %s", STR_ARG(command->process.id),
+                        machine_wire_name(&transfer_machine, command->process.state));
     if (dsp__command_step(command, acts[act].message, err) < 0)
         return err_ret(err);
-    if (act == DSP_RESUME)
-        return send_resume(tx, command, err);
+    if (acts[act].message == TM_START)
+        return send_start(tx, command, err);
     command->effect.error = command->reason;
     return dsp__send(command->app, &command->effect, &transfer_kind, &command->process,
                      acts[act].kind, acts[act].tail, &text, command->arena, err);
