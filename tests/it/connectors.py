@@ -32,16 +32,17 @@ class Space:
         self.certificate = self.authority.issue()
         self.tokens = {name: secrets.token_hex(16) for name in names}
 
-    def connector(self, name, program=None, **settings):
-        return Connector(self, name, program or BIN / "naru-connector", settings)
+    def connector(self, name, program=None, plain=False, **settings):
+        """A connector of this space; `plain`: without TLS."""
+        return Connector(self, name, program or BIN / "naru-connector", settings, plain)
 
 
 class Connector:
-    def __init__(self, space, name, program, settings):
+    def __init__(self, space, name, program, settings, plain=False):
         self.space, self.name = space, name
         self.folder = temp_dir()
         self.public, self.management = free_port(), free_port()
-        self.base = f"https://localhost:{self.public}"
+        self.base = f"{'http' if plain else 'https'}://localhost:{self.public}"
         self.dsp = f"{self.base}/dsp/2025-1"
         self.key = "key-" + secrets.token_hex(8)
         (self.folder / "api-key").write_text(self.key)
@@ -50,10 +51,10 @@ class Connector:
         (self.folder / "tokens").write_text("".join(f"{space.tokens[n]} {n}\n" for n in [name, *others]))
         (self.folder / "tokens").chmod(0o600)
         new_key(self.folder / "company.pem")
-        certificate, key = space.certificate
+        certificate, key = ("", "") if plain else space.certificate
         values = {
             "participant.did": name, "identity.mode": "static", "identity.static_tokens": "tokens",
-            "public.listen": f"127.0.0.1:{self.public}", "public.certificate": certificate, "public.key": key,
+            "public.listen": f"127.0.0.1:{self.public}", "public.url": self.base, "public.certificate": certificate, "public.key": key,
             "management.listen": f"127.0.0.1:{self.management}", "fetch.ca": space.authority.ca,
             "fetch.allow": "127.0.0.0/8,::1/128", "database": f"sqlite:{self.folder}/connector.db",
             "data.roots": self.folder, "log.level": "info", **settings,
