@@ -92,6 +92,13 @@ test: ## unit and integration tests under ASan and UBSan; last line "N passed, N
 	@$(MAKE) --no-print-directory SAN=address,undefined all unit-programs
 	@$(PYTHON) tests/run.py --bin build/san-address-undefined $(if $(ONLY),--only "$(ONLY)") $(if $(JOBS),--jobs $(JOBS))
 
+.PHONY: conformance
+conformance: ## the conformance suite of the Dataspace Protocol, on both databases (TCK_JARS=dir or TCK_SOURCES="dir dir" for the public one)
+	@tools/deps build run test
+	@$(MAKE) --no-print-directory RELEASE=1 all
+	@NARU_BIN=$(CURDIR)/build/release $(PYTHON) tests/conformance/run.py --all --times 10 $(if $(TCK_JARS),--jars "$(TCK_JARS)") \
+	  $(if $(TCK_SOURCES),--sources $(TCK_SOURCES))
+
 .PHONY: check
 check: ## style, include direction, headers, SQL names, documents, shell
 	@tools/check/check
