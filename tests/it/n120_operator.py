@@ -288,8 +288,8 @@ def ids_of_offers(provider, consumer):
         answer = provider.api.request(method, f"/v3/{kind}", {"@context": {"@vocab": EDC}, **body})
         tap.ok(answer.status < 300, f"{method} {kind}", answer.text)
 
-    def definition(method, form):
-        put(method, "contractdefinitions", {"@id": "papers", "accessPolicyId": "paper", "contractPolicyId": "paper", "assetsSelector": [
+    def definition(method, form, name="papers", contract="paper"):
+        put(method, "contractdefinitions", {"@id": name, "accessPolicyId": "paper", "contractPolicyId": contract, "assetsSelector": [
             {"operandLeft": EDC + "id", "operator": "=", "operandRight": "data-2"}], "privateProperties": {"urn:naru:offer-id": form}})
 
     def policy(method, day):
@@ -314,6 +314,15 @@ def ids_of_offers(provider, consumer):
     pid = consumer.negotiate(provider.dsp, provider.name, offer, "data-2")
     consumer.wait_state(pid, TERMINATED)
     tap.contains(consumer.error(pid), "rules are not those", "the old rules are refused")
+    offer = ids()["contract 7/data-2, annex"]
+    definition("POST", "contract 7/{asset}, annex", "papers again", "data-1/contract")
+    ids()
+    tap.contains(provider.process.log_text(), "two offers have the same id", "the log tells of an id that two definitions give")
+    pid = consumer.negotiate(provider.dsp, provider.name, offer, "data-2")
+    consumer.wait_state(pid, FINALIZED)
+    provider.api.delete("/v3/contractdefinitions/papers%20again")
+    definition("PUT", "x" * 2048 + "{asset}")
+    tap.equal(set(ids()), made_by_us, "an id that is too long is not offered")
     for form in ("no place for it", ""):
         definition("PUT", form)
         tap.equal(set(ids()), made_by_us, f"'{form}' gives no ids: nothing is offered")
