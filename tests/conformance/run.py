@@ -76,7 +76,9 @@ def find_suite(options):
 
 def runs(options):
     """Runner, its own options and a name, in the order in which they are played."""
-    planned = [("replay", [], f"replay {i + 1} of {options.times}") for i in range(options.times if options.all or not options.suite else 0)]
+    planned = []
+    if options.all or not options.suite:
+        planned = [("replay", [], f"replay {i + 1} of {options.times}") for i in range(options.times)]
     if not (options.all or options.suite):
         return planned
     try:
@@ -84,7 +86,8 @@ def runs(options):
     except Skip as e:
         tap.skip("the public suite", e)
         return planned
-    return planned + [("run", suite, f"public suite {i + 1} of {options.times}") for i in range(1 if options.all else options.times)]
+    times = 1 if options.all else options.times
+    return planned + [("run", suite, f"public suite {i + 1} of {times}") for i in range(times)]
 
 
 def scenario(options):
