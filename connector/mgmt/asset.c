@@ -102,7 +102,7 @@ static int read_asset(struct rq *rq, bool create, struct asset_change **ret, str
     if (c == NULL)
         return err_set(err, E_LIMIT, "", "memory of the request");
     c->change = (struct change){.rq = rq, .now_us = env_wall_us(rq->env), .catalogue = true};
-    if (mgmt__expand(rq, false, &doc, &node, err) < 0 ||
+    if (mgmt__expand(rq, &v4_asset, false, &doc, &node, err) < 0 ||
         form_decode(&asset_form, node, rq->arena, &in, err) < 0 || check_twice(&in, err) < 0)
         return err_ret(err);
     if (!create && !str_present(in.id))

@@ -16,9 +16,8 @@ static int answer_change(struct rq *rq, struct err *err)
         return err_ret(err);
     }
     if (str_present(change->id))
-        mgmt__reply_id(rq, change->id, change->now_us);
-    else
-        rq_reply_empty(rq, 204);
+        return mgmt__reply_id(rq, change->id, change->now_us, err);
+    rq_reply_empty(rq, 204);
     return 0;
 }
 
@@ -102,8 +101,7 @@ static int answer_process(struct rq *rq, struct err *err)
         *err = wait->err;
         return err_ret(err);
     }
-    mgmt__reply_id(rq, str_c(wait->id), env_wall_us(rq->env));
-    return 0;
+    return mgmt__reply_id(rq, str_c(wait->id), env_wall_us(rq->env), err);
 }
 
 struct command_wait *mgmt__wait(struct rq *rq, bool answer_id, struct err *err)

@@ -45,7 +45,7 @@ static int read_definition(struct rq *rq, bool create, struct definition_change 
 
     if (c == NULL)
         return err_set(err, E_LIMIT, "", "memory of the request");
-    if (mgmt__expand(rq, false, &doc, &node, err) < 0 ||
+    if (mgmt__expand(rq, &v4_contract_definition, false, &doc, &node, err) < 0 ||
         form_decode(&definition_form, node, rq->arena, &in, err) < 0)
         return err_ret(err);
     if (!create && !str_present(in.id))

@@ -61,7 +61,7 @@ static int read_policy(struct rq *rq, bool create, struct policy_change **ret, s
         return err_set(err, E_LIMIT, "", "memory of the request");
     c->change.now_us = env_wall_us(rq->env);
     c->change.catalogue = true;
-    if (mgmt__expand(rq, false, &doc, &node, err) < 0 ||
+    if (mgmt__expand(rq, &v4_policy_definition, false, &doc, &node, err) < 0 ||
         form_decode(&policy_form, node, rq->arena, &in, err) < 0 ||
         keep_policy(c, in.policy, rq->arena, err) < 0 ||
         mgmt__properties(in.private_properties, rq->arena, &c->private_properties, err) < 0)
@@ -150,7 +150,7 @@ static int write_definition(struct rq *rq, struct str id, struct arena *arena, s
     jw_kstr(w, "@id", row.policy_id);
     jw_kc(w, "@type", TYPE);
     jw_ki64(w, "createdAt", row.created_us / 1000);
-    if (mgmt__policy(app->mgmt, w, "policy", row.policy, err) < 0)
+    if (mgmt__policy(rq, w, "policy", row.policy, err) < 0)
         return err_ret(err);
     if (!str_eq(row.private_properties, STR("{}")) &&
         mgmt__compact(app->mgmt, w, "privateProperties", row.private_properties, err) < 0)
@@ -200,8 +200,7 @@ int mgmt_policy_validate(struct rq *rq, struct err *err)
         jw_c(&w, refused.detail);
     jw_array_end(&w);
     mgmt__context(&w);
-    mgmt__reply(rq, &body);
-    return 0;
+    return mgmt__reply(rq, &body, err);
 }
 
 /* -- deleting ---------------------------------------------------------------------------------- */
