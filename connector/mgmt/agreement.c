@@ -35,7 +35,7 @@ int mgmt__write_agreement(struct rq *rq, struct str id, struct arena *arena, str
     jw_kstr(w, "consumerId", a.consumer_id);
     jw_ki64(w, "contractSigningDate", a.agreed_us / US_PER_S);
     jw_kstr(w, "assetId", a.asset_id);
-    if (mgmt__policy(rq, w, "policy", a.policy, err) < 0)
+    if (mgmt__policy(rq, w, "policy", a.policy, a.agreement_id, err) < 0)
         return err_ret(err);
     mgmt__context(w);
     return 0;

@@ -95,7 +95,7 @@ int mgmt__compact(struct mgmt *mgmt, struct jw *w, const char *key, struct str e
 
 /* EDC's clients expect the three kinds of rules, if only as empty lists; in version 4 a list of rules
  * is never empty. */
-static void write_policy(const struct policy *policy, bool v4, struct buf *out)
+static void write_policy(const struct policy *policy, bool v4, struct str id, struct buf *out)
 {
     static const char *const rules[] = {LD_ODRL "permission", LD_ODRL "prohibition",
                                         LD_ODRL "obligation"};
@@ -108,6 +108,8 @@ static void write_policy(const struct policy *policy, bool v4, struct buf *out)
     policy_write(policy, POLICY_FORM_EXPANDED, &inner);
     IGNORE(jdoc_parse(buf_str(&text), &jlimits_default, &doc, &ignored), "an empty object then");
     jw_object(&w);
+    if (str_present(id) && jval_get(jdoc_root(doc), "@id") == NULL)
+        jw_kstr(&w, "@id", id);
     for (const struct jiter *it = jiter_first(jdoc_root(doc)); it != NULL;
          it = jiter_next(jdoc_root(doc), it)) {
         jw_key_str(&w, jiter_key(it));
@@ -123,7 +125,7 @@ static void write_policy(const struct policy *policy, bool v4, struct buf *out)
     jw_object_end(&w);
 }
 
-int mgmt__policy(const struct rq *rq, struct jw *w, const char *key, struct str text,
+int mgmt__policy(const struct rq *rq, struct jw *w, const char *key, struct str text, struct str id,
                  struct err *err)
 {
     const struct app *app = rq->app;
@@ -138,7 +140,7 @@ int mgmt__policy(const struct rq *rq, struct jw *w, const char *key, struct str 
         err_clear(err); /* kept by a version that understood more: shown as it is */
         return mgmt__compact(app->mgmt, w, key, text, err);
     }
-    write_policy(policy, mgmt__is_v4(rq), &expanded);
+    write_policy(policy, mgmt__is_v4(rq), id, &expanded);
     return mgmt__compact(app->mgmt, w, key, buf_str(&expanded), err);
 }
 

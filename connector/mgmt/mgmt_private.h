@@ -125,9 +125,9 @@ void mgmt__optional(struct jw *w, const char *key, struct str value);
 /* `key` and the compact form of an expanded JSON object (or of an array of them: a list). */
 MUST_CHECK int mgmt__compact(struct mgmt *mgmt, struct jw *w, const char *key, struct str expanded,
                              struct err *err);
-/* `key` and a kept policy in compact form. */
+/* `key` and a kept policy in compact form; `id` is its "@id" if it has none, or STR_NONE. */
 MUST_CHECK int mgmt__policy(const struct rq *rq, struct jw *w, const char *key, struct str text,
-                            struct err *err);
+                            struct str id, struct err *err);
 /* "callbackAddresses" as they were kept. */
 MUST_CHECK int mgmt__write_callbacks(struct jw *w, struct str text, struct err *err);
 /* `key` and a kept DataAddress. */

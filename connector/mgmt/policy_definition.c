@@ -150,7 +150,7 @@ static int write_definition(struct rq *rq, struct str id, struct arena *arena, s
     jw_kstr(w, "@id", row.policy_id);
     jw_kc(w, "@type", TYPE);
     jw_ki64(w, "createdAt", row.created_us / 1000);
-    if (mgmt__policy(rq, w, "policy", row.policy, err) < 0)
+    if (mgmt__policy(rq, w, "policy", row.policy, STR_NONE, err) < 0)
         return err_ret(err);
     if (!str_eq(row.private_properties, STR("{}")) &&
         mgmt__compact(app->mgmt, w, "privateProperties", row.private_properties, err) < 0)
