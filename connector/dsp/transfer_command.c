@@ -145,6 +145,8 @@ static int check_permitted(struct db *tx, struct command *command,
     if (agreement->ended_us != 0 ||
         (agreement->ends_us != 0 && agreement->ends_us <= command->now_us))
         return err_tell(err, E_CONFLICT, "", "the agreement has ended");
+    if (agreement->retired_us != 0)
+        return err_tell(err, E_CONFLICT, "", "the agreement has been retired");
     if (facts_peer(tx, agreement->consumer_id, command->arena, &peer, err) < 0 ||
         dsp__decide_transfer(tx, agreement, &peer, command->now_us, command->arena, &decision,
                              err) < 0)

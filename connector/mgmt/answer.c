@@ -12,14 +12,20 @@
 
 #include "lib/base/banned.h"
 
-#define CONTEXT      "{\"@vocab\":\"" LD_EDC "\",\"edc\":\"" LD_EDC "\",\"odrl\":\"" LD_ODRL "\"}"
+#define MEMBERS      "\"@vocab\":\"" LD_EDC "\",\"edc\":\"" LD_EDC "\",\"odrl\":\"" LD_ODRL "\""
 #define ANSWER_NODES 4000000 /* JSON values */
 #define ROW_MEMORY   MIB(8)  /* of one entity while it is written */
 #define PART_MAX     MIB(2)
 
 void mgmt__context(struct jw *w)
 {
-    jw_kraw(w, "@context", STR(CONTEXT));
+    jw_kraw(w, "@context", STR("{" MEMBERS "}"));
+    jw_object_end(w);
+}
+
+void mgmt__context_tx(struct jw *w)
+{
+    jw_kraw(w, "@context", STR("{" MEMBERS ",\"tx\":\"" MGMT_TX "\"}"));
     jw_object_end(w);
 }
 

@@ -30,6 +30,7 @@ static const struct { int status; const char *type; } types[] = {
     {403, "NotAuthorized"},
     {404, "ObjectNotFound"},
     {409, "ObjectConflict"},
+    {412, "PreconditionFailed"},
     {502, "BadGateway"},
     {504, "BadGateway"},
 };
@@ -56,8 +57,10 @@ int mgmt_open(struct app *app, struct mgmt **ret_mgmt, struct err *err)
                         STR("[" V4_CONTEXT ",\"https://w3id.org/dspace/2025/1/context.jsonld\"]"),
                         STR_NONE, &mgmt->catalogue_v4, err) < 0 ||
         ld_context_open(mgmt->ld,
-                        STR("{\"authKey\":\"" LD_EDC "authKey\",\"authCodeId\":\"" LD_EDC
-                            "authCodeId\",\"counterPartyId\":\"" LD_EDC "counterPartyId\"}"),
+                        STR("{\"edc\":\"" LD_EDC "\",\"authKey\":\"edc:authKey\","
+                            "\"authCodeId\":\"edc:authCodeId\",\"protocol\":\"edc:protocol\","
+                            "\"counterPartyId\":\"edc:counterPartyId\","
+                            "\"counterPartyAddress\":\"edc:counterPartyAddress\"}"),
                         STR_NONE, &mgmt->v4_more, err) < 0)
         return err_prefix(err, "management API");
     dsp_on_agreed(app->dsp, mgmt__agreed, mgmt);

@@ -36,6 +36,7 @@ struct mgmt {
 };
 
 #define ANSWER_MAX MIB(64)
+#define MGMT_TX    "https://w3id.org/tractusx/v0.0.1/ns/" /* Tractus-X */
 
 /* -- requests ---------------------------------------------------------------------------------- */
 
@@ -87,11 +88,20 @@ struct change {
     struct str id;
     int64_t now_us;
     bool catalogue;
+    void (*after)(struct change *change); /* NULL, or once committed, in the writer's thread */
+    struct str if_match;                  /* STR_NONE: the entity may be in any state */
 };
 
 /* Suspends the request, runs `fn` (its arg is `change`) in the writer, answers. */
 MUST_CHECK int mgmt__change(struct rq *rq, struct change *change, const char *name, db_tx_fn *fn,
                             struct err *err);
+/*
+ * Inside `fn`, before it changes an entity: E_PRECONDITION if the caller named states of it in
+ * If-Match and it is in none of them. `get` is the query that reads it by id. What does not exist is
+ * left to `fn`.
+ */
+MUST_CHECK int mgmt__match(struct db *tx, const struct change *change, const struct query *get,
+                           struct str id, struct err *err);
 /* E_NOT_FOUND, E_CONFLICT in EDC's words. */
 int mgmt__not_found(struct err *err, const char *type, struct str id);
 int mgmt__exists(struct err *err, const char *type, struct str id);
@@ -115,11 +125,14 @@ void mgmt__done(void *cls, struct str id, const struct err *err);
 
 /* -- answers ----------------------------------------------------------------------------------- */
 
-/* Ends the object that is open with "@context". */
+/* Ends the object that is open with "@context"; the other one has Tractus-X's prefix too. */
 void mgmt__context(struct jw *w);
+void mgmt__context_tx(struct jw *w);
 /* Answers with an object, or a list of them, as version 3 has it; version 4 gets it in its own form. */
 MUST_CHECK int mgmt__reply(struct rq *rq, struct buf *body, struct err *err);
 MUST_CHECK int mgmt__reply_id(struct rq *rq, struct str id, int64_t created_us, struct err *err);
+/* Sends the header ETag with the answer to GET …/{id}; the same in both versions of the API. */
+void mgmt__etag(struct rq *rq, int64_t created_us, int64_t version);
 /* A member if it is there. */
 void mgmt__optional(struct jw *w, const char *key, struct str value);
 /* `key` and the compact form of an expanded JSON object (or of an array of them: a list). */

@@ -3,6 +3,7 @@
  */
 #include "connector/dsp/dsp.h"
 #include "connector/mgmt/mgmt_private.h"
+#include "connector/store/property.h"
 #include "policy/policy.h"
 #include "sql_connector.h"
 
@@ -221,6 +222,8 @@ static int delete_negotiation(struct db *tx, void *arg, struct err *err)
         return err_tell(err, E_CONFLICT, "", "Cannot delete negotiation in state %s%s",
                         negotiation_state_name(n.state),
                         n.agreement_id.n > 0 ? ": it has an agreement" : "");
+    if (property_clear(tx, ENTITY_NEGOTIATION, c->id, err) < 0)
+        return err_ret(err);
     return db_exec(tx, &q_mgmt_negotiation_delete, DB_ARGS(DB_TEXT(c->id)), NULL, err);
 }
 

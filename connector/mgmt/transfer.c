@@ -212,3 +212,23 @@ int mgmt_transfer_complete(struct rq *rq, struct err *err)
 {
     return act(rq, DSP_COMPLETE, NULL, err);
 }
+
+/*
+ * POST …/deprovision (version 3 only). Nothing is provisioned here for a transfer, so there is
+ * nothing to take back: the state stays what the protocol made it.
+ */
+int mgmt_transfer_deprovision(struct rq *rq, struct err *err)
+{
+    struct transfer t = {0};
+
+    switch (read_row(rq, rq_param(rq, "id"), rq->arena, &t, err)) {
+    case DB_NONE: return mgmt__not_found(err, TYPE, rq_param(rq, "id"));
+    case DB_FAIL: return err_ret(err);
+    case DB_ROW: break;
+    }
+    if (t.state != TP_COMPLETED && t.state != TP_TERMINATED)
+        return err_tell(err, E_CONFLICT, "", "Cannot deprovision transfer process %.*s in state %s",
+                        STR_ARG(t.transfer_id), transfer_state_name(t.state));
+    rq_reply_empty(rq, 204);
+    return 0;
+}
