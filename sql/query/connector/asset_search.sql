@@ -246,14 +246,16 @@ SELECT a.asset_id AS id
 -- out:  id:text
 WITH a AS MATERIALIZED (SELECT DISTINCT f.asset_id FROM asset_field f WHERE f.name = $1 AND f.value >= $2 AND f.value <= $3)
 SELECT q.id
-  FROM (SELECT a.asset_id AS id, (SELECT min(s.value) FROM asset_field s WHERE s.asset_id = a.asset_id AND s.name = $16) AS sort
+  FROM (SELECT a.asset_id AS id, (SELECT min(s.value) FROM asset_field s WHERE s.asset_id = a.asset_id AND s.name = $16) AS sort,
+               (SELECT m.created_us FROM asset m WHERE m.asset_id = a.asset_id) AS made
           FROM a
          WHERE 1 = 1
            AND ($4 IS NULL OR EXISTS (SELECT 1 FROM asset_field f WHERE f.asset_id = a.asset_id AND f.name = $4 AND value_matches($5, f.value, $6)))
            AND ($7 IS NULL OR EXISTS (SELECT 1 FROM asset_field f WHERE f.asset_id = a.asset_id AND f.name = $7 AND value_matches($8, f.value, $9)))
            AND ($10 IS NULL OR EXISTS (SELECT 1 FROM asset_field f WHERE f.asset_id = a.asset_id AND f.name = $10 AND value_matches($11, f.value, $12)))
            AND ($13 IS NULL OR EXISTS (SELECT 1 FROM asset_field f WHERE f.asset_id = a.asset_id AND f.name = $13 AND value_matches($14, f.value, $15)))) q
- ORDER BY CASE WHEN $17 = 0 THEN q.sort END, CASE WHEN $17 = 1 THEN q.sort END DESC, q.id
+ ORDER BY CASE WHEN q.sort IS NULL THEN 1 ELSE 0 END, CASE WHEN $17 = 0 THEN q.sort END, CASE WHEN $17 = 1 THEN q.sort END DESC,
+       CASE WHEN $17 = 0 THEN q.made END, CASE WHEN $17 = 1 THEN q.made END DESC, q.id
  LIMIT $19 OFFSET $18;
 
 -- Those with one of some values (a JSON array), in any order.
@@ -267,14 +269,16 @@ SELECT q.id
 -- out:  id:text
 WITH a AS MATERIALIZED (SELECT DISTINCT f.asset_id FROM asset_field f WHERE f.name = $1 AND f.value IN (SELECT CAST(j.value AS text) FROM json_each($2) j))
 SELECT q.id
-  FROM (SELECT a.asset_id AS id, (SELECT min(s.value) FROM asset_field s WHERE s.asset_id = a.asset_id AND s.name = $15) AS sort
+  FROM (SELECT a.asset_id AS id, (SELECT min(s.value) FROM asset_field s WHERE s.asset_id = a.asset_id AND s.name = $15) AS sort,
+               (SELECT m.created_us FROM asset m WHERE m.asset_id = a.asset_id) AS made
           FROM a
          WHERE 1 = 1
            AND ($3 IS NULL OR EXISTS (SELECT 1 FROM asset_field f WHERE f.asset_id = a.asset_id AND f.name = $3 AND value_matches($4, f.value, $5)))
            AND ($6 IS NULL OR EXISTS (SELECT 1 FROM asset_field f WHERE f.asset_id = a.asset_id AND f.name = $6 AND value_matches($7, f.value, $8)))
            AND ($9 IS NULL OR EXISTS (SELECT 1 FROM asset_field f WHERE f.asset_id = a.asset_id AND f.name = $9 AND value_matches($10, f.value, $11)))
            AND ($12 IS NULL OR EXISTS (SELECT 1 FROM asset_field f WHERE f.asset_id = a.asset_id AND f.name = $12 AND value_matches($13, f.value, $14)))) q
- ORDER BY CASE WHEN $16 = 0 THEN q.sort END, CASE WHEN $16 = 1 THEN q.sort END DESC, q.id
+ ORDER BY CASE WHEN q.sort IS NULL THEN 1 ELSE 0 END, CASE WHEN $16 = 0 THEN q.sort END, CASE WHEN $16 = 1 THEN q.sort END DESC,
+       CASE WHEN $16 = 0 THEN q.made END, CASE WHEN $16 = 1 THEN q.made END DESC, q.id
  LIMIT $18 OFFSET $17;
 
 -- Few: those with a value between two of them, in any order.
@@ -288,14 +292,16 @@ SELECT q.id
 -- out:  id:text
 WITH a AS MATERIALIZED (SELECT DISTINCT f.asset_id FROM asset_field f WHERE f.name = $1 AND f.value COLLATE "C" >= $2 AND f.value COLLATE "C" <= $3)
 SELECT q.id
-  FROM (SELECT a.asset_id AS id, (SELECT min(s.value COLLATE "C") FROM asset_field s WHERE s.asset_id = a.asset_id AND s.name = $16) AS sort
+  FROM (SELECT a.asset_id AS id, (SELECT min(s.value COLLATE "C") FROM asset_field s WHERE s.asset_id = a.asset_id AND s.name = $16) AS sort,
+               (SELECT m.created_us FROM asset m WHERE m.asset_id = a.asset_id) AS made
           FROM a
          WHERE 1 = 1
            AND ($4 IS NULL OR EXISTS (SELECT 1 FROM asset_field f WHERE f.asset_id = a.asset_id AND f.name = $4 AND value_matches($5, f.value, $6)))
            AND ($7 IS NULL OR EXISTS (SELECT 1 FROM asset_field f WHERE f.asset_id = a.asset_id AND f.name = $7 AND value_matches($8, f.value, $9)))
            AND ($10 IS NULL OR EXISTS (SELECT 1 FROM asset_field f WHERE f.asset_id = a.asset_id AND f.name = $10 AND value_matches($11, f.value, $12)))
            AND ($13 IS NULL OR EXISTS (SELECT 1 FROM asset_field f WHERE f.asset_id = a.asset_id AND f.name = $13 AND value_matches($14, f.value, $15)))) q
- ORDER BY CASE WHEN $17 = 0 THEN q.sort END COLLATE "C", CASE WHEN $17 = 1 THEN q.sort END COLLATE "C" DESC, q.id
+ ORDER BY CASE WHEN q.sort IS NULL THEN 1 ELSE 0 END, CASE WHEN $17 = 0 THEN q.sort END COLLATE "C", CASE WHEN $17 = 1 THEN q.sort END COLLATE "C" DESC,
+       CASE WHEN $17 = 0 THEN q.made END, CASE WHEN $17 = 1 THEN q.made END DESC, q.id
  LIMIT $19 OFFSET $18;
 
 -- Those with one of some values (a JSON array), in any order.
@@ -309,12 +315,14 @@ SELECT q.id
 -- out:  id:text
 WITH a AS MATERIALIZED (SELECT DISTINCT f.asset_id FROM asset_field f WHERE f.name = $1 AND f.value IN (SELECT jsonb_array_elements_text(CAST($2 AS jsonb))))
 SELECT q.id
-  FROM (SELECT a.asset_id AS id, (SELECT min(s.value COLLATE "C") FROM asset_field s WHERE s.asset_id = a.asset_id AND s.name = $15) AS sort
+  FROM (SELECT a.asset_id AS id, (SELECT min(s.value COLLATE "C") FROM asset_field s WHERE s.asset_id = a.asset_id AND s.name = $15) AS sort,
+               (SELECT m.created_us FROM asset m WHERE m.asset_id = a.asset_id) AS made
           FROM a
          WHERE 1 = 1
            AND ($3 IS NULL OR EXISTS (SELECT 1 FROM asset_field f WHERE f.asset_id = a.asset_id AND f.name = $3 AND value_matches($4, f.value, $5)))
            AND ($6 IS NULL OR EXISTS (SELECT 1 FROM asset_field f WHERE f.asset_id = a.asset_id AND f.name = $6 AND value_matches($7, f.value, $8)))
            AND ($9 IS NULL OR EXISTS (SELECT 1 FROM asset_field f WHERE f.asset_id = a.asset_id AND f.name = $9 AND value_matches($10, f.value, $11)))
            AND ($12 IS NULL OR EXISTS (SELECT 1 FROM asset_field f WHERE f.asset_id = a.asset_id AND f.name = $12 AND value_matches($13, f.value, $14)))) q
- ORDER BY CASE WHEN $16 = 0 THEN q.sort END COLLATE "C", CASE WHEN $16 = 1 THEN q.sort END COLLATE "C" DESC, q.id
+ ORDER BY CASE WHEN q.sort IS NULL THEN 1 ELSE 0 END, CASE WHEN $16 = 0 THEN q.sort END COLLATE "C", CASE WHEN $16 = 1 THEN q.sort END COLLATE "C" DESC,
+       CASE WHEN $16 = 0 THEN q.made END, CASE WHEN $16 = 1 THEN q.made END DESC, q.id
  LIMIT $18 OFFSET $17;
