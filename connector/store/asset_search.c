@@ -108,6 +108,8 @@ static bool bounds(const struct condition *c, struct arena *arena, struct str *l
 {
     *low = STR("");
     *high = STR(LAST);
+    if (str_eq(c->field, STR("createdAt")))
+        return false; /* no index by that value */
     switch (c->op) {
     case OP_EQ: *low = *high = c->value; return true;
     case OP_LT:
@@ -130,10 +132,11 @@ static int is_few(const struct way *way, const struct condition *c, struct str l
                   bool *ret_few, struct err *err)
 {
     struct counted counted = {0};
+    const bool id = str_eq(c->field, STR(ASSET_ID));
+    const struct db_arg args[] = {DB_TEXT(c->field), DB_TEXT(low), DB_TEXT(high), DB_I64(FEW)};
 
-    if (db_one(way->db, &q_asset_probe,
-               DB_ARGS(DB_TEXT(c->field), DB_TEXT(low), DB_TEXT(high), DB_I64(FEW)), &counted_row,
-               way->arena, &counted, err) == DB_FAIL)
+    if (db_one(way->db, id ? &q_asset_probe_id : &q_asset_probe, args + id, ARRAY_LEN(args) - id,
+               &counted_row, way->arena, &counted, err) == DB_FAIL)
         return err_ret(err);
     *ret_few = counted.n < FEW;
     return 0;

@@ -1,12 +1,33 @@
 -- Ids of assets that satisfy up to four criteria (connector/store/asset_search.c chooses among these). Operators: enum criterion_op of
 -- connector/store/condition.h, judged by value_matches.
 
--- How many rows there are between two values, counted as far as `most`.
--- name: asset_probe
+-- How many rows there are between two values of a property, counted as far as `most`.
+-- name: asset_probe [sqlite]
 -- in:   name:text low:text high:text most:i64
 -- out:  n:i64
 SELECT count(*) AS n
-  FROM (SELECT 1 FROM asset_field f WHERE f.name = $1 AND f.value >= $2 AND f.value <= $3 LIMIT $4) q;
+  FROM (SELECT 1 FROM asset_property f WHERE f.name = $1 AND f.value >= $2 AND f.value <= $3 ORDER BY f.value LIMIT $4) q;
+
+-- The same for ids.
+-- name: asset_probe_id [sqlite]
+-- in:   low:text high:text most:i64
+-- out:  n:i64
+SELECT count(*) AS n
+  FROM (SELECT 1 FROM asset a WHERE a.asset_id >= $1 AND a.asset_id <= $2 ORDER BY a.asset_id LIMIT $3) q;
+
+-- How many rows there are between two values of a property, counted as far as `most`.
+-- name: asset_probe [pg]
+-- in:   name:text low:text high:text most:i64
+-- out:  n:i64
+SELECT count(*) AS n
+  FROM (SELECT 1 FROM asset_property f WHERE f.name = $1 AND f.value COLLATE "C" >= $2 AND f.value COLLATE "C" <= $3 ORDER BY f.value COLLATE "C" LIMIT $4) q;
+
+-- The same for ids.
+-- name: asset_probe_id [pg]
+-- in:   low:text high:text most:i64
+-- out:  n:i64
+SELECT count(*) AS n
+  FROM (SELECT 1 FROM asset a WHERE a.asset_id COLLATE "C" >= $1 AND a.asset_id COLLATE "C" <= $2 ORDER BY a.asset_id COLLATE "C" LIMIT $3) q;
 
 -- All, in order of creation.
 -- name: asset_scan
@@ -246,7 +267,9 @@ SELECT a.asset_id AS id
 -- out:  id:text
 WITH a AS MATERIALIZED (SELECT DISTINCT f.asset_id FROM asset_field f WHERE f.name = $1 AND f.value >= $2 AND f.value <= $3)
 SELECT q.id
-  FROM (SELECT a.asset_id AS id, (SELECT min(s.value) FROM asset_field s WHERE s.asset_id = a.asset_id AND s.name = $16) AS sort,
+  FROM (SELECT a.asset_id AS id, CASE $16 WHEN 'createdAt' THEN NULL WHEN 'https://w3id.org/edc/v0.0.1/ns/id' THEN a.asset_id
+                    ELSE (SELECT CASE $17 WHEN 0 THEN min(s.value) ELSE max(s.value) END
+                            FROM asset_property s WHERE s.asset_id = a.asset_id AND s.name = $16) END AS sort,
                (SELECT m.created_us FROM asset m WHERE m.asset_id = a.asset_id) AS made
           FROM a
          WHERE 1 = 1
@@ -269,7 +292,9 @@ SELECT q.id
 -- out:  id:text
 WITH a AS MATERIALIZED (SELECT DISTINCT f.asset_id FROM asset_field f WHERE f.name = $1 AND f.value IN (SELECT CAST(j.value AS text) FROM json_each($2) j))
 SELECT q.id
-  FROM (SELECT a.asset_id AS id, (SELECT min(s.value) FROM asset_field s WHERE s.asset_id = a.asset_id AND s.name = $15) AS sort,
+  FROM (SELECT a.asset_id AS id, CASE $15 WHEN 'createdAt' THEN NULL WHEN 'https://w3id.org/edc/v0.0.1/ns/id' THEN a.asset_id
+                    ELSE (SELECT CASE $16 WHEN 0 THEN min(s.value) ELSE max(s.value) END
+                            FROM asset_property s WHERE s.asset_id = a.asset_id AND s.name = $15) END AS sort,
                (SELECT m.created_us FROM asset m WHERE m.asset_id = a.asset_id) AS made
           FROM a
          WHERE 1 = 1
@@ -292,7 +317,9 @@ SELECT q.id
 -- out:  id:text
 WITH a AS MATERIALIZED (SELECT DISTINCT f.asset_id FROM asset_field f WHERE f.name = $1 AND f.value COLLATE "C" >= $2 AND f.value COLLATE "C" <= $3)
 SELECT q.id
-  FROM (SELECT a.asset_id AS id, (SELECT min(s.value COLLATE "C") FROM asset_field s WHERE s.asset_id = a.asset_id AND s.name = $16) AS sort,
+  FROM (SELECT a.asset_id AS id, CASE $16 WHEN 'createdAt' THEN NULL WHEN 'https://w3id.org/edc/v0.0.1/ns/id' THEN a.asset_id
+                    ELSE (SELECT CASE $17 WHEN 0 THEN min(s.value COLLATE "C") ELSE max(s.value COLLATE "C") END
+                            FROM asset_property s WHERE s.asset_id = a.asset_id AND s.name = $16) END AS sort,
                (SELECT m.created_us FROM asset m WHERE m.asset_id = a.asset_id) AS made
           FROM a
          WHERE 1 = 1
@@ -315,7 +342,9 @@ SELECT q.id
 -- out:  id:text
 WITH a AS MATERIALIZED (SELECT DISTINCT f.asset_id FROM asset_field f WHERE f.name = $1 AND f.value IN (SELECT jsonb_array_elements_text(CAST($2 AS jsonb))))
 SELECT q.id
-  FROM (SELECT a.asset_id AS id, (SELECT min(s.value COLLATE "C") FROM asset_field s WHERE s.asset_id = a.asset_id AND s.name = $15) AS sort,
+  FROM (SELECT a.asset_id AS id, CASE $15 WHEN 'createdAt' THEN NULL WHEN 'https://w3id.org/edc/v0.0.1/ns/id' THEN a.asset_id
+                    ELSE (SELECT CASE $16 WHEN 0 THEN min(s.value COLLATE "C") ELSE max(s.value COLLATE "C") END
+                            FROM asset_property s WHERE s.asset_id = a.asset_id AND s.name = $15) END AS sort,
                (SELECT m.created_us FROM asset m WHERE m.asset_id = a.asset_id) AS made
           FROM a
          WHERE 1 = 1

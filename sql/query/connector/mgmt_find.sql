@@ -11,7 +11,7 @@
 -- out:  id:text
 WITH e AS MATERIALIZED (SELECT f0.id FROM mgmt_field f0 WHERE f0.entity = $1 AND f0.name = $2)
 SELECT q.id
-  FROM (SELECT e.id, (SELECT min(s.value) FROM mgmt_field s WHERE s.entity = $1 AND s.id = e.id AND s.name = $15) AS sort
+  FROM (SELECT e.id, (SELECT s.value FROM mgmt_field s WHERE s.entity = $1 AND s.id = e.id AND s.name = $15) AS sort
           FROM e
          WHERE 1 = 1
            AND ($3 IS NULL OR EXISTS (SELECT 1 FROM mgmt_field f WHERE f.entity = $1 AND f.id = e.id AND f.name = $3 AND value_matches($4, f.value, $5)))
@@ -31,7 +31,7 @@ SELECT q.id
 -- out:  id:text
 WITH e AS MATERIALIZED (SELECT f0.id FROM mgmt_field f0 WHERE f0.entity = $1 AND f0.name = $2 AND f0.value = $3)
 SELECT q.id
-  FROM (SELECT e.id, (SELECT min(s.value) FROM mgmt_field s WHERE s.entity = $1 AND s.id = e.id AND s.name = $16) AS sort
+  FROM (SELECT e.id, (SELECT s.value FROM mgmt_field s WHERE s.entity = $1 AND s.id = e.id AND s.name = $16) AS sort
           FROM e
          WHERE 1 = 1
            AND ($4 IS NULL OR EXISTS (SELECT 1 FROM mgmt_field f WHERE f.entity = $1 AND f.id = e.id AND f.name = $4 AND value_matches($5, f.value, $6)))
