@@ -69,3 +69,26 @@ struct str_list dataplane_formats(struct str data_address)
     /* the list is read-only for its users; the type has no const form */
     return (struct str_list){(struct str *)(uintptr_t)&pull, 1};
 }
+
+int dataplane_abilities(struct arena *arena, struct str_list *ret_sources,
+                        struct str_list *ret_formats, struct err *err)
+{
+    AUTO(buf_done) struct buf address = buf_init(KIB(1));
+
+    ret_sources->items = ARENA_ARRAY(arena, struct str, ARRAY_LEN(sources));
+    if (ret_sources->items == NULL)
+        return err_set(err, E_NO_MEMORY, "", "data plane");
+    ret_sources->n = 0;
+    ret_formats->n = 0;
+    for (size_t i = 0; i < ARRAY_LEN(sources); i++) {
+        struct str_list formats;
+
+        ret_sources->items[ret_sources->n++] = str_c(sources[i]->type);
+        buf_reset(&address);
+        buf_printf(&address, "{\"type\":\"%s\"}", sources[i]->type);
+        formats = dataplane_formats(buf_str(&address));
+        if (formats.n > ret_formats->n)
+            *ret_formats = formats; /* every source is served in the formats of the first ones */
+    }
+    return 0;
+}

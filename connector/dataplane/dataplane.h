@@ -36,6 +36,9 @@ MUST_CHECK int dataplane_open_file(struct app *app, struct str path, struct err 
 /* Formats that an asset's address can be served in, as DSP distribution formats: "HttpData-PULL".
  */
 struct str_list dataplane_formats(struct str data_address);
+/* The types of all sources, and the formats in which any of them is served; in the arena. */
+MUST_CHECK int dataplane_abilities(struct arena *arena, struct str_list *ret_sources,
+                                   struct str_list *ret_formats, struct err *err);
 
 /*
  * Makes the DSP DataAddress (JSON text, appended) that a consumer gets with TransferStart:

@@ -108,3 +108,6 @@ MUST_CHECK int dsp_catalogue_request(struct app *app, struct str peer_address, s
 MUST_CHECK int dsp_dataset_request(struct app *app, struct str peer_address, struct str peer_id,
                                    struct str dataset_id, dsp_catalogue_fn *done, void *cls,
                                    struct err *err);
+/* The same for the versions that a peer speaks: <base_address>/.well-known/dspace-version. */
+MUST_CHECK int dsp_version_request(struct app *app, struct str base_address, dsp_catalogue_fn *done,
+                                   void *cls, struct err *err);

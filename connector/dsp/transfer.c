@@ -88,6 +88,8 @@ static int find_agreement(struct inbound *in, struct str agreement_id,
         return err_tell(err, E_INVALID, "/agreementId", "no such agreement");
     if (a.ended_us != 0 || (a.ends_us != 0 && a.ends_us <= in->now_us))
         return err_tell(err, E_INVALID, "/agreementId", "the agreement has ended");
+    if (a.retired_us != 0)
+        return err_tell(err, E_INVALID, "/agreementId", "the agreement has been retired");
     *ret_agreement = a;
     return 0;
 }

@@ -51,6 +51,14 @@ static int read_own(struct db *tx, struct command *command, struct agreement_sta
     return 0;
 }
 
+/* A pull has no destination, though EDC's clients name one ("HttpProxy"): the peer is not told. */
+static bool is_push(struct str format)
+{
+    const struct str push = STR("-PUSH");
+
+    return format.n > push.n && str_eq(str_from(format, format.n - push.n), push);
+}
+
 static int run_request(struct db *tx, struct command *command, struct err *err)
 {
     struct message_text text = {
@@ -58,7 +66,7 @@ static int run_request(struct db *tx, struct command *command, struct err *err)
         .agreement_id = command->process.agreement_id,
         .format = command->process.format,
         .callback = command->app->dsp_url,
-        .data_address = command->process.data_address,
+        .data_address = is_push(command->process.format) ? command->process.data_address : STR_NONE,
     };
     struct agreement_state state = {0};
 
@@ -145,6 +153,8 @@ static int check_permitted(struct db *tx, struct command *command,
     if (agreement->ended_us != 0 ||
         (agreement->ends_us != 0 && agreement->ends_us <= command->now_us))
         return err_tell(err, E_CONFLICT, "", "the agreement has ended");
+    if (agreement->retired_us != 0)
+        return err_tell(err, E_CONFLICT, "", "the agreement has been retired");
     if (facts_peer(tx, agreement->consumer_id, command->arena, &peer, err) < 0 ||
         dsp__decide_transfer(tx, agreement, &peer, command->now_us, command->arena, &decision,
                              err) < 0)

@@ -17,12 +17,13 @@ static int tell(struct err *err)
                                    : err_tell(err, cause.code, cause.at, "%s", cause.text);
 }
 
-int mgmt__expand(struct rq *rq, bool optional, struct jdoc **ret_doc, const struct jval **ret_node,
-                 struct err *err)
+int mgmt__expand(struct rq *rq, const struct v4_type *type, bool optional, struct jdoc **ret_doc,
+                 const struct jval **ret_node, struct err *err)
 {
-    struct app *app = rq->app;
+    const struct app *app = rq->app;
+    const bool v4 = mgmt__is_v4(rq);
     AUTO(jdoc_free) struct jdoc *doc = NULL;
-    const struct ld_options options = {.vocab = STR(LD_EDC), .strict = LD_UNKNOWN_PREFIX};
+    struct ld_options options = {.strict = LD_UNKNOWN_PREFIX};
     const struct jval *root = NULL;
 
     *ret_node = NULL;
@@ -32,6 +33,16 @@ int mgmt__expand(struct rq *rq, bool optional, struct jdoc **ret_doc, const stru
         return err_ret(err);
     if (jtype_of(root) != J_OBJECT)
         return err_tell(err, E_INVALID, "", "expected a JSON object");
+    if (v4 && type != NULL && v4_check(type, root, err) < 0)
+        return err_ret(err);
+    if (v4)
+        options.context = app->mgmt->v4_more;
+    else
+        options.vocab = STR(LD_EDC);
+    if (v4 && jval_get(root, "policy") != NULL) { /* what is dropped in silence cannot restrict */
+        options.strict |= LD_UNDEFINED_TERM;
+        options.strict_below = STR("/policy");
+    }
     if (ld_expand(app->mgmt->ld, root, &options, &doc, err) < 0)
         return tell(err);
     *ret_node = ld_root(doc);

@@ -45,7 +45,7 @@ static int read_secret(struct rq *rq, bool create, struct secret_change **ret, s
 
     if (c == NULL)
         return err_set(err, E_LIMIT, "", "memory of the request");
-    if (mgmt__expand(rq, false, &doc, &node, err) < 0 ||
+    if (mgmt__expand(rq, &v4_secret, false, &doc, &node, err) < 0 ||
         form_decode(&secret_form, node, rq->arena, &in, err) < 0)
         return err_ret(err);
     if (in.value.n > VALUE_MAX)
@@ -137,6 +137,5 @@ int mgmt_secret_get(struct rq *rq, struct err *err)
     jw_kc(&w, "@type", TYPE);
     jw_kstr(&w, "value", row.value);
     mgmt__context(&w);
-    mgmt__reply(rq, &body);
-    return 0;
+    return mgmt__reply(rq, &body, err);
 }
