@@ -132,6 +132,18 @@ struct meter {
 MUST_CHECK int dataplane__meter_name(struct meter *meter, int64_t number, struct err *err);
 /* Inside an operation: the row that says that a receipt is due. */
 MUST_CHECK int dataplane__meter_begin(struct db *tx, const struct meter *meter, struct err *err);
+/* A slot of the journal that says so; false: none is free. */
+bool dataplane__meter_slot(struct meter *meter);
+/* The access has taken that much: in its slot, if it has one, from now on. */
+void dataplane__meter_seen(struct meter *meter, int64_t bytes, int64_t rows);
+
+/* What the database knows of a meter: its agreement, a receipt for its event. */
+struct meter_known {
+    bool agreement, receipt;
+};
+
+MUST_CHECK int dataplane__meter_known(struct db *db, const struct meter *meter,
+                                      struct meter_known *ret_known, struct err *err);
 /* The access runs: what it has taken is noted from time to time, so that a crash does not make
  * it forgotten. */
 void dataplane__meter_run(struct meter *meter);

@@ -222,16 +222,7 @@ bool dataplane__number_at_hand(struct access *a)
     if (number < 0 || dataplane__meter_name(m, number, &err) < 0)
         return false;
 
-    const struct journal_entry entry = {
-        .role = (int)m->role,
-        .event = m->event,
-        .agreement = m->agreement,
-        .transfer = m->transfer,
-        .since_us = m->since_us,
-    };
-
-    m->slot = journal_take(dp->journal, &entry);
-    a->taken = m->slot >= 0;
+    a->taken = dataplane__meter_slot(m);
     return a->taken;
 }
 
