@@ -5,9 +5,9 @@
  * VIEW_US) -> policy -> the driver looks at its source -> one operation of the writer takes the
  * access number, if the transfer still runs and the policy's counters still allow it -> the driver
  * answers -> the last byte has left -> the receipt is written. A row in `access` bridges the last
- * two steps, so that a crash between them loses no receipt. Where no policy counts uses, the writer
- * hands numbers out in blocks, and a slot of the journal takes the place of the row: such an access
- * waits for no commit.
+ * two steps, so that a crash between them loses no receipt. Where no policy counts uses, a slot of
+ * the journal takes the place of the row, and the writer hands numbers out in blocks: all but the
+ * first access wait for no commit.
  *
  * Locks: a flow's lock is taken before lib/http's and lib/net's; dataplane->lock is a leaf but for
  * rq_cut().

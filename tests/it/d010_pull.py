@@ -629,7 +629,7 @@ def cuts(space):
 
 
 def crash(space):
-    deal = Deal(space, {"type": "File", "path": "large.bin"})
+    deal = Deal(space, {"type": "File", "path": "large.bin"}, [{"leftOperand": "count", "operator": "lteq", "rightOperand": 9}])
     connection, _ = open_pull(space, deal)
     seen = lambda side: side.sql("SELECT bytes FROM access WHERE agreement_id = ?", deal.agreement)
     wait_until(lambda: seen(space.provider) and seen(space.provider)[0][0] > 0, 10, "what the access has taken is noted while it runs")
@@ -680,6 +680,7 @@ def crash_in_journal(space):
     """The second access of a transfer has its number at hand: a slot of the journal stands for its receipt."""
     deal = Deal(space, {"type": "File", "path": "large.bin"})
     tap.status(deal.get(Range="bytes=0-9"), 206, "journal: the first access asks the writer")
+    wait_until(lambda: slots(space.provider)[1] == [], 10, "the first one's receipt is written")
     connection, answer = open_pull(space, deal)
     wait_until(lambda: any(n > 0 for n in slots(space.provider)[1]), 10, "what the access has taken is noted in its slot")
     path, noted = slots(space.provider)
@@ -698,6 +699,7 @@ def crash_in_journal(space):
     tap.equal((len(deal.counted()), uses(), slots(space.provider)[1]), (2, used, []), "journal: a receipt that is there is not made again")
 
     deal.get(Range="bytes=0-9")
+    wait_until(lambda: slots(space.provider)[1] == [], 10, "and the receipt of this one")
     connection, _ = open_pull(space, deal)
     wait_until(lambda: any(n > 0 for n in slots(space.provider)[1]), 10, "noted")
     noted = slots(space.provider)[1][0]
