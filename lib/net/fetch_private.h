@@ -59,6 +59,8 @@ struct fetch {
     char *peer_key;
     struct curl_slist *headers;
     struct str body; /* borrowed from the caller */
+    ssize_t (*source)(void *cls, char *out, size_t max);
+    int64_t source_length;
     size_t max_response;
     int64_t min_rate;
     enum fetch_flow (*head)(void *cls, const struct fetch_response *response);
@@ -74,7 +76,7 @@ struct fetch {
     bool denied; /* the filter refused an address */
     bool tried;  /* and allowed one */
     bool too_big;
-    bool stopped; /* by head or sink */
+    bool stopped; /* by head, sink or source */
 };
 
 struct fetcher {

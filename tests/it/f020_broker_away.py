@@ -81,6 +81,8 @@ def scenario():
     except Exception:
         for program in world.programs():
             tap.note(program.tail(20))
+        for company in world.companies.values():
+            tap.note("\n".join(str(row) for row in fault.rows(company, "SELECT event_id, line FROM receipt ORDER BY event_id")))
         raise
     finally:
         codes = world.stop()
