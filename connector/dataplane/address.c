@@ -10,6 +10,58 @@
 
 static const struct source_ops *const sources[] = {&source_file, &source_http, &source_sql};
 
+/* The fetcher's or the framing's business, never an address's. */
+static const char *const reserved[] = {
+    "Host",    "Connection", "Content-Length", "Transfer-Encoding",
+    "Upgrade", "TE",         "Trailer",        "Expect"};
+
+bool dataplane__is_url_text(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        const unsigned char c = (unsigned char)s.p[i];
+
+        if (c <= 0x20 || c >= 0x7f || c == '\\' || c == '"' || c == '<' || c == '>')
+            return false;
+    }
+    return true;
+}
+
+int dataplane__check_url(const struct app *app, struct str url, const char *at, struct err *err)
+{
+    const bool https = str_starts(url, STR("https://"));
+    const bool http = str_starts(url, STR("http://"));
+    struct str host = str_from(url, https ? 8 : 7);
+
+    if (!https && !http)
+        return err_tell(err, E_INVALID, at, "expected an https URL");
+    if (http && !app->settings->allow_http)
+        return err_tell(err, E_INVALID, at, "plain http is not allowed (fetch.http)");
+    if (url.n > LIMIT_URL / 2 || !dataplane__is_url_text(url) || memchr(url.p, '#', url.n) != NULL)
+        return err_tell(err, E_INVALID, at, "expected a URL without fragment of at most %d bytes",
+                        LIMIT_URL / 2);
+    host = str_cut(&host, '/');
+    host = str_cut(&host, '?');
+    if (host.n == 0 || memchr(host.p, '@', host.n) != NULL)
+        return err_tell(err, E_INVALID, at, "expected a host without user name");
+    return 0;
+}
+
+int dataplane__check_header(struct str name, struct str value, struct err *err)
+{
+    bool taken = name.n == 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(reserved); i++)
+        taken = taken || str_eq_nocase(name, str_c(reserved[i]));
+    if (taken)
+        return err_tell(err, E_INVALID, "", "header '%.*s' cannot be set", STR_ARG(name));
+    for (size_t i = 0; i < value.n; i++) {
+        if ((unsigned char)value.p[i] < 0x20 || value.p[i] == 0x7f)
+            return err_tell(err, E_INVALID, "", "header '%.*s' has a control character",
+                            STR_ARG(name));
+    }
+    return 0;
+}
+
 const struct source_ops *dataplane__source(const struct jval *address)
 {
     const struct str type = dataplane__member(address, "type");

@@ -75,7 +75,7 @@ static void cut(struct dataplane *dp, struct access *a)
     pthread_mutex_lock(&dp->lock);
     for (struct access *open = dp->open; open != NULL; open = open->next) {
         if (open == a) /* else its request has just ended */
-            rq_cut(a->rq);
+            a->outlet->cut(a);
     }
     pthread_mutex_unlock(&dp->lock);
 }

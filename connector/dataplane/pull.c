@@ -296,7 +296,7 @@ static void wake_fetch(void *cls)
 
     if (p->job == NULL)
         return;
-    if (p->flow.rq == NULL)
+    if (p->flow.reader == NULL)
         fetch_cancel(fetcher, p->job);
     else
         fetch_resume(fetcher, p->job);
@@ -399,12 +399,17 @@ static int write_url(const struct pull *p, struct buf *url, struct err *err)
     return buf_failed(url) ? err_tell(err, E_LIMIT, "path", "the address is too long") : 0;
 }
 
+static void stream_ready(void *reader)
+{
+    rq_stream_ready(reader);
+}
+
 /* A fresh start, also for the second attempt: the flow of the first one has no reader any more. */
 static void prepare(struct pull *p)
 {
     if (p->flowing)
         flow_done(&p->flow);
-    flow_init(&p->flow, p->rq, true, wake_fetch, p);
+    flow_init(&p->flow, p->rq, stream_ready, true, wake_fetch, p);
     p->flowing = true;
     p->resumed = false;
     p->length = -1;

@@ -192,7 +192,7 @@ static void keep_block(struct access *a)
     pthread_mutex_unlock(&dp->lock);
 }
 
-/* A resumed access is no longer ours. */
+/* A resumed access goes on without us. */
 static void resume(struct access *a, const struct err *err)
 {
     if (err->code != E_OK) {
@@ -202,7 +202,8 @@ static void resume(struct access *a, const struct err *err)
     a->taken = a->err.code == E_OK;
     if (a->taken && a->block > 0)
         keep_block(a);
-    rq_resume(a->rq);
+    a->outlet->resume(a);
+    access_unref(a);
 }
 
 static void taken(void *arg, const struct err *err)
@@ -257,6 +258,7 @@ void dataplane__number(struct access *a)
     struct err err = {0};
     bool fresh;
 
+    access_ref(a); /* whoever asks may leave before the writer is done */
     pthread_mutex_lock(&dp->lock);
     taking = open_taking(dp, &fresh);
     if (taking != NULL) {
