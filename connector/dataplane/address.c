@@ -1,12 +1,16 @@
 /*
  * connector/dataplane/address.c - the drivers, and data addresses
  */
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "connector/dataplane/dataplane_private.h"
 #include "lib/base/limits.h"
 
 #include "lib/base/banned.h"
 
 #define FORMAT_PULL "HttpData-PULL"
+#define FORMAT_PUSH "HttpData-PUSH"
 
 static const struct source_ops *const sources[] = {&source_file, &source_http, &source_sql};
 
@@ -102,15 +106,37 @@ int dataplane_check_address(struct app *app, struct str data_address, struct str
         return err_tell(err, E_INVALID, "/type",
                         "expected one of 'File', 'HttpData', 'SqlQuery', not '%.*s'",
                         STR_ARG(dataplane__member(jdoc_root(doc), "type")));
-    if (!str_eq(format, STR(FORMAT_PULL)))
-        return err_tell(err, E_INVALID, "", "format '%.*s' is not served, only '" FORMAT_PULL "'",
+    if (!str_eq(format, STR(FORMAT_PULL)) && !str_eq(format, STR(FORMAT_PUSH)))
+        return err_tell(err, E_INVALID, "",
+                        "format '%.*s' is not served, only '" FORMAT_PULL "' and '" FORMAT_PUSH "'",
                         STR_ARG(format));
     return ops->check(app, jdoc_root(doc), err);
 }
 
-struct str_list dataplane_formats(struct str data_address)
+bool dataplane_is_push(struct str format)
 {
-    static const struct str pull = STR_INIT(FORMAT_PULL);
+    return str_ends(format, STR("-PUSH"));
+}
+
+/* A folder's files are named behind the endpoint, which a push does not have. */
+static bool is_folder(const struct app *app, const struct jval *address)
+{
+    struct err ignored = {0};
+    struct stat st;
+    int fd;
+
+    if (dataplane__source(address) != &source_file)
+        return false;
+    fd = dataplane__open_path(app, dataplane__member(address, "path"), NULL, &st, &ignored);
+    if (fd < 0)
+        return false;
+    close(fd);
+    return S_ISDIR(st.st_mode);
+}
+
+struct str_list dataplane_formats(const struct app *app, struct str data_address)
+{
+    static const struct str formats[] = {STR_INIT(FORMAT_PULL), STR_INIT(FORMAT_PUSH)};
     AUTO(jdoc_free) struct jdoc *doc = NULL;
     struct err ignored = {0};
 
@@ -119,5 +145,6 @@ struct str_list dataplane_formats(struct str data_address)
         dataplane__source(jdoc_root(doc)) == NULL)
         return (struct str_list){0};
     /* the list is read-only for its users; the type has no const form */
-    return (struct str_list){(struct str *)(uintptr_t)&pull, 1};
+    return (struct str_list){(struct str *)(uintptr_t)formats,
+                             is_folder(app, jdoc_root(doc)) ? 1 : ARRAY_LEN(formats)};
 }

@@ -233,6 +233,7 @@ void dataplane_finish(struct dataplane *dp)
 
     if (dp == NULL)
         return;
+    dataplane__pusher_finish(dp->pusher);
     pthread_mutex_lock(&dp->lock);
     while (dp->live > 0 && wait_us(dp, &dp->idle, FINISH_S * US_PER_S))
         ;
@@ -251,6 +252,7 @@ void dataplane_close(struct dataplane **dataplane)
 
     if (dp == NULL)
         return;
+    dataplane__pusher_close(&dp->pusher);
     if (dp->keeper_made) {
         pthread_mutex_lock(&dp->lock);
         dp->closing = true;

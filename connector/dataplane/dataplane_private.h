@@ -252,6 +252,12 @@ void dataplane__reply_empty(struct access *access, int status, struct str media_
 void access_ref(struct access *access);
 void access_unref(struct access *access);
 
+/* -- push.c ------------------------------------------------------------------------------------ */
+
+/* Breaks off the pushes under way: they begin again at the next start. NULL allowed. */
+void dataplane__pusher_finish(struct pusher *pusher);
+void dataplane__pusher_close(struct pusher **pusher);
+
 /* -- drivers ----------------------------------------------------------------------------------- */
 
 struct source_ops {
