@@ -518,7 +518,7 @@ static int submit(struct push *p, struct access *a, struct str media_type, struc
 
     if (media_type.n > 0)
         p->headers[p->n_headers] = (struct fetch_header){STR("Content-Type"), media_type};
-    p->whole = a->length == 0; /* then nobody asks for it */
+    p->whole = a->length == 0;         /* then nobody asks for it */
     pthread_mutex_lock(&pusher->lock); /* `done` may come before the job is noted */
     rc = fetch_submit(pusher->dp->app->fetcher, &request, &p->job, err);
     if (rc < 0)
