@@ -91,6 +91,8 @@ static int open_fetcher(struct app *app, struct arena *arena, struct err *err)
         .allow_http = s->allow_http,
         .allow = s->allow_addresses.items,
         .n_allow = s->allow_addresses.n,
+        .guest_allow = s->push_addresses.items,
+        .n_guest_allow = s->push_addresses.n,
         .user_agent = "naru-connector/" NARU_VERSION,
     };
 

@@ -34,6 +34,7 @@ static const struct conf_key keys[] = {
     {"data.token_life",       CONF_DURATION,    AT(token_life_us),        "5m",              10 * S,   600 * S, NULL, true,  "life of a pull token; refreshed by the consumer"},
     {"fetch.ca",              CONF_PATH,        AT(ca_file),              "",                0,        0,       NULL, false, "CA certificates for outbound connections; empty: the system's"},
     {"fetch.allow",           CONF_LIST,        AT(allow_addresses),      "",                0,        0,       NULL, false, "address blocks that may be contacted although they are not public (10.0.0.0/8, 127.0.0.0/8)"},
+    {"push.allow",            CONF_LIST,        AT(push_addresses),       "",                0,        0,       NULL, false, "address blocks that consumers may have data pushed to although they are not public; fetch.allow does not count for these"},
     {"fetch.http",            CONF_BOOL,        AT(allow_http),           "false",           0,        0,       NULL, false, "allow outbound plain HTTP (tests)"},
     {"did.http",              CONF_BOOL,        AT(did_http),             "false",           0,        0,       NULL, false, "resolve did:web over plain HTTP (conformance suites)"},
     {"broker.url",            CONF_STR,         AT(broker_url),           "",                0,        0,       NULL, false, "base URL of the data bank; empty: trade without one"},

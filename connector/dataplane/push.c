@@ -504,6 +504,7 @@ static int submit(struct push *p, struct access *a, struct str media_type, struc
     const struct fetch_request request = {
         .method = p->to.method,
         .url = p->to.url,
+        .guest = true,
         .headers = p->headers,
         .n_headers = p->n_headers + (media_type.n > 0),
         .source = upload_read,

@@ -30,6 +30,9 @@ struct fetch_cfg {
     const struct str
         *allow; /* CIDR blocks allowed although not global ("127.0.0.0/8", "fd00::/8"); borrowed */
     size_t n_allow;
+    const struct str
+        *guest_allow; /* the same, in place of `allow`, for requests that are `guest` */
+    size_t n_guest_allow;
     unsigned max_active;   /* requests in flight in all; 0: 256 */
     unsigned max_per_peer; /* 0: LIMIT_PEER_CONNECTIONS */
     const char *user_agent;
@@ -60,8 +63,9 @@ enum fetch_flow { FETCH_GO, FETCH_PAUSE, FETCH_STOP };
 #define FETCH_BREAK (-2) /* the body cannot be completed */
 
 struct fetch_request {
-    const char *method;                 /* "GET", "POST", "PUT", "DELETE", "HEAD" */
-    struct str url;                     /* copied */
+    const char *method; /* "GET", "POST", "PUT", "DELETE", "HEAD" */
+    struct str url;     /* copied */
+    bool guest; /* a stranger has chosen the URL: what is allowed to us is not allowed to him */
     const struct fetch_header *headers; /* copied */
     size_t n_headers;
     struct str body; /* borrowed until done is called */

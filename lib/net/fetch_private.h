@@ -25,6 +25,11 @@ struct cidr {
     unsigned bits;
 };
 
+struct cidr_list {
+    struct cidr *items;
+    size_t n;
+};
+
 struct peer {
     struct peer *in_bucket;
     struct peer *next; /* in the list of peers that may start a job */
@@ -58,6 +63,7 @@ struct fetch {
     char *url;
     char *peer_key;
     struct curl_slist *headers;
+    bool guest;
     struct str body; /* borrowed from the caller */
     ssize_t (*source)(void *cls, char *out, size_t max);
     int64_t source_length;
@@ -83,8 +89,7 @@ struct fetcher {
     const struct env *env;
     char *ca_file, *client_cert_file, *client_key_file, *user_agent;
     bool allow_http;
-    struct cidr *allow;
-    size_t n_allow;
+    struct cidr_list allow, guest_allow;
     unsigned max_active, max_per_peer;
     CURLM *multi;
     pthread_t thread;
@@ -108,7 +113,9 @@ struct fetcher {
 };
 
 /* -- address.c --------------------------------------------------------------------------------- */
-MUST_CHECK int fetch__cidr_parse(struct str text, struct cidr *ret_cidr, struct err *err);
+MUST_CHECK int fetch__cidr_list(const struct str *texts, size_t n, struct cidr_list *ret_list,
+                                struct err *err);
+bool fetch__address_allowed(const struct cidr_list *allow, const struct sockaddr *address);
 
 /* -- url.c ------------------------------------------------------------------------------------- */
 /* Checks a URL and writes the key of its peer. Errors: E_PEER_ADDRESS, E_NO_MEMORY. */

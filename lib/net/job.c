@@ -107,6 +107,7 @@ int fetch__job_new(struct fetcher *fetcher, const struct fetch_request *request,
     job->peer_key = strndup(key.p, key.n);
     if (job->peer_key == NULL)
         return err_set(err, E_NO_MEMORY, "", "request");
+    job->guest = request->guest;
     job->body = request->body;
     job->source = request->source;
     job->source_length = request->source_length;

@@ -26,7 +26,8 @@ static curl_socket_t open_socket(void *cls, curlsocktype purpose, struct curl_so
     struct fetch *job = carrier->job;
 
     if (purpose != CURLSOCKTYPE_IPCXN || job == NULL ||
-        !fetch_address_allowed(job->fetcher, &address->addr)) {
+        !fetch__address_allowed(job->guest ? &job->fetcher->guest_allow : &job->fetcher->allow,
+                                &address->addr)) {
         if (job != NULL)
             job->denied = true;
         COUNT(C_FETCH_DENIED);
@@ -276,7 +277,9 @@ static bool set_job(CURL *easy, const struct fetch *job)
     SET(CURLOPT_HTTPHEADER, job->headers);
     SET(CURLOPT_MAXFILESIZE_LARGE, most);
     SET(CURLOPT_LOW_SPEED_LIMIT, (long)job->min_rate);
-    SET(CURLOPT_FRESH_CONNECT, job->source != NULL ? 1L : 0L);
+    /* the filter judges connections when they are made */
+    SET(CURLOPT_FRESH_CONNECT, job->source != NULL || job->guest ? 1L : 0L);
+    SET(CURLOPT_FORBID_REUSE, job->guest ? 1L : 0L);
     return set_method(easy, job);
 }
 

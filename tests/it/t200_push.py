@@ -134,7 +134,8 @@ class Pair:
 
     def __init__(self, space):
         self.sink = Sink(space)
-        self.provider = space.connector("provider", **{"negotiation.limit": f"{LIMIT_S}s"})
+        self.provider = space.connector("provider", **{
+            "negotiation.limit": f"{LIMIT_S}s", "push.allow": "127.0.0.0/8,::1/128", "fetch.allow": "127.0.0.0/8,::1/128,10.0.0.0/8"})
         self.consumer = space.connector("consumer")
         self.agreements = {}
 
@@ -353,7 +354,7 @@ def refusals(pair):
     answer = pair.ask("data-1", {"type": "HttpData", "baseUrl": "https://10.0.0.1/x"})
     pid = answer.json["@id"]
     pair.consumer.wait_state(pid, TERMINATED, "transfer")
-    tap.contains(pair.consumer.error(pid, "transfer"), "not allowed", "an address that may not be contacted ends it at once")
+    tap.contains(pair.consumer.error(pid, "transfer"), "not allowed", "an address that only the connector itself may contact ends it at once")
     theirs = pair.provider.sql("SELECT transfer_id FROM transfer WHERE peer_pid = ?", pid)[0][0]
     tap.equal(pair.receipts(pair.provider, theirs), [], "what has not left is not counted")
 

@@ -773,6 +773,39 @@ START_TEST(test_upload)
 
 END_TEST
 
+/* A stranger's URL: what is allowed to us is not allowed to him, also where a connection is open. */
+START_TEST(test_guest)
+{
+    static const struct str loopback = {"127.0.0.0/8", 11};
+    struct fetch_request request = {.method = "GET", .url = str_c(url_of("/hello"))};
+    struct err err = {0};
+    int status = 0;
+    char *body = NULL;
+    size_t n;
+
+    for (int guest = 0; guest < 2; guest++) {
+        struct fetch_cfg cfg = {.env = &env_system,
+                                .allow_http = true,
+                                .allow = &loopback,
+                                .n_allow = 1,
+                                .guest_allow = &loopback,
+                                .n_guest_allow = (size_t)guest};
+
+        fetcher_close(&fetcher);
+        ck_assert_int_eq(fetcher_open(&cfg, &fetcher, &err), 0);
+        request.guest = false;
+        ck_assert_int_eq(fetch_call(fetcher, &request, &status, &body, &n, &err), 0);
+        free(MOVE(body));
+        request.guest = true;
+        ck_assert_int_eq(fetch_call(fetcher, &request, &status, &body, &n, &err),
+                         guest == 1 ? 0 : -E_PEER_ADDRESS);
+        free(MOVE(body));
+        err_clear(&err);
+    }
+}
+
+END_TEST
+
 /* An upload leaves nothing for the next request of the same handle. */
 START_TEST(test_upload_then_get)
 {
@@ -1002,6 +1035,7 @@ static Suite *suite(void)
     tcase_add_test(tc, test_sink_stops);
     tcase_add_loop_test(tc, test_upload, 0, (int)ARRAY_LEN(uploads));
     tcase_add_test(tc, test_upload_then_get);
+    tcase_add_test(tc, test_guest);
     tcase_add_loop_test(tc, test_rogue, 0, (int)ARRAY_LEN(rogue_cases));
     tcase_add_test(tc, test_deadline_while_waiting);
     tcase_add_test(tc, test_cancel_and_close);
