@@ -91,6 +91,8 @@ static int open_fetcher(struct app *app, struct arena *arena, struct err *err)
         .allow_http = s->allow_http,
         .allow = s->allow_addresses.items,
         .n_allow = s->allow_addresses.n,
+        .guest_allow = s->push_addresses.items,
+        .n_guest_allow = s->push_addresses.n,
         .user_agent = "naru-connector/" NARU_VERSION,
     };
 
@@ -205,8 +207,8 @@ static int open_parts(struct app *app, struct arena *arena, struct err *err)
         dataplane_open(app, &app->dataplane, err) < 0 ||
         exchange_open(app, &app->exchange, err) < 0 || mgmt_open(app, &app->mgmt, err) < 0 ||
         open_listeners(app, arena, err) < 0 || timed_start(app, err) < 0 ||
-        outbox_start(app->outbox, err) < 0 || exchange_start(app, err) < 0 ||
-        mgmt_start(app, err) < 0)
+        outbox_start(app->outbox, err) < 0 || dataplane_start(app, dsp_transfer_end, err) < 0 ||
+        exchange_start(app, err) < 0 || mgmt_start(app, err) < 0)
         return err_ret(err);
     return 0;
 }

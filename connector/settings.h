@@ -36,6 +36,7 @@ struct settings {
     /* outbound */
     struct str ca_file;
     struct conf_list allow_addresses;
+    struct conf_list push_addresses; /* for destinations that consumers name */
     bool allow_http;
     bool did_http;
     /* broker */

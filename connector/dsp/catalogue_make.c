@@ -62,6 +62,7 @@ struct pair {
 };
 
 struct build {
+    const struct app *app;
     struct catalogue *catalogue;
     struct db *db;
     struct arena *scratch;
@@ -364,7 +365,7 @@ static int add_dataset(struct build *b, const struct asset_text *asset, const st
                        size_t n_pairs, struct err *err)
 {
     struct catalogue *c = b->catalogue;
-    const struct str_list formats = dataplane_formats(asset->data_address);
+    const struct str_list formats = dataplane_formats(b->app, asset->data_address);
     struct dataset *dataset = &c->datasets[c->n_datasets];
 
     if (n_pairs + b->n_for_all == 0)
@@ -513,7 +514,7 @@ int dsp__catalogue_make(const struct app *app, struct db *db, int64_t version,
 {
     AUTO(catalogue_unref) struct catalogue *c = calloc(1, sizeof(*c));
     AUTO(arena_free) struct arena *scratch = arena_new(CATALOGUE_ARENA);
-    struct build b = {.catalogue = c, .scratch = scratch};
+    struct build b = {.app = app, .catalogue = c, .scratch = scratch};
 
     if (c == NULL || scratch == NULL || (c->arena = arena_new(CATALOGUE_ARENA)) == NULL)
         return err_set(err, E_NO_MEMORY, "", "catalogue");

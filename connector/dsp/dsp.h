@@ -92,6 +92,10 @@ enum dsp_transfer_act { DSP_START, DSP_SUSPEND, DSP_RESUME, DSP_COMPLETE, DSP_TE
 MUST_CHECK int dsp_transfer_act(struct app *app, struct str id, enum dsp_transfer_act act,
                                 struct str reason, dsp_done_fn *done, void *cls, struct err *err);
 
+/* dataplane_end_fn: a push has come to its end. */
+MUST_CHECK int dsp_transfer_end(struct app *app, struct str id, bool complete, struct str reason,
+                                dsp_done_fn *done, void *cls, struct err *err);
+
 /* Ends an agreement before its time: its transfers are terminated, the next access is refused, the
  * peer is told. */
 MUST_CHECK int dsp_agreement_end(struct app *app, struct str agreement_id, struct str reason,

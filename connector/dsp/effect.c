@@ -164,6 +164,8 @@ void dsp__effect_done(struct app *app, const struct process_kind *kind, struct s
         outbox_wake(app->outbox, &e->out[i]);
     if (e->agreement != NULL && e->agreement->ends_us > 0)
         timed_set(app, "agreement", e->agreement->agreement_id, e->agreement->ends_us);
+    if (kind == &transfer_kind && e->state == TP_STARTED)
+        dataplane_push_due(app->dataplane);
     if (kind == &negotiation_kind && e->state == NEG_FINALIZED && app->dsp->agreed != NULL)
         app->dsp->agreed(app->dsp->agreed_cls);
 }

@@ -210,6 +210,8 @@ void dsp_after(struct app *app, const struct outbox_msg *msg, enum outbox_result
                     L_STR("kind", msg->kind), L_STR("process", msg->stream));
         dataplane_forget(app->dataplane, msg->stream, STR_NONE);
         outbox_drop_stream(app->outbox, msg->stream);
+    } else if (str_eq(msg->kind, STR("dsp.transfer.start"))) {
+        dataplane_push_due(app->dataplane);
     }
     for (struct later *later = take_later(app->dsp, msg->id), *next; later != NULL; later = next) {
         next = later->next;

@@ -127,7 +127,7 @@ static int check_format(struct inbound *in, const struct agreement *agreement, s
     case DB_NONE: return err_tell(err, E_INVALID, "/agreementId", "its data set is gone");
     case DB_FAIL: return err_ret(err);
     }
-    const struct str_list formats = dataplane_formats(address);
+    const struct str_list formats = dataplane_formats(in->app, address);
 
     for (size_t i = 0; i < formats.n; i++) {
         if (str_eq(formats.items[i], in->process.format))
@@ -136,7 +136,7 @@ static int check_format(struct inbound *in, const struct agreement *agreement, s
     return err_tell(err, E_INVALID, "/format", "not offered for this data set");
 }
 
-/* The start message with a fresh data address for this consumer. */
+/* The start message; for a pull with a fresh data address for this consumer. */
 int dsp__send_start(struct app *app, struct effect *effect, const struct process *process,
                     const struct agreement *agreement, struct arena *arena, struct err *err)
 {
@@ -155,11 +155,26 @@ int dsp__send_start(struct app *app, struct effect *effect, const struct process
         .data_address = process->data_address,
     };
 
-    if (dataplane_grant(app, &transfer, agreement, &address, err) < 0)
-        return err_ret(err);
-    text.data_address = arena_str(arena, buf_str(&address));
+    if (!dataplane_is_push(process->format)) {
+        if (dataplane_grant(app, &transfer, agreement, &address, err) < 0)
+            return err_ret(err);
+        text.data_address = arena_str(arena, buf_str(&address));
+    }
     return dsp__send(app, effect, &transfer_kind, process, "dsp.transfer.start", "start", &text,
                      arena, err);
+}
+
+/* Only a push has one; what comes with a pull (EDC's `HttpProxy`) says nothing. */
+static int keep_destination(struct inbound *in, struct err *err)
+{
+    AUTO(buf_done) struct buf address = buf_init(KIB(64));
+
+    if (!dataplane_is_push(in->process.format))
+        return 0;
+    if (dataplane_destination_read(in->app, in->msg.data_address, &address, err) < 0)
+        return err_ret(err);
+    in->process.data_address = arena_str(in->rq->arena, buf_str(&address));
+    return 0;
 }
 
 static int act_begin(struct inbound *in, struct err *err)
@@ -173,15 +188,8 @@ static int act_begin(struct inbound *in, struct err *err)
     in->process.agreement_id = agreement.agreement_id;
     in->process.asset_id = agreement.asset_id;
     in->process.format = in->msg.format;
-    if (in->msg.data_address != NULL) {
-        AUTO(buf_done) struct buf address = buf_init(KIB(64));
-
-        jval_write(&address, in->msg.data_address);
-        if (buf_failed(&address))
-            return err_tell(err, E_LIMIT, "/dataAddress", "too large");
-        in->process.data_address = arena_str(in->rq->arena, buf_str(&address));
-    }
-    if (check_format(in, &agreement, err) < 0 || decide(in, &agreement, &decision, err) < 0)
+    if (check_format(in, &agreement, err) < 0 || keep_destination(in, err) < 0 ||
+        decide(in, &agreement, &decision, err) < 0)
         return err_ret(err);
     if (decision.verdict == POLICY_DENY || dsp__operator_decides(in->app, OPERATOR_STARTS))
         return 0;

@@ -51,12 +51,17 @@ static int read_own(struct db *tx, struct command *command, struct agreement_sta
     return 0;
 }
 
-/* A pull has no destination, though EDC's clients name one ("HttpProxy"): the peer is not told. */
-static bool is_push(struct str format)
+/* Only a push has one in the message; what a caller gives for a pull stays ours. */
+static int write_destination(struct command *command, struct str *ret_address, struct err *err)
 {
-    const struct str push = STR("-PUSH");
+    AUTO(buf_done) struct buf out = buf_init(KIB(128));
 
-    return format.n > push.n && str_eq(str_from(format, format.n - push.n), push);
+    if (!dataplane_is_push(command->process.format))
+        return 0;
+    if (dataplane_destination_write(command->process.data_address, &out, err) < 0)
+        return err_ret(err);
+    *ret_address = arena_str(command->arena, buf_str(&out));
+    return 0;
 }
 
 static int run_request(struct db *tx, struct command *command, struct err *err)
@@ -66,11 +71,11 @@ static int run_request(struct db *tx, struct command *command, struct err *err)
         .agreement_id = command->process.agreement_id,
         .format = command->process.format,
         .callback = command->app->dsp_url,
-        .data_address = is_push(command->process.format) ? command->process.data_address : STR_NONE,
     };
     struct agreement_state state = {0};
 
-    if (read_own(tx, command, &state, err) < 0)
+    if (read_own(tx, command, &state, err) < 0 ||
+        write_destination(command, &text.data_address, err) < 0)
         return err_ret(err);
     if (!str_present(command->process.peer_address))
         command->process.peer_address = state.peer_address;
@@ -78,10 +83,13 @@ static int run_request(struct db *tx, struct command *command, struct err *err)
                      "dsp.transfer.begin", "request", &text, command->arena, err);
 }
 
-static int check_address(struct str address, struct err *err)
+static int check_address(struct str format, struct str address, struct err *err)
 {
     AUTO(jdoc_free) struct jdoc *doc = NULL;
 
+    if (!str_present(address) && dataplane_is_push(format))
+        return err_tell(err, E_INVALID, "/dataDestination",
+                        "'%.*s' needs the address that the data is to go to", STR_ARG(format));
     if (!str_present(address))
         return 0;
     if (jdoc_parse(address, NULL, &doc, err) < 0)
@@ -99,7 +107,7 @@ int dsp_transfer_request(struct app *app, const struct dsp_transfer *request, ds
     if (str_present(request->peer_address) &&
         !message_address_ok(request->peer_address, app->settings->allow_http))
         return err_tell(err, E_INVALID, "/counterPartyAddress", "expected an https URL");
-    if (check_address(request->data_address, err) < 0)
+    if (check_address(request->format, request->data_address, err) < 0)
         return err_ret(err);
     command = dsp__command_new(app, done, cls);
     if (command == NULL)
@@ -218,6 +226,13 @@ int dsp_transfer_act(struct app *app, struct str id, enum dsp_transfer_act act, 
     command->act = act;
     command->run = act == DSP_TERMINATE ? dsp__run_terminate : run_act;
     return dsp__command_submit(&command, acts[act].name, err);
+}
+
+int dsp_transfer_end(struct app *app, struct str id, bool complete, struct str reason,
+                     dsp_done_fn *done, void *cls, struct err *err)
+{
+    return dsp_transfer_act(app, id, complete ? DSP_COMPLETE : DSP_TERMINATE, reason, done, cls,
+                            err);
 }
 
 /*

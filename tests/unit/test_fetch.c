@@ -671,6 +671,173 @@ START_TEST(test_sink_stops)
 
 END_TEST
 
+/* -- uploads ----------------------------------------------------------------------------------- */
+
+/* Gives n bytes 'a'…'z' in pieces, waits now and then, breaks off at `broken`. */
+struct giver {
+    atomic_size_t at;
+    size_t n, piece, broken;
+    atomic_uint waits;
+    atomic_bool waiting;
+    atomic_llong sent;
+    struct fetch *job;
+};
+
+static ssize_t give(void *cls, char *out, size_t max)
+{
+    struct giver *giver = cls;
+    size_t n = giver->n - giver->at;
+
+    if (giver->broken > 0 && giver->at >= giver->broken)
+        return FETCH_BREAK;
+    if (giver->waits > 0 && giver->at >= giver->n / (giver->waits + 1)) {
+        giver->waits--;
+        giver->waiting = true;
+        return FETCH_WAIT;
+    }
+    n = n < giver->piece ? n : giver->piece;
+    n = n < max ? n : max;
+    for (size_t i = 0; i < n; i++)
+        out[i] = (char)('a' + (giver->at + i) % 26);
+    giver->at += n;
+    return (ssize_t)n;
+}
+
+static bool is_waiting(void *cls)
+{
+    return atomic_exchange(&((struct giver *)cls)->waiting, false);
+}
+
+static void check_upload(void *cls, const struct fetch_response *response, const struct err *err)
+{
+    struct giver *giver = cls;
+
+    if (err->code == E_OK && response->status == 201) {
+        ck_assert_uint_eq(response->body.n, giver->n);
+        for (size_t i = 0; i < giver->n; i++)
+            ck_assert_int_eq(response->body.p[i], (char)('a' + i % 26));
+    }
+    if (giver->job != NULL)
+        giver->sent = fetch_sent(giver->job);
+    note(&outcome, response, err);
+}
+
+/* clang-format off */
+static const struct { const char *method, *path; size_t n, piece, broken; unsigned waits; bool known; int status; enum err_code want; } uploads[] = {
+    {"POST", "/echo",     0,       1,      0,    0, true,  201, E_OK},
+    {"POST", "/echo",     0,       1,      0,    0, false, 201, E_OK},
+    {"POST", "/echo",     5,       1,      0,    0, true,  201, E_OK},
+    {"POST", "/echo",     5,       1,      0,    0, false, 201, E_OK},
+    {"POST", "/echo",     3000000, 100000, 0,    0, true,  201, E_OK},
+    {"POST", "/echo",     3000000, 100000, 0,    0, false, 201, E_OK},
+    {"POST", "/echo",     3000000, 7777,   0,    5, true,  201, E_OK},
+    {"POST", "/echo",     3000000, 7777,   0,    5, false, 201, E_OK},
+    {"PUT",  "/echo",     1000,    400,    0,    1, true,  201, E_OK},
+    {"POST", "/echo",     3000000, 100000, 2000, 0, true,  0,   E_PEER_REFUSED},
+    {"POST", "/echo",     3000000, 100000, 2000, 0, false, 0,   E_PEER_REFUSED},
+    {"POST", "/none",     1000,    1000,   0,    0, true,  404, E_OK},
+    {"POST", "/redirect", 1000,    1000,   0,    0, false, 405, E_OK},
+};
+
+/* clang-format on */
+
+START_TEST(test_upload)
+{
+    struct giver giver = {.n = uploads[_i].n,
+                          .piece = uploads[_i].piece,
+                          .broken = uploads[_i].broken,
+                          .waits = uploads[_i].waits};
+    struct fetch_request request = {.method = uploads[_i].method,
+                                    .url = str_c(url_of(uploads[_i].path)),
+                                    .source = give,
+                                    .source_length = uploads[_i].known ? (int64_t)giver.n : -1,
+                                    .max_response = MIB(4),
+                                    .done = check_upload,
+                                    .cls = &giver};
+    struct err err = {0};
+    unsigned want = 1;
+
+    ck_assert_int_eq(fetch_submit(fetcher, &request, &giver.job, &err), 0);
+    for (unsigned i = 0; i < uploads[_i].waits; i++) {
+        ck_assert(wait_until(is_waiting, &giver));
+        fetch_resume(fetcher, giver.job);
+    }
+    ck_assert(wait_until(done_reached, &want));
+    ck_assert_int_eq(outcome.code, uploads[_i].want);
+    ck_assert_uint_le((size_t)giver.sent, giver.at + KIB(4));
+    if (uploads[_i].status == 201)
+        ck_assert_uint_eq(giver.at, giver.n);
+    if (uploads[_i].status == 201 && uploads[_i].known)
+        ck_assert_uint_eq((size_t)giver.sent, giver.n);
+}
+
+END_TEST
+
+/* A stranger's URL: what is allowed to us is not allowed to him, also where a connection is open. */
+START_TEST(test_guest)
+{
+    static const struct str loopback = {"127.0.0.0/8", 11};
+    struct fetch_request request = {.method = "GET", .url = str_c(url_of("/hello"))};
+    struct err err = {0};
+    int status = 0;
+    char *body = NULL;
+    size_t n;
+
+    for (int guest = 0; guest < 2; guest++) {
+        struct fetch_cfg cfg = {.env = &env_system,
+                                .allow_http = true,
+                                .allow = &loopback,
+                                .n_allow = 1,
+                                .guest_allow = &loopback,
+                                .n_guest_allow = (size_t)guest};
+
+        fetcher_close(&fetcher);
+        ck_assert_int_eq(fetcher_open(&cfg, &fetcher, &err), 0);
+        request.guest = false;
+        ck_assert_int_eq(fetch_call(fetcher, &request, &status, &body, &n, &err), 0);
+        free(MOVE(body));
+        request.guest = true;
+        ck_assert_int_eq(fetch_call(fetcher, &request, &status, &body, &n, &err),
+                         guest == 1 ? 0 : -E_PEER_ADDRESS);
+        free(MOVE(body));
+        err_clear(&err);
+    }
+}
+
+END_TEST
+
+/* An upload leaves nothing for the next request of the same handle. */
+START_TEST(test_upload_then_get)
+{
+    struct giver giver = {.n = 100, .piece = 100};
+    struct fetch_request request = {.method = "POST",
+                                    .url = str_c(url_of("/echo")),
+                                    .source = give,
+                                    .source_length = -1,
+                                    .done = check_upload,
+                                    .cls = &giver};
+    struct err err = {0};
+    unsigned want = 1;
+
+    ck_assert_int_eq(fetch_submit(fetcher, &request, NULL, &err), 0);
+    ck_assert(wait_until(done_reached, &want));
+    for (size_t i = 0; i < ARRAY_LEN(method_cases); i++) {
+        int status = 0;
+        char *body = NULL;
+        size_t n;
+
+        request = (struct fetch_request){.method = method_cases[i].method,
+                                         .url = str_c(url_of(method_cases[i].path))};
+        if (method_cases[i].body != NULL)
+            request.body = str_c(method_cases[i].body);
+        ck_assert_int_eq(fetch_call(fetcher, &request, &status, &body, &n, &err), 0);
+        ck_assert_int_eq(status, method_cases[i].status);
+        free(body);
+    }
+}
+
+END_TEST
+
 /* -- peers that misbehave ---------------------------------------------------------------------- */
 
 struct rogue {
@@ -866,6 +1033,9 @@ static Suite *suite(void)
     tcase_add_test(tc, test_call);
     tcase_add_test(tc, test_pause_and_resume);
     tcase_add_test(tc, test_sink_stops);
+    tcase_add_loop_test(tc, test_upload, 0, (int)ARRAY_LEN(uploads));
+    tcase_add_test(tc, test_upload_then_get);
+    tcase_add_test(tc, test_guest);
     tcase_add_loop_test(tc, test_rogue, 0, (int)ARRAY_LEN(rogue_cases));
     tcase_add_test(tc, test_deadline_while_waiting);
     tcase_add_test(tc, test_cancel_and_close);
