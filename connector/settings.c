@@ -41,6 +41,8 @@ static const struct conf_key keys[] = {
     {"broker.did",            CONF_STR,         AT(broker_did),           "",                0,        0,       NULL, false, "DID of the data bank"},
     {"operator.decides",      CONF_SET,         AT(operator_decides),     "",                0,        0,       "agree|verify|finalize|start", true, "steps that wait for an operator instead of following by themselves; empty: none"},
     {"negotiation.limit",     CONF_DURATION,    AT(negotiation_limit_us), "15m",             S,        86400 * S, NULL, true, "a message that nobody acknowledges, or a push that nobody takes, for so long ends its process"},
+    {"events.callbacks",      CONF_PATH,        AT(event_callbacks),      "",                0,        0,       NULL, false, "JSON file of addresses that events are sent to; empty: only those of the processes"},
+    {"events.keep",           CONF_DURATION,    AT(event_keep_us),        "30d",             172800 * S, 31536000 * S, NULL, true, "how long events can be read again"},
     {"log.level",             CONF_ENUM,        AT(log_level),            "info",            0,        0,       "debug|info|warning|error|alarm", true, "least level that is written"},
     {"log.format",            CONF_ENUM,        AT(log_format),           "logfmt",          0,        0,       "logfmt|json", false, "form of log lines"},
     {"shutdown.grace",        CONF_DURATION,    AT(grace_us),             "10s",             0,        300 * S, NULL, true,  "time for requests in flight when stopping"},

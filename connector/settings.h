@@ -47,6 +47,8 @@ struct settings {
     int64_t negotiation_limit_us;  /* a process that does not end by then is terminated */
     int64_t operator_decides;      /* of enum operator_step */
     struct conf_list source_roots; /* folders that file sources may read */
+    struct str event_callbacks;    /* file of callback addresses */
+    int64_t event_keep_us;
     /* log */
     int64_t log_level, log_format;
     int64_t grace_us;

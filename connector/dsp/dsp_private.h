@@ -72,7 +72,8 @@ extern const struct object process_row;
 
 struct locked {
     int64_t state;
-    struct str policy_hash, peer_pid;
+    struct str policy_hash, peer_pid, error;
+    int64_t listened; /* it has callback addresses */
     int64_t seen;
 };
 extern const struct object locked_row;
@@ -109,6 +110,15 @@ void dsp__effect_committed(struct app *app, const struct process_kind *kind, str
 /* After that: messages leave, timers are set. */
 void dsp__effect_done(struct app *app, const struct process_kind *kind, struct str id,
                       const struct effect *effect);
+
+/* -- events (connector/events) ----------------------------------------------------------------- */
+
+/* Inside an operation: the process has come to this state of its machine, or has begun. */
+MUST_CHECK int dsp__event_reached(struct app *app, struct db *tx, const struct process_kind *kind,
+                                  struct str id, int state, struct str reason, bool listened,
+                                  int64_t now_us, struct err *err);
+MUST_CHECK int dsp__event_begun(struct app *app, struct db *tx, const struct process_kind *kind,
+                                struct str id, bool listened, int64_t now_us, struct err *err);
 
 /* -- sending ---------------------------------------------------------------------------------- */
 
@@ -161,6 +171,7 @@ struct inbound {
     struct err refusal;     /* the message is refused, but the effect is written */
     struct str policy_hash; /* of the process as read */
     int64_t reached;        /* state after the peer's message alone */
+    struct locked locked;   /* the row before the message */
     bool judged;            /* `act` has run */
     bool duplicate, committed;
     struct err failed; /* of the operation */

@@ -3,6 +3,7 @@
  */
 #include "connector/dataplane/dataplane.h"
 #include "connector/dsp/dsp_private.h"
+#include "connector/events/events.h"
 #include "connector/store/property.h"
 #include "connector/timed.h"
 #include "lib/log/counters.h"
@@ -152,6 +153,7 @@ void dsp__effect_committed(struct app *app, const struct process_kind *kind, str
 {
     if (kind == &transfer_kind)
         dataplane_forget(app->dataplane, id, STR_NONE);
+    events_committed(app);
 }
 
 void dsp__effect_done(struct app *app, const struct process_kind *kind, struct str id,

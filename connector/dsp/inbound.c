@@ -166,6 +166,7 @@ static int check_locked(struct inbound *in, struct db *tx, struct err *err)
     case DB_NONE: return not_found(in, in->process.id, err);
     case DB_FAIL: return err_ret(err);
     }
+    in->locked = row;
     in->duplicate = is_repetition(in, &row);
     if (in->duplicate)
         return 0;
@@ -181,6 +182,33 @@ static int check_locked(struct inbound *in, struct db *tx, struct err *err)
     return 0;
 }
 
+/* A message of ours that the peer has answered before its acknowledgement has reached its state too. */
+static int tell_ours(struct inbound *in, struct db *tx, struct err *err)
+{
+    const struct process_kind *kind = in->endpoint->kind;
+    const int before = machine_state(kind->machine, in->locked.state);
+    const struct step_codes *codes = &kind->machine->codes[before];
+
+    if (codes->sending == codes->rest || in->locked.state != codes->sending)
+        return 0;
+    return dsp__event_reached(in->app, tx, kind, in->process.id, before, in->locked.error,
+                              in->locked.listened != 0, in->now_us, err);
+}
+
+static int tell(struct inbound *in, struct db *tx, struct err *err)
+{
+    const struct process_kind *kind = in->endpoint->kind;
+
+    /* as in EDC, a transfer that a consumer requests is a new one first of all */
+    if (in->effect.first != NULL && kind == &transfer_kind)
+        return dsp__event_begun(in->app, tx, kind, in->process.id, false, in->now_us, err);
+    if (in->effect.first == NULL && tell_ours(in, tx, err) < 0)
+        return err_ret(err);
+    return dsp__event_reached(in->app, tx, kind, in->process.id,
+                              machine_state(kind->machine, in->reached), in->effect.error,
+                              in->locked.listened != 0, in->now_us, err);
+}
+
 static int store(struct db *tx, void *arg, struct err *err)
 {
     struct inbound *in = arg;
@@ -194,7 +222,8 @@ static int store(struct db *tx, void *arg, struct err *err)
         return err_ret(err);
     }
     if (dsp__effect_write(in->app, tx, in->endpoint->kind, in->process.id, &in->effect, in->now_us,
-                          err) < 0)
+                          err) < 0 ||
+        tell(in, tx, err) < 0)
         return err_ret(err);
     return db_exec(tx, &q_dsp_message_insert,
                    DB_ARGS(DB_TEXT(in->peer.id), DB_TEXT(in->key), DB_TEXT(in->process.id),

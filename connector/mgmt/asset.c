@@ -176,7 +176,8 @@ static int insert_asset(struct db *tx, void *arg, struct err *err)
 
     if (store(tx, c, &q_mgmt_asset_insert, &changed, err) < 0)
         return err_ret(err);
-    return changed > 0 ? 0 : mgmt__exists(err, "Asset", c->id);
+    return changed > 0 ? mgmt__event(&c->change, tx, EV_ASSET_CREATED, c->id, err)
+                       : mgmt__exists(err, "Asset", c->id);
 }
 
 static int update_asset(struct db *tx, void *arg, struct err *err)
@@ -187,7 +188,8 @@ static int update_asset(struct db *tx, void *arg, struct err *err)
     if (mgmt__match(tx, &c->change, &q_mgmt_asset_get, c->id, err) < 0 ||
         store(tx, c, &q_mgmt_asset_update, &changed, err) < 0)
         return err_ret(err);
-    return changed > 0 ? 0 : mgmt__not_found(err, "Asset", c->id);
+    return changed > 0 ? mgmt__event(&c->change, tx, EV_ASSET_UPDATED, c->id, err)
+                       : mgmt__not_found(err, "Asset", c->id);
 }
 
 int mgmt_asset_create(struct rq *rq, struct err *err)
@@ -287,7 +289,8 @@ static int delete_asset(struct db *tx, void *arg, struct err *err)
     if (db_exec(tx, &q_mgmt_property_clear, DB_ARGS(DB_TEXT(c->id)), NULL, err) < 0 ||
         db_exec(tx, &q_mgmt_asset_delete, DB_ARGS(DB_TEXT(c->id)), &n, err) < 0)
         return err_ret(err);
-    return n > 0 ? 0 : mgmt__not_found(err, "Asset", c->id);
+    return n > 0 ? mgmt__event(&c->change, tx, EV_ASSET_DELETED, c->id, err)
+                 : mgmt__not_found(err, "Asset", c->id);
 }
 
 int mgmt_asset_delete(struct rq *rq, struct err *err)

@@ -31,6 +31,8 @@ static void changed(void *arg, const struct err *err)
         dsp_catalogue_changed(app->dsp);
     if (err->code == E_OK && change->after != NULL)
         change->after(change);
+    if (err->code == E_OK)
+        events_committed(app);
     rq_resume(change->rq);
 }
 
@@ -104,6 +106,14 @@ int mgmt__match(struct db *tx, const struct change *change, const struct query *
                ? 0
                : err_tell(err, E_PRECONDITION, "", "%.*s is not in the state that If-Match names",
                           STR_ARG(id));
+}
+
+int mgmt__event(const struct change *change, struct db *tx, enum event_id id, struct str subject,
+                struct err *err)
+{
+    struct app *app = change->rq->app;
+
+    return events_put(app, tx, id, subject, STR_NONE, false, env_wall_us(app->env), err);
 }
 
 int mgmt__not_found(struct err *err, const char *type, struct str id)

@@ -93,12 +93,15 @@ static int warn_policies(struct db *tx, const struct definition_change *c, struc
     return warn_policy(tx, c, c->contract_policy_id, err);
 }
 
-static int store_properties(struct db *tx, const struct definition_change *c, struct err *err)
+/* After the row was written. */
+static int written(struct db *tx, const struct definition_change *c, enum event_id event,
+                   struct err *err)
 {
     if (property_clear(tx, ENTITY_DEFINITION, c->id, err) < 0 ||
         property_put(tx, ENTITY_DEFINITION, c->id, "privateProperties.", c->private_properties,
                      err) < 0 ||
-        property_put(tx, ENTITY_DEFINITION, c->id, "assetsSelector.", c->selector, err) < 0)
+        property_put(tx, ENTITY_DEFINITION, c->id, "assetsSelector.", c->selector, err) < 0 ||
+        mgmt__event(&c->change, tx, event, c->id, err) < 0)
         return err_ret(err);
     return warn_policies(tx, c, err);
 }
@@ -114,7 +117,8 @@ static int insert_definition(struct db *tx, void *arg, struct err *err)
                         DB_TEXT(c->private_properties), DB_I64(c->change.now_us)),
                 &changed, err) < 0)
         return err_ret(err);
-    return changed > 0 ? store_properties(tx, c, err) : mgmt__exists(err, TYPE, c->id);
+    return changed > 0 ? written(tx, c, EV_DEFINITION_CREATED, err)
+                       : mgmt__exists(err, TYPE, c->id);
 }
 
 static int update_definition(struct db *tx, void *arg, struct err *err)
@@ -129,7 +133,8 @@ static int update_definition(struct db *tx, void *arg, struct err *err)
                         DB_TEXT(c->private_properties)),
                 &changed, err) < 0)
         return err_ret(err);
-    return changed > 0 ? store_properties(tx, c, err) : mgmt__not_found(err, TYPE, c->id);
+    return changed > 0 ? written(tx, c, EV_DEFINITION_UPDATED, err)
+                       : mgmt__not_found(err, TYPE, c->id);
 }
 
 int mgmt_definition_create(struct rq *rq, struct err *err)
@@ -234,7 +239,8 @@ static int delete_definition(struct db *tx, void *arg, struct err *err)
         property_clear(tx, ENTITY_DEFINITION, c->id, err) < 0 ||
         db_exec(tx, &q_mgmt_definition_delete, DB_ARGS(DB_TEXT(c->id)), &n, err) < 0)
         return err_ret(err);
-    return n > 0 ? 0 : mgmt__not_found(err, TYPE, c->id);
+    return n > 0 ? mgmt__event(&c->change, tx, EV_DEFINITION_DELETED, c->id, err)
+                 : mgmt__not_found(err, TYPE, c->id);
 }
 
 int mgmt_definition_delete(struct rq *rq, struct err *err)

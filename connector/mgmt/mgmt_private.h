@@ -11,6 +11,7 @@
 
 #include <stdatomic.h>
 
+#include "connector/events/events.h"
 #include "connector/mgmt/criteria.h"
 #include "connector/mgmt/form.h"
 #include "connector/mgmt/mgmt.h"
@@ -67,8 +68,8 @@ MUST_CHECK int mgmt__properties(const struct jval *node, struct arena *arena, st
 /* An expanded DataAddress as JSON object of strings without EDC's namespace; "{}" if NULL. */
 MUST_CHECK int mgmt__data_address(const struct jval *node, struct arena *arena,
                                   struct str *ret_text, struct err *err);
-/* Expanded callback addresses as JSON array; STR_NONE if there are none. */
-MUST_CHECK int mgmt__callbacks(const struct jval *nodes, struct arena *arena, struct str *ret_text,
+/* Expanded callback addresses, checked, as JSON array; STR_NONE if there are none. */
+MUST_CHECK int mgmt__callbacks(struct rq *rq, const struct jval *nodes, struct str *ret_text,
                                struct err *err);
 
 struct policy;
@@ -102,6 +103,9 @@ MUST_CHECK int mgmt__change(struct rq *rq, struct change *change, const char *na
  */
 MUST_CHECK int mgmt__match(struct db *tx, const struct change *change, const struct query *get,
                            struct str id, struct err *err);
+/* Inside the operation: notes the event of a change that was made. */
+MUST_CHECK int mgmt__event(const struct change *change, struct db *tx, enum event_id id,
+                           struct str subject, struct err *err);
 /* E_NOT_FOUND, E_CONFLICT in EDC's words. */
 int mgmt__not_found(struct err *err, const char *type, struct str id);
 int mgmt__exists(struct err *err, const char *type, struct str id);

@@ -74,7 +74,7 @@ int mgmt__read_contract_request(struct rq *rq, struct dsp_negotiate *ret_request
     if (mgmt__expand(rq, &v4_contract_request, false, &doc, &node, err) < 0 ||
         form_decode(&request_form, node, rq->arena, &in, err) < 0 ||
         read_offer(in.policy, rq->arena, &request, &assigner, err) < 0 ||
-        mgmt__callbacks(in.callbacks, rq->arena, &request.callbacks, err) < 0)
+        mgmt__callbacks(rq, in.callbacks, &request.callbacks, err) < 0)
         return err_ret(err);
     request.peer_id = in.peer_id.n > 0 ? in.peer_id : assigner;
     request.peer_address = in.peer_address;
@@ -222,7 +222,8 @@ static int delete_negotiation(struct db *tx, void *arg, struct err *err)
         return err_tell(err, E_CONFLICT, "", "Cannot delete negotiation in state %s%s",
                         negotiation_state_name(n.state),
                         n.agreement_id.n > 0 ? ": it has an agreement" : "");
-    if (property_clear(tx, ENTITY_NEGOTIATION, c->id, err) < 0)
+    if (property_clear(tx, ENTITY_NEGOTIATION, c->id, err) < 0 ||
+        events_negotiation_gone(tx, c->id, env_wall_us(c->change.rq->env), err) < 0)
         return err_ret(err);
     return db_exec(tx, &q_mgmt_negotiation_delete, DB_ARGS(DB_TEXT(c->id)), NULL, err);
 }

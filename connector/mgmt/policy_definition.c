@@ -74,11 +74,15 @@ static int read_policy(struct rq *rq, bool create, struct policy_change **ret, s
     return 0;
 }
 
-static int store_properties(struct db *tx, const struct policy_change *c, struct err *err)
+/* After the row was written. */
+static int written(struct db *tx, const struct policy_change *c, enum event_id event,
+                   struct err *err)
 {
-    if (property_clear(tx, ENTITY_POLICY, c->id, err) < 0)
+    if (property_clear(tx, ENTITY_POLICY, c->id, err) < 0 ||
+        property_put(tx, ENTITY_POLICY, c->id, "privateProperties.", c->private_properties, err) <
+            0)
         return err_ret(err);
-    return property_put(tx, ENTITY_POLICY, c->id, "privateProperties.", c->private_properties, err);
+    return mgmt__event(&c->change, tx, event, c->id, err);
 }
 
 static int insert_policy(struct db *tx, void *arg, struct err *err)
@@ -91,7 +95,7 @@ static int insert_policy(struct db *tx, void *arg, struct err *err)
                         DB_TEXT(c->private_properties), DB_I64(c->change.now_us)),
                 &changed, err) < 0)
         return err_ret(err);
-    return changed > 0 ? store_properties(tx, c, err) : mgmt__exists(err, TYPE, c->id);
+    return changed > 0 ? written(tx, c, EV_POLICY_CREATED, err) : mgmt__exists(err, TYPE, c->id);
 }
 
 static int update_policy(struct db *tx, void *arg, struct err *err)
@@ -105,7 +109,7 @@ static int update_policy(struct db *tx, void *arg, struct err *err)
                         DB_TEXT(c->private_properties)),
                 &changed, err) < 0)
         return err_ret(err);
-    return changed > 0 ? store_properties(tx, c, err) : mgmt__not_found(err, TYPE, c->id);
+    return changed > 0 ? written(tx, c, EV_POLICY_UPDATED, err) : mgmt__not_found(err, TYPE, c->id);
 }
 
 int mgmt_policy_create(struct rq *rq, struct err *err)
@@ -231,7 +235,8 @@ static int delete_policy(struct db *tx, void *arg, struct err *err)
     if (property_clear(tx, ENTITY_POLICY, c->id, err) < 0 ||
         db_exec(tx, &q_mgmt_policy_delete, DB_ARGS(DB_TEXT(c->id)), &n, err) < 0)
         return err_ret(err);
-    return n > 0 ? 0 : mgmt__not_found(err, TYPE, c->id);
+    return n > 0 ? mgmt__event(&c->change, tx, EV_POLICY_DELETED, c->id, err)
+                 : mgmt__not_found(err, TYPE, c->id);
 }
 
 int mgmt_policy_delete(struct rq *rq, struct err *err)

@@ -72,7 +72,7 @@ static int read_request(struct rq *rq, struct dsp_transfer *ret, struct err *err
     ret->peer_address = in.peer_address;
     ret->agreement_id = in.agreement_id;
     ret->format = in.format;
-    return mgmt__callbacks(in.callbacks, rq->arena, &ret->callbacks, err);
+    return mgmt__callbacks(rq, in.callbacks, &ret->callbacks, err);
 }
 
 int mgmt_transfer_create(struct rq *rq, struct err *err)

@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/env.h"
 #include "lib/base/err.h"
 #include "lib/base/str.h"
@@ -123,3 +124,10 @@ MUST_CHECK int fetch_call(struct fetcher *fetcher, const struct fetch_request *r
  * and set-up checks. */
 struct sockaddr;
 bool fetch_address_allowed(const struct fetcher *fetcher, const struct sockaddr *address);
+/*
+ * What can be known of a URL before it is used: its form, its scheme, and, where the host is an
+ * address or localhost, what the filter says. Appends "scheme://host:port" to *ret_peer. Errors:
+ * E_PEER_ADDRESS, E_NO_MEMORY.
+ */
+MUST_CHECK int fetch_url_check(const struct fetcher *fetcher, struct str url, struct buf *ret_peer,
+                               struct err *err);

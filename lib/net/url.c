@@ -4,6 +4,9 @@
  * This is form only. Whether the host may be contacted is decided by the address filter when the
  * socket is opened, because a name or number has too many spellings to be judged as text.
  */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include "lib/base/limits.h"
 #include "lib/net/fetch_private.h"
 
@@ -76,4 +79,56 @@ int fetch__url_check(const struct fetcher *fetcher, const char *url, struct buf 
                          "URL '%.80s': %s", url, curl_url_strerror(code));
     curl_url_cleanup(parts);
     return result;
+}
+
+/* The address that a host is written as, or is by its name: localhost. False for other names. */
+static bool literal(struct str host, struct sockaddr_storage *ret)
+{
+    struct sockaddr_in *four = (void *)ret;
+    struct sockaddr_in6 *six = (void *)ret;
+    char text[INET6_ADDRSTRLEN + 1];
+
+    *ret = (struct sockaddr_storage){0};
+    if (host.n > 2 && host.p[0] == '[')
+        host = str_n(host.p + 1, host.n - 2);
+    if (str_eq(host, STR("localhost")))
+        host = STR("127.0.0.1");
+    if (host.n >= sizeof(text))
+        return false;
+    memcpy(text, host.p, host.n);
+    text[host.n] = '\0';
+    if (inet_pton(AF_INET, text, &four->sin_addr) == 1) {
+        ret->ss_family = AF_INET;
+        return true;
+    }
+    if (inet_pton(AF_INET6, text, &six->sin6_addr) == 1) {
+        ret->ss_family = AF_INET6;
+        return true;
+    }
+    return false;
+}
+
+int fetch_url_check(const struct fetcher *fetcher, struct str url, struct buf *ret_peer,
+                    struct err *err)
+{
+    AUTO(buf_done) struct buf text = buf_init(LIMIT_URL + 1);
+    const size_t before = ret_peer->n;
+    struct sockaddr_storage address;
+    struct str host;
+
+    buf_add_str(&text, url);
+    buf_add_char(&text, '\0');
+    if (buf_failed(&text) || memchr(url.p, '\0', url.n) != NULL)
+        return err_set(err, E_PEER_ADDRESS, "",
+                       "URL is too long or has bytes that must be escaped");
+    if (fetch__url_check(fetcher, text.p, ret_peer, err) < 0)
+        return err_ret(err);
+    host = str_from(buf_str(ret_peer), before);
+    host = str_from(host, (size_t)(strstr(ret_peer->p + before, "://") - host.p) + 3);
+    while (host.n > 0 && host.p[host.n - 1] != ':')
+        host.n--;
+    host.n--;
+    if (literal(host, &address) && !fetch_address_allowed(fetcher, (const void *)&address))
+        return err_set(err, E_PEER_ADDRESS, "", "address '%.*s' is not allowed", STR_ARG(host));
+    return 0;
 }

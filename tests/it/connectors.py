@@ -85,7 +85,7 @@ class Connector:
         with closing(sqlite3.connect(self.folder / "connector.db", timeout=20)) as db, db:
             return db.execute(statement, arguments).fetchall()
 
-    def negotiate(self, address, provider, offer, asset="data-1"):
+    def negotiate(self, address, provider, offer, asset="data-1", callbacks=None):
         """Begins a negotiation as consumer; returns our pid."""
         rules = {k: v for k, v in offer.items() if k not in ("@id", "@type", "target")}
         body = {
@@ -93,6 +93,7 @@ class Connector:
             "counterPartyId": provider, "protocol": "dataspace-protocol-http:2025-1",
             "policy": {"@context": "http://www.w3.org/ns/odrl.jsonld", "@id": offer["@id"], "@type": "Offer",
                        "assigner": provider, "target": asset, **rules},
+            **({"callbackAddresses": callbacks} if callbacks else {}),
         }
         answer = self.api.post("/v3/contractnegotiations", body)
         assert answer.status == 200, answer.text
@@ -148,6 +149,7 @@ class Peer:
     def __init__(self, space, name):
         self.space, self.name = space, name
         self.seen = []
+        self.texts = []  # bodies as they came
         self.answer = self.accept
         outer = self
 
@@ -158,6 +160,7 @@ class Peer:
                 length = int(self.headers.get("Content-Length") or 0)
                 text = self.rfile.read(length)
                 body = json.loads(text) if text else None
+                outer.texts.append(text)
                 outer.seen.append((self.command, self.path, body, dict(self.headers)))
                 answer = outer.answer(self.command, self.path, body)
                 if answer is None:
