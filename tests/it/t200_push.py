@@ -26,7 +26,7 @@ LIMIT_S = 6  # negotiation.limit: for so long a push is tried
 
 class Sink:
     """Takes pushes over TLS and keeps their digests; below /status/N it answers N, below /flaky 503 for the first time, below
-    /hold it reads on only when `go` is set.
+    /hold it reads on only when `go` is set; /chatty has a long answer, /early one before it has read anything.
     """
 
     def __init__(self, space):
@@ -81,6 +81,9 @@ class Sink:
                     outer.running += 1
                     outer.most = max(outer.most, outer.running)
                 try:
+                    if self.path == "/early":
+                        self.close_connection = True
+                        return self.send(200, b"")
                     self.take(entry)
                 except (ConnectionError, ValueError, OSError):
                     self.close_connection = True
@@ -92,10 +95,13 @@ class Sink:
                 status = int(self.path.split("/")[2]) if self.path.startswith("/status/") else 200
                 if self.path.startswith("/flaky") and not before:
                     status = 503
+                return self.send(status, b"x" * (1 << 20) if self.path == "/chatty" else b"ok")
+
+            def send(self, status, body):
                 self.send_response(status)
-                self.send_header("Content-Length", "2")
+                self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(b"ok")
+                self.wfile.write(body)
 
             do_PUT = do_POST
 
@@ -117,6 +123,9 @@ class Sink:
 
     def at(self, path):
         return [r for r in self.requests if r["path"] == path]
+
+    def running_paths(self):
+        return [r["path"] for r in self.requests if not r.get("over")]
 
     def wait_whole(self, path, n=1):
         return wait_until(lambda: len([r for r in self.at(path) if r["whole"]]) >= n and self.at(path), 30, f"{path} has its data")
@@ -359,6 +368,36 @@ def refusals(pair):
     tap.equal(pair.receipts(pair.provider, theirs), [], "what has not left is not counted")
 
 
+def strange_answers(pair):
+    pids = pair.push("data-1", "/chatty")
+    pair.reach(pids, COMPLETED, "nobody reads what a destination answers")
+    pids = pair.push("large", "/early")
+    pair.reach(pids, TERMINATED, "a destination that answers before it has the data has not got it")
+    tap.contains(pair.consumer.error(pids[0], "transfer"), "the destination", "with the reason")
+
+
+def many(pair):
+    """More pushes at once than may be under way for one consumer."""
+    pair.sink.go.clear()
+    pair.sink.most = 0
+    held = [f"/hold/many/{n}" for n in range(12)]
+    pids = [pair.push("large", path) for path in held]
+    wait_until(lambda: pair.sink.running == 8, 20, "eight are under way")
+    small = [pair.push("data-1", next(paths)) for _ in range(30)]
+    for mine, _ in small:
+        pair.consumer.wait_state(mine, STARTED, "transfer")
+    tap.equal((len(pair.sink.running_paths()), pair.sink.most <= 8), (8, True), "eight at once, the others wait for their turn")
+    for mine, _ in pids:
+        pair.act(pair.consumer, mine, "terminate")
+    pair.sink.go.set()
+    for both in small:
+        pair.reach(both, COMPLETED, "it comes")
+    pair.sink.go.clear()
+    wait_until(lambda: all(len(pair.receipts(pair.provider, t)) == 1 for _, t in small), 15, "receipts")
+    tap.ok(True, "each has one receipt")
+    tap.equal(max(len(pair.sink.at(path)) for path in held), 1, "what has ended is not begun again")
+
+
 def counted_uses(pair):
     pids = pair.push("once", next(paths))
     pair.reach(pids, COMPLETED, "a policy permits one use")
@@ -499,7 +538,7 @@ def scenario():
     catalogue(pair)
     pair.contract("gone")
     (pair.provider.folder / "gone.bin").unlink()
-    for part in (whole_push, sources, large_push, wrong_wishes, refusals, counted_uses, suspensions, ends, crashes):
+    for part in (whole_push, sources, large_push, wrong_wishes, refusals, strange_answers, counted_uses, many, suspensions, ends, crashes):
         with tap.case(part.__name__):
             part(pair)
     with tap.case("foreign_consumer"):
