@@ -660,12 +660,12 @@ def crash_at_end(space):
     space.file("end.csv", content)
     for n in range(3):
         deal = Deal(space, {"type": "File", "path": "end.csv"})
+        wait_until(lambda: space.consumer.api.get("/naru/v1/edrs/none").status == 404, 20, "the consumer is back")
         whole = deal.pull().body == content
         space.consumer.process.kill()
         space.consumer.process.begin()
         receipt = deal.wait_counted(1, "consumer")[0]
         tap.equal((whole, receipt["bytes"], receipt["rows"]), (True, len(content), 20000), f"crash at the end, {n + 1}: the true numbers")
-        wait_until(lambda: space.consumer.api.get("/naru/v1/edrs/none").status == 404, 20, "the consumer is back")
     tap.equal(slots(space.consumer)[1], [], "crash at the end: no slot is left")
 
 

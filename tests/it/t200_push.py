@@ -4,7 +4,6 @@ import base64
 import hashlib
 import itertools
 import json
-import queue
 import sqlite3
 import ssl
 import threading
@@ -15,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from connectors import EDC, Peer, Space, message
 from harness import BIN, main, tap, wait_until
+from sink import Sink
 
 STARTED, SUSPENDED, COMPLETED, TERMINATED = 600, 700, 800, 850
 FINALIZED = 1200
@@ -22,108 +22,6 @@ PUSH = "HttpData-PUSH"
 HTTP = "https://w3id.org/idsa/v4.1/HTTP"
 LARGE = 256 << 20
 LIMIT_S = 6  # negotiation.limit: for so long a push is tried
-
-
-class Sink:
-    """Takes pushes over TLS and keeps their digests; below /status/N it answers N, below /flaky 503 for the first time, below
-    /hold it reads on only when `go` is set.
-    """
-
-    def __init__(self, space):
-        self.requests = []
-        self.arrived = queue.Queue()
-        self.go = threading.Event()
-        self.running = self.most = 0
-        self.lock = threading.Lock()
-        self.handlers = 0
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            timeout = 120
-
-            def pieces(self):
-                if self.headers.get("Transfer-Encoding") == "chunked":
-                    while left := int(self.rfile.readline().strip() or b"0", 16):
-                        while left:
-                            piece = self.rfile.read1(min(left, 1 << 16))
-                            if not piece:
-                                raise ConnectionError("cut")
-                            left -= len(piece)
-                            yield piece
-                        self.rfile.readline()
-                    self.rfile.readline()
-                    return
-                left = int(self.headers["Content-Length"])
-                while left:
-                    piece = self.rfile.read1(min(left, 1 << 16))
-                    if not piece:
-                        raise ConnectionError("cut")
-                    left -= len(piece)
-                    yield piece
-
-            def take(self, entry):
-                outer.arrived.put(entry)
-                digest = hashlib.sha256()
-                for piece in self.pieces():
-                    digest.update(piece)
-                    entry["bytes"] += len(piece)
-                    if self.path.startswith("/hold") and entry["bytes"] > 100000:
-                        outer.go.wait(60)
-                entry["digest"] = digest.hexdigest()
-                entry["whole"] = True
-
-            def do_POST(self):
-                entry = {"method": self.command, "path": self.path, "headers": dict(self.headers), "bytes": 0, "whole": False}
-                with outer.lock:
-                    before = [r for r in outer.requests if r["path"] == self.path]
-                    outer.requests.append(entry)
-                    outer.running += 1
-                    outer.most = max(outer.most, outer.running)
-                try:
-                    self.take(entry)
-                except (ConnectionError, ValueError, OSError):
-                    self.close_connection = True
-                    return
-                finally:
-                    with outer.lock:
-                        outer.running -= 1
-                    entry["over"] = True
-                status = int(self.path.split("/")[2]) if self.path.startswith("/status/") else 200
-                if self.path.startswith("/flaky") and not before:
-                    status = 503
-                self.send_response(status)
-                self.send_header("Content-Length", "2")
-                self.end_headers()
-                self.wfile.write(b"ok")
-
-            do_PUT = do_POST
-
-            def log_message(self, *_):
-                pass
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, request, client_address):
-                pass  # a push that is cut
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*map(str, space.certificate))
-        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
-        self.url = f"https://localhost:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def at(self, path):
-        return [r for r in self.requests if r["path"] == path]
-
-    def wait_whole(self, path, n=1):
-        return wait_until(lambda: len([r for r in self.at(path) if r["whole"]]) >= n and self.at(path), 30, f"{path} has its data")
-
-    def wait_begun(self, path, n=1):
-        """The nth request has come so far that it is held."""
-        return wait_until(lambda: len(self.at(path)) >= n and self.at(path)[n - 1]["bytes"] > 100000, 30, f"{path} is being pushed")
 
 
 paths = (f"/{n}" for n in itertools.count(1))
@@ -359,6 +257,36 @@ def refusals(pair):
     tap.equal(pair.receipts(pair.provider, theirs), [], "what has not left is not counted")
 
 
+def strange_answers(pair):
+    pids = pair.push("data-1", "/chatty")
+    pair.reach(pids, COMPLETED, "nobody reads what a destination answers")
+    pids = pair.push("large", "/early")
+    pair.reach(pids, TERMINATED, "a destination that answers before it has the data has not got it")
+    tap.contains(pair.consumer.error(pids[0], "transfer"), "the destination", "with the reason")
+
+
+def many(pair):
+    """More pushes at once than may be under way for one consumer."""
+    pair.sink.go.clear()
+    pair.sink.most = 0
+    held = [f"/hold/many/{n}" for n in range(12)]
+    pids = [pair.push("large", path) for path in held]
+    wait_until(lambda: pair.sink.running == 8, 20, "eight are under way")
+    small = [pair.push("data-1", next(paths)) for _ in range(30)]
+    for mine, _ in small:
+        pair.consumer.wait_state(mine, STARTED, "transfer")
+    tap.equal((len(pair.sink.running_paths()), pair.sink.most <= 8), (8, True), "eight at once, the others wait for their turn")
+    for mine, _ in pids:
+        pair.act(pair.consumer, mine, "terminate")
+    pair.sink.go.set()
+    for both in small:
+        pair.reach(both, COMPLETED, "it comes")
+    pair.sink.go.clear()
+    wait_until(lambda: all(len(pair.receipts(pair.provider, t)) == 1 for _, t in small), 15, "receipts")
+    tap.ok(True, "each has one receipt")
+    tap.equal(max(len(pair.sink.at(path)) for path in held), 1, "what has ended is not begun again")
+
+
 def counted_uses(pair):
     pids = pair.push("once", next(paths))
     pair.reach(pids, COMPLETED, "a policy permits one use")
@@ -499,7 +427,7 @@ def scenario():
     catalogue(pair)
     pair.contract("gone")
     (pair.provider.folder / "gone.bin").unlink()
-    for part in (whole_push, sources, large_push, wrong_wishes, refusals, counted_uses, suspensions, ends, crashes):
+    for part in (whole_push, sources, large_push, wrong_wishes, refusals, strange_answers, counted_uses, many, suspensions, ends, crashes):
         with tap.case(part.__name__):
             part(pair)
     with tap.case("foreign_consumer"):
