@@ -167,6 +167,12 @@ static bool is_away(int status)
     return status == 429 || status == 502 || status == 503 || status == 504;
 }
 
+/* For the log: what follows may be a secret of the receiver. */
+static struct str without_query(struct str url)
+{
+    return str_cut(&url, '?');
+}
+
 static void sent(void *cls, const struct fetch_response *response, const struct err *err)
 {
     struct sending *s = cls;
@@ -181,9 +187,9 @@ static void sent(void *cls, const struct fetch_response *response, const struct 
     else if (err->code == E_PEER_ADDRESS || err->code == E_INVALID)
         result = OUTBOX_REFUSED;
     if (result == OUTBOX_AGAIN && msg->attempts == 0)
-        log_warning(NULL, "a callback is not taken, it is repeated", L_STR("url", msg->url),
-                    L_STR("stream", msg->stream), L_I64("status", status),
-                    L_C("error", response == NULL ? err->text : ""));
+        log_warning(NULL, "a callback is not taken, it is repeated",
+                    L_STR("url", without_query(msg->url)), L_STR("stream", msg->stream),
+                    L_I64("status", status), L_C("error", response == NULL ? err->text : ""));
     landed(events, s->target, response != NULL && !is_away(status) ? HOST_ANSWERS : HOST_AWAY);
     buf_done(&s->body);
     free(s);
@@ -446,6 +452,6 @@ void events_after(struct app *app, const struct outbox_msg *msg, enum outbox_res
         return;
     }
     COUNT(C_CALLBACKS_LOST);
-    log_warning(NULL, "a callback was not taken and is given up", L_STR("url", msg->url),
-                L_STR("stream", msg->stream));
+    log_warning(NULL, "a callback was not taken and is given up",
+                L_STR("url", without_query(msg->url)), L_STR("stream", msg->stream));
 }

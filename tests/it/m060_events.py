@@ -3,6 +3,7 @@
 import base64
 import http.client
 import json
+import socket
 import threading
 import time
 
@@ -322,6 +323,24 @@ def check_stream(consumer):
     tap.equal((stream.over, later.over), (True, True), "streams end in order when the connector stops")
 
 
+def check_crowd(consumer):
+    """256 requests may wait; another one is answered at once."""
+    head = "GET /naru/v1/events?after=latest&wait=30 HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: " + consumer.key + "\r\n\r\n"
+    sockets = []
+    try:
+        for _ in range(256):
+            sockets.append(socket.create_connection(("127.0.0.1", consumer.management), 20))
+            sockets[-1].sendall(head.encode())
+        wait_until(lambda: consumer.api.get("/naru/v1/events?after=latest&wait=3", timeout_s=2).status == 200, 20, "no place to wait")
+        tap.ok(True, "one more than may wait is answered at once")
+        set_secret(consumer, "crowd", "x")
+        answers = [s.recv(65536) for s in sockets]
+        tap.equal({b'"name":"secret.created"' in a for a in answers}, {True}, "all that wait are woken")
+    finally:
+        for s in sockets:
+            s.close()
+
+
 def check_deleted(provider, consumer, hook, offer):
     pid = consumer.negotiate(provider.dsp, "provider", {**offer, "@id": "unknown"}, callbacks=[hook.address("/deleted", "contract.negotiation")])
     wait_until(lambda: consumer.state(pid) == 1400, 10, "TERMINATED")
@@ -379,6 +398,17 @@ def check_postgresql():
               "PostgreSQL: a follower beside two writing processes misses nothing and reads nothing twice")
     numbers = [e["seq"] for e in seen]
     tap.ok(numbers == sorted(set(numbers)), "PostgreSQL: numbers ascend")
+    for c in consumers:
+        c.process.stop()
+    postgres.psql("UPDATE event SET seq = seq + 1000000000000", "consumer")
+    for c in consumers:
+        c.process.begin()
+        wait_until(lambda c=c: c.version().status == 200, 15, "back")
+    newest = consumer.api.get("/naru/v1/events?after=latest").json["next"]
+    tap.ok(newest > 1000000000000, "PostgreSQL: a database from a server with higher transaction numbers")
+    set_secret(other, "moved", "x")
+    page = consumer.api.get(f"/naru/v1/events?after={newest}&wait=5").json
+    tap.equal([e["payload"] for e in page["events"]], [{"secretId": "moved"}], "PostgreSQL: its numbers go on")
 
 
 def scenario():
@@ -402,6 +432,7 @@ def scenario():
     check_requests(provider, consumer, offer)
     check_follow(provider, consumer, offer)
     check_stream(consumer)
+    check_crowd(consumer)
     check_deleted(provider, consumer, hook, offer)
     check_forgetting(consumer)
     check_postgresql()
