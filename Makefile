@@ -194,6 +194,7 @@ $(call obj,$(CONNECTOR_SRC) connector/main.c $(UNIT_SRC) $(wildcard tests/bench/
 $(call obj,$(SERVER_SRC) server/main.c $(UNIT_SRC) $(wildcard tests/bench/*.c)): | $(GEN)/sql_broker.h
 
 $(B)/server/openapi/openapi.o: server/openapi/openapi.json
+$(B)/connector/mgmt/openapi.o: connector/mgmt/openapi.json
 
 # changed flags rebuild everything of this mode
 FLAGS_NOW := $(CC) $(CPPFLAGS) $(CFLAGS)

@@ -4,7 +4,7 @@
  * Every way checks all conditions; they differ in where they start and in what order they go, so
  * that a page is found without looking at all assets wherever an index allows it:
  *
- *   few rows satisfy one condition (counted as far as FEW)   from these, sorted afterwards
+ *   few rows satisfy one condition                           from these, sorted afterwards
  *   one value of a property, in order of creation            along the index of values
  *   in order of ids, of creation                             along the table
  *   in order of a property                                   along the index of values, then those without
@@ -142,6 +142,21 @@ static int is_few(const struct way *way, const struct condition *c, struct str l
     return 0;
 }
 
+/* A pattern that can match anywhere: nothing tells where, so every value is looked at. */
+static int try_pattern(const struct way *way, const struct condition *c, bool *ret_found,
+                       struct list *ret, struct err *err)
+{
+    struct counted counted = {0};
+    struct db_arg args[ARGS_MAX];
+    const size_t n = condition__args(way->db, c, way->arena, args, 0);
+
+    if (db_one(way->db, &q_asset_probe_match, args, n, &counted_row, way->arena, &counted, err) ==
+        DB_FAIL)
+        return err_ret(err);
+    *ret_found = counted.n < FEW;
+    return *ret_found ? from_few(way, &q_asset_matching, args, n, ret, err) : 0;
+}
+
 /* A list of values as JSON. */
 static struct str json_list(struct str values, struct arena *arena)
 {
@@ -168,7 +183,7 @@ static int try_few(const struct way *way, bool *ret_found, struct list *ret, str
         struct str low, high;
         bool few = false;
 
-        if (c->op == OP_IN) {
+        if (c->op == OP_IN && !str_eq(c->field, STR("createdAt"))) {
             args[0] = DB_TEXT(c->field);
             args[1] = DB_TEXT(json_list(c->value, way->arena));
             return from_few(way, &q_asset_among, args, 2, ret, err);
@@ -185,6 +200,14 @@ static int try_few(const struct way *way, bool *ret_found, struct list *ret, str
         }
     }
     *ret_found = false;
+    for (size_t i = 0; i < way->search->n && !*ret_found; i++) {
+        const struct condition *c = &way->search->conditions[i];
+        struct str low, high;
+
+        if ((c->op == OP_LIKE || c->op == OP_ILIKE) && !str_eq(c->field, STR("createdAt")) &&
+            !bounds(c, way->arena, &low, &high) && try_pattern(way, c, ret_found, ret, err) < 0)
+            return err_ret(err);
+    }
     return 0;
 }
 

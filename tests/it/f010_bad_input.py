@@ -35,13 +35,13 @@ BROKEN = [
 SHAPES = [("an array", b"[]"), ("a text", b'"x"'), ("a number", b"1"), ("true", b"true"), ("null", b"null")]
 
 
-def routes(*tables):
+def routes(*tables, below=("",)):
     """(method, path with ids filled in, handler) of the routes that take a JSON body."""
     found = []
     for table in tables:
         for method, path, handler, who, limit in ROUTE.findall((ROOT / table).read_text()):
             if limit.strip() != "0" or "dsp/routes" in table:
-                found.append((method, re.sub(r"\{\w+\}", ID, path), handler))
+                found += [(method, re.sub(r"\{\w+\}", ID, base + path), handler) for base in below]
     assert found, tables
     return found
 
@@ -182,8 +182,8 @@ def unknown_members(target, method, path, body, additions, fresh=lambda body: bo
 # -- the connector ------------------------------------------------------------------------------------------------------------
 def connector_targets(connector):
     management = Target("management", lambda: connector.api, routes(
-        "connector/mgmt/routes.def", "connector/exchange/routes.def", "connector/market/routes.def", "connector/dsp/management_routes.def"),
-        edc_error)
+        "connector/mgmt/routes.def", "connector/exchange/routes.def", "connector/market/routes.def", "connector/dsp/management_routes.def")
+        + routes("connector/mgmt/resources.def", below=("/v3", "/v4")), edc_error)
     peer = Target("dsp", lambda: Client(connector.base, connector.space.authority.ca, {"Authorization": connector.space.tokens["peer"]}),
                   routes("connector/dsp/routes.def"), dsp_error)
     management.routes = [r for r in management.routes if not r[1].startswith("/contractagreements")]

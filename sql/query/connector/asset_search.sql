@@ -29,6 +29,15 @@ SELECT count(*) AS n
 SELECT count(*) AS n
   FROM (SELECT 1 FROM asset a WHERE a.asset_id COLLATE "C" >= $1 AND a.asset_id COLLATE "C" <= $2 ORDER BY a.asset_id COLLATE "C" LIMIT $3) q;
 
+-- How many rows of a property satisfy a comparison: each value is looked at, along the index.
+-- name: asset_probe_match
+-- in:   name:text op:i64 value:text
+-- out:  n:i64
+SELECT count(*) AS n
+  FROM asset_field f
+ WHERE f.name = $1
+   AND value_matches($2, f.value, $3);
+
 -- All, in order of creation.
 -- name: asset_scan
 -- in:   name1:text op1:i64 value1:text
@@ -290,7 +299,10 @@ SELECT q.id
 --       name4:text op4:i64 value4:text
 --       sort:text descending:i64 skip:i64 most:i64
 -- out:  id:text
-WITH a AS MATERIALIZED (SELECT DISTINCT f.asset_id FROM asset_field f WHERE f.name = $1 AND f.value IN (SELECT CAST(j.value AS text) FROM json_each($2) j))
+WITH v AS MATERIALIZED (SELECT CAST(j.value AS text) AS value FROM json_each($2) j),
+     a AS MATERIALIZED (SELECT f.asset_id FROM v CROSS JOIN asset_property f WHERE f.name = $1 AND f.value = v.value
+                         UNION SELECT s.asset_id FROM v CROSS JOIN asset s
+                                WHERE s.asset_id = v.value AND $1 = 'https://w3id.org/edc/v0.0.1/ns/id')
 SELECT q.id
   FROM (SELECT a.asset_id AS id, CASE $15 WHEN 'createdAt' THEN NULL WHEN 'https://w3id.org/edc/v0.0.1/ns/id' THEN a.asset_id
                     ELSE (SELECT CASE $16 WHEN 0 THEN min(s.value) ELSE max(s.value) END
@@ -340,7 +352,10 @@ SELECT q.id
 --       name4:text op4:i64 value4:text
 --       sort:text descending:i64 skip:i64 most:i64
 -- out:  id:text
-WITH a AS MATERIALIZED (SELECT DISTINCT f.asset_id FROM asset_field f WHERE f.name = $1 AND f.value IN (SELECT jsonb_array_elements_text(CAST($2 AS jsonb))))
+WITH v AS MATERIALIZED (SELECT jsonb_array_elements_text(CAST($2 AS jsonb)) AS value),
+     a AS MATERIALIZED (SELECT f.asset_id FROM v CROSS JOIN asset_property f WHERE f.name = $1 AND f.value = v.value
+                         UNION SELECT s.asset_id FROM v CROSS JOIN asset s
+                                WHERE s.asset_id = v.value AND $1 = 'https://w3id.org/edc/v0.0.1/ns/id')
 SELECT q.id
   FROM (SELECT a.asset_id AS id, CASE $15 WHEN 'createdAt' THEN NULL WHEN 'https://w3id.org/edc/v0.0.1/ns/id' THEN a.asset_id
                     ELSE (SELECT CASE $16 WHEN 0 THEN min(s.value COLLATE "C") ELSE max(s.value COLLATE "C") END
@@ -355,3 +370,53 @@ SELECT q.id
  ORDER BY CASE WHEN q.sort IS NULL THEN 1 ELSE 0 END, CASE WHEN $16 = 0 THEN q.sort END COLLATE "C", CASE WHEN $16 = 1 THEN q.sort END COLLATE "C" DESC,
        CASE WHEN $16 = 0 THEN q.made END, CASE WHEN $16 = 1 THEN q.made END DESC, q.id
  LIMIT $18 OFFSET $17;
+
+-- Few: those that satisfy one comparison, in any order.
+-- name: asset_matching [sqlite]
+-- in:   name:text op:i64 value:text
+--       name1:text op1:i64 value1:text
+--       name2:text op2:i64 value2:text
+--       name3:text op3:i64 value3:text
+--       name4:text op4:i64 value4:text
+--       sort:text descending:i64 skip:i64 most:i64
+-- out:  id:text
+WITH a AS MATERIALIZED (SELECT DISTINCT f.asset_id FROM asset_field f WHERE f.name = $1 AND value_matches($2, f.value, $3))
+SELECT q.id
+  FROM (SELECT a.asset_id AS id, CASE $16 WHEN 'createdAt' THEN NULL WHEN 'https://w3id.org/edc/v0.0.1/ns/id' THEN a.asset_id
+                    ELSE (SELECT CASE $17 WHEN 0 THEN min(s.value) ELSE max(s.value) END
+                            FROM asset_property s WHERE s.asset_id = a.asset_id AND s.name = $16) END AS sort,
+               (SELECT m.created_us FROM asset m WHERE m.asset_id = a.asset_id) AS made
+          FROM a
+         WHERE 1 = 1
+           AND ($4 IS NULL OR EXISTS (SELECT 1 FROM asset_field f WHERE f.asset_id = a.asset_id AND f.name = $4 AND value_matches($5, f.value, $6)))
+           AND ($7 IS NULL OR EXISTS (SELECT 1 FROM asset_field f WHERE f.asset_id = a.asset_id AND f.name = $7 AND value_matches($8, f.value, $9)))
+           AND ($10 IS NULL OR EXISTS (SELECT 1 FROM asset_field f WHERE f.asset_id = a.asset_id AND f.name = $10 AND value_matches($11, f.value, $12)))
+           AND ($13 IS NULL OR EXISTS (SELECT 1 FROM asset_field f WHERE f.asset_id = a.asset_id AND f.name = $13 AND value_matches($14, f.value, $15)))) q
+ ORDER BY CASE WHEN q.sort IS NULL THEN 1 ELSE 0 END, CASE WHEN $17 = 0 THEN q.sort END, CASE WHEN $17 = 1 THEN q.sort END DESC,
+       CASE WHEN $17 = 0 THEN q.made END, CASE WHEN $17 = 1 THEN q.made END DESC, q.id
+ LIMIT $19 OFFSET $18;
+
+-- Few: those that satisfy one comparison, in any order.
+-- name: asset_matching [pg]
+-- in:   name:text op:i64 value:text
+--       name1:text op1:i64 value1:text
+--       name2:text op2:i64 value2:text
+--       name3:text op3:i64 value3:text
+--       name4:text op4:i64 value4:text
+--       sort:text descending:i64 skip:i64 most:i64
+-- out:  id:text
+WITH a AS MATERIALIZED (SELECT DISTINCT f.asset_id FROM asset_field f WHERE f.name = $1 AND value_matches($2, f.value, $3))
+SELECT q.id
+  FROM (SELECT a.asset_id AS id, CASE $16 WHEN 'createdAt' THEN NULL WHEN 'https://w3id.org/edc/v0.0.1/ns/id' THEN a.asset_id
+                    ELSE (SELECT CASE $17 WHEN 0 THEN min(s.value COLLATE "C") ELSE max(s.value COLLATE "C") END
+                            FROM asset_property s WHERE s.asset_id = a.asset_id AND s.name = $16) END AS sort,
+               (SELECT m.created_us FROM asset m WHERE m.asset_id = a.asset_id) AS made
+          FROM a
+         WHERE 1 = 1
+           AND ($4 IS NULL OR EXISTS (SELECT 1 FROM asset_field f WHERE f.asset_id = a.asset_id AND f.name = $4 AND value_matches($5, f.value, $6)))
+           AND ($7 IS NULL OR EXISTS (SELECT 1 FROM asset_field f WHERE f.asset_id = a.asset_id AND f.name = $7 AND value_matches($8, f.value, $9)))
+           AND ($10 IS NULL OR EXISTS (SELECT 1 FROM asset_field f WHERE f.asset_id = a.asset_id AND f.name = $10 AND value_matches($11, f.value, $12)))
+           AND ($13 IS NULL OR EXISTS (SELECT 1 FROM asset_field f WHERE f.asset_id = a.asset_id AND f.name = $13 AND value_matches($14, f.value, $15)))) q
+ ORDER BY CASE WHEN q.sort IS NULL THEN 1 ELSE 0 END, CASE WHEN $17 = 0 THEN q.sort END COLLATE "C", CASE WHEN $17 = 1 THEN q.sort END COLLATE "C" DESC,
+       CASE WHEN $17 = 0 THEN q.made END, CASE WHEN $17 = 1 THEN q.made END DESC, q.id
+ LIMIT $19 OFFSET $18;
