@@ -97,6 +97,14 @@ struct str fetch_response_header(const struct fetch *job, const char *name);
 MUST_CHECK int fetch_call(struct fetcher *fetcher, const struct fetch_request *request,
                           int *ret_status, char **ret_body, size_t *ret_n, struct err *err);
 
+/*
+ * Judges a URL that a stranger wants us to use later, as far as its text tells: form, scheme, port,
+ * and a host that is an address (in any spelling) or a name of this machine. What a name resolves
+ * to is judged when the socket is opened, here only what can never work is refused early. Errors:
+ * E_PEER_ADDRESS with public detail, E_NO_MEMORY.
+ */
+MUST_CHECK int fetch_url_judge(const struct fetcher *fetcher, struct str url, struct err *err);
+
 /* True if a socket address may be contacted: global unicast, or inside an allowed block. For tests
  * and set-up checks. */
 struct sockaddr;
