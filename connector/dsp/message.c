@@ -264,11 +264,13 @@ static struct str cut(struct str text, size_t max)
 struct str message_reason(const struct message *message, struct arena *arena)
 {
     AUTO(buf_done) struct buf out = buf_init(REASON_MAX);
+    const bool list = jtype_of(message->reason) == J_ARRAY;
+    const size_t n = list ? jval_len(message->reason) : message->reason != NULL;
 
     if (message->code.n > 0)
         buf_add_str(&out, cut(message->code, REASON_MAX / 4));
-    for (size_t i = 0; i < jval_len(message->reason) && !buf_failed(&out); i++) {
-        const struct jval *item = jval_at(message->reason, i);
+    for (size_t i = 0; i < n && !buf_failed(&out); i++) {
+        const struct jval *item = list ? jval_at(message->reason, i) : message->reason;
         /* items are unconstrained: strings in the specification's examples, objects elsewhere */
         const struct str text =
             jtype_of(item) == J_OBJECT

@@ -141,7 +141,8 @@ def message(kind, **members):
 class Peer:
     """A participant made of Python: takes messages over TLS, records them, answers as told.
 
-    `answer(method, path, message)` gives (status, body) or None to hang up; the default accepts everything.
+    `answer(method, path, message)` gives (status, body), None to hang up, or a function that writes the answer to the handler it is given; the
+    default accepts everything.
     """
 
     def __init__(self, space, name):
@@ -161,6 +162,9 @@ class Peer:
                 answer = outer.answer(self.command, self.path, body)
                 if answer is None:
                     self.close_connection = True
+                    return
+                if callable(answer):
+                    answer(self)
                     return
                 status, reply = answer
                 reply = reply if isinstance(reply, bytes) else b"" if reply is None else json.dumps(reply).encode()

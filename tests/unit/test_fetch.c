@@ -805,6 +805,8 @@ static void rogue_stop(struct rogue *rogue)
 /* clang-format off */
 static const struct { const char *name, *first, *text; bool repeat, hold; enum err_code want; } rogue_cases[] = {
     {"closes without a word",   "",      NULL,                                 false, false, E_PEER_DOWN},
+    {"closes behind the status", OK_HEAD, "",                                  false, false, E_PEER_DOWN},
+    {"closes in the header",    OK_HEAD, "Content-Length: 5\r\nETa",           false, false, E_PEER_DOWN},
     {"never answers",           "",      NULL,                                 false, true,  E_PEER_TIMEOUT},
     {"no HTTP",                 "",      "SSH-2.0-OpenSSH\r\n",                false, false, E_PEER_DOWN},
     {"HTTP/0.9",                "",      "hello",                              false, false, E_PEER_DOWN},
