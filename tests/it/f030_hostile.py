@@ -193,7 +193,11 @@ class Group:
 
     def send(self, case, base):
         path = filled(case.path, self.names)
-        body = case.body if isinstance(case.body, bytes) or case.body is None else json.dumps(filled(case.body, self.names)).encode()
+        body = filled(case.body, self.names)
+        if isinstance(body, str):  # a form
+            body = body.encode()
+        elif isinstance(body, (dict, list)):
+            body = json.dumps(body).encode()
         headers = {**self.headers(case.who), **({} if body is None else {"Content-Type": case.raw or "application/json"})}
         return Client(base, self.connector.space.authority.ca).request(case.method, path, body=body, headers=headers), body
 
@@ -238,7 +242,7 @@ def check_problem(_group, case, answer, _body):
         return
     if answer.json["status"] != answer.status or not {"type", "title", "code", "request"} <= set(answer.json):
         yield "not a problem"
-    yield from check_code(case.want, answer.json["code"], None)
+    yield from check_code(case.want, answer.json["code"], answer.json.get("at"))
 
 
 def check_management(_group, case, answer, _body):
@@ -247,6 +251,10 @@ def check_management(_group, case, answer, _body):
     items = answer.json
     if not isinstance(items, list) or not items or any(not {"message", "type"} <= set(i) or not i["message"] for i in items):
         yield "not an array of errors"
+        return
+    last = (case.want.at or "").split("/")[-1]
+    if items[0]["type"] != case.want.code or (last and last not in (items[0]["path"] or "")):
+        yield f"want {case.want.code} at {case.want.at}"
 
 
 ERRORS = {"/negotiations": "ContractNegotiationError", "/transfers": "TransferError", "/catalog": "CatalogError"}
@@ -412,7 +420,7 @@ def scenario():
     Group(world, connector, "catalogue").run(hostile.catalogue_cases(), connector.dsp, check_dsp)
     Group(world, connector, "outside the protocol").run(hostile.VERSION_CASES, connector.base, check_problem)
     access, refresh = world.tokens()
-    tokens = {"<token>": access, hostile.TOKEN[:-1] + "!>": access[:-4] + "AAAA", "<token-cut>": access[:-9], "<refresh>": refresh}
+    tokens = {"<token>": access, "<token-changed>": access[:-4] + "AAAA", "<token-cut>": access[:-9], "<refresh>": refresh, "<refresh-cut>": refresh[:-9]}
     Group(world, connector, "data", more=tokens).run(hostile.data_cases(), connector.base, check_problem)
     Group(world, connector, "management").run(hostile.management_cases(), connector.api.base, check_management)
     tap.status(connector.api.get("/readyz"), 200, "the connector is well")

@@ -346,6 +346,7 @@ BODIES = [
     ("a number", b"1", "application/json", 400, None), ("two values", b"{}{}", "application/json", 400, "syntax"),
     ("a member twice", b'{"@type":"x","@type":"y"}', "application/json", 400, "syntax"),
     ("a member twice, once escaped", b'{"@type":"x","\\u0040type":"y"}', "application/json", 400, "syntax"),
+    ("two callback addresses", b'{"callbackAddress":"https://a.example","callbackAddress":"https://b.example"}', "application/json", 400, "syntax"),
     ("a NUL in a pid", b'{"providerPid":"a\\u0000b"}', "application/json", 400, "syntax"), ("a raw NUL", b'{"a":"\x00"}', "application/json", 400, "syntax"),
     ("not UTF-8", b'{"a":"\xff"}', "application/json", 400, "syntax"), ("half a surrogate", b'{"a":"\\ud800"}', "application/json", 400, "syntax"),
     ("a comment", b"{/**/}", "application/json", 400, "syntax"), ("too deep", DEEP, "application/json", 413, "limit"),
@@ -412,28 +413,40 @@ TOKEN = "<token>"
 UNSIGNED = "eyJhbGciOiJub25lIn0.e30."
 
 
+GRANT = "grant_type=refresh_token&refresh_token="
+RENEWALS = [
+    # name, form, answer to a peer
+    ("nothing", "", invalid("?grant_type")), ("JSON", '{"grant_type":"refresh_token"}', invalid("?grant_type")),
+    ("another grant", "grant_type=password&username=a&password=b", invalid("?grant_type")), ("no refresh token", "grant_type=refresh_token", invalid("?refresh_token")),
+    ("a NUL", GRANT + "%00", invalid("?refresh_token")), ("a refresh token that is none", GRANT + "x", Want(403, "pull-token", "Authorization")),
+    ("a pull token", GRANT + TOKEN, Want(403, "pull-token", "Authorization")), ("a refresh token cut short", GRANT + "<refresh-cut>", Want(403, "pull-token", "Authorization")),
+    ("40 KiB", GRANT + "x" * 40_960, Want(413, "limit", None)),
+]
+
+
 def data_cases():
-    forbidden = Want(403, "pull-token", None)
-    yield Case("no token", NOBODY, "GET", "/data", None, Want(401, "unauthenticated", None))
-    for name, token in (("an empty token", ""), ("Bearer alone", "Bearer "), ("a word", "Bearer x"), ("another scheme", "Basic eDp5"), ("an unsigned token", UNSIGNED),
-                        ("a changed signature", TOKEN[:-1] + "!>"), ("a token cut short", "<token-cut>"), ("a token with more behind", TOKEN + "A"),
+    forbidden, missing = Want(403, "pull-token", "Authorization"), Want(401, "unauthenticated", "Authorization")
+    yield Case("no token", NOBODY, "GET", "/data", None, missing)
+    yield Case("an empty token", ("header", ""), "GET", "/data", None, missing)
+    for name, token in (("Bearer alone", "Bearer "), ("a word", "Bearer x"), ("another scheme", "Basic eDp5"), ("an unsigned token", UNSIGNED),
+                        ("a changed signature", "<token-changed>"), ("a token cut short", "<token-cut>"), ("a token with more behind", TOKEN + "A"),
                         ("a token of 20 KiB", "x" * 20_480), ("a refresh token", "<refresh>"), ("two tokens", TOKEN + ", " + TOKEN)):
-        yield Case(name, ("header", token), "GET", "/data", None, Want(None, None, None) if len(token) > 16_384 or token in ("", "Bearer ") else forbidden)
-    good = ("header", TOKEN)
+        yield Case(name, ("header", token), "GET", "/data", None, forbidden)
+    good, path_refused = ("header", TOKEN), Want(400, "invalid", "path")
     for name, path in (("climbing", "/data/../x"), ("climbing, escaped", "/data/%2e%2e/x"), ("a slash twice", "/data//x"), ("a backslash", "/data/a%5Cb"),
-                       ("an encoded slash", "/data/a%2Fb"), ("a NUL", "/data/a%00"), ("a hidden name", "/data/.ssh"), ("half a character", "/data/%ea%b0"),
+                       ("an encoded slash", "/data/a%2Fb"), ("a hidden name", "/data/.ssh"), ("half a character", "/data/%ea%b0"),
                        ("escaped twice", "/data/%252e%252e/x")):
-        yield Case(name, good, "GET", path, None, Want(400, None, None))
+        yield Case(name, good, "GET", path, None, path_refused)
+    yield Case("a NUL", good, "GET", "/data/a%00", None, Want(400, "syntax", None))
     for method in ("POST", "PUT", "DELETE", "PATCH"):
         yield Case(f"{method} to data", good, method, "/data", None, Want(405, "method", None))
-    for name, body, status in (
-            ("nothing", b"", 400), ("another grant", b"grant_type=password&username=a&password=b", 400), ("no refresh token", b"grant_type=refresh_token", 400),
-            ("a refresh token that is none", b"grant_type=refresh_token&refresh_token=x", None), ("a grant twice", b"grant_type=refresh_token&grant_type=x&refresh_token=x", 400),
-            ("JSON", b'{"grant_type":"refresh_token"}', 400), ("a NUL", b"grant_type=refresh_token&refresh_token=%00", None),
-            ("40 KiB", b"grant_type=refresh_token&refresh_token=" + b"x" * 40_960, 413)):
-        for who in (PARTY, STRANGER, NOBODY):
-            yield Case(f"renewal by {who} with {name}", who, "POST", "/data/token", body, Want(status if status == 413 else None, None, None),
-                       "application/x-www-form-urlencoded")
+    form = "application/x-www-form-urlencoded"
+    for name, body, want in RENEWALS:
+        for who in (PARTY, STRANGER):
+            yield Case(f"renewal by {who} with {name}", who, "POST", "/data/token", body, want, form)
+        yield Case(f"renewal by nobody with {name}", NOBODY, "POST", "/data/token", body, want if want.status == 413 else missing, form)
+    yield Case("renewal with another's refresh token", STRANGER, "POST", "/data/token", GRANT + "<refresh>", Want(403, "pull-token", "refresh_token"), form)
+    yield Case("renewal by nobody with a good refresh token", NOBODY, "POST", "/data/token", GRANT + "<refresh>", missing, form)
 
 
 # -- 8. management -------------------------------------------------------------------------------------------------------------------------------
@@ -468,20 +481,24 @@ QUERY_FIELDS = [("limit", -1), ("limit", "x"), ("offset", -1), ("sortOrder", "UP
 
 
 def management_cases():
-    refused = Want(400, None, None)
+    """The type of an error stands for its code, and the last name of its path for the place."""
+    broken = Want(400, "InvalidRequest", None)
     for path, body in GOOD.items():
         for member in REQUIRED[path]:
             for value in (v for v in (DROP, *WRONG_TYPES) if (member, shown(v)) not in TAKEN):
-                yield Case(f"{path}: {member} {shown(value)}", "key", "POST", path, replaced(body, member, value), refused)
-        yield Case(f"{path}: without a key", NOBODY, "POST", path, body, Want(401, None, None))
-        yield Case(f"{path}: with a wrong key", "wrong key", "POST", path, body, Want(401, None, None))
+                at = "type" if (member, value) == ("dataAddress", {}) else member
+                yield Case(f"{path}: {member} {shown(value)}", "key", "POST", path, replaced(body, member, value), Want(400, "ValidationFailure", at))
+        for name, who in (("without a key", NOBODY), ("with a wrong key", "wrong key")):
+            yield Case(f"{path}: {name}", who, "POST", path, body, Want(401, "AuthenticationFailed", None))
         for name, text in (("cut", b"{"), ("an array", b"[1]"), ("a NUL", b'{"@id":"a\\u0000"}'), ("a member twice", b'{"@id":"a","@id":"b"}')):
-            yield Case(f"{path}: {name}", "key", "POST", path, text, refused)
-        yield Case(f"{path}: too deep", "key", "POST", path, DEEP, Want(413, None, None))
-        yield Case(f"{path}: as a form", "key", "POST", path, b"a=b", Want(415, None, None), "application/x-www-form-urlencoded")
-        yield Case(f"{path}: a remote context", "key", "POST", path, {**body, "@context": "https://evil.example/context.jsonld"}, refused)
+            yield Case(f"{path}: {name}", "key", "POST", path, text, broken)
+        yield Case(f"{path}: too deep", "key", "POST", path, DEEP, Want(413, "InvalidRequest", None))
+        yield Case(f"{path}: as a form", "key", "POST", path, b"a=b", Want(415, "InvalidRequest", None), "application/x-www-form-urlencoded")
+        yield Case(f"{path}: a remote context", "key", "POST", path, {**body, "@context": "https://evil.example/context.jsonld"},
+                   Want(400, "ValidationFailure", "@context"))
     for path, (member, value) in itertools.product(QUERIES, QUERY_FIELDS):
-        yield Case(f"{path}: {member} {shown(value)}", "key", "POST", path, {"@context": VOCAB, "@type": "QuerySpec", member: value}, refused)
+        yield Case(f"{path}: {member} {shown(value)}", "key", "POST", path, {"@context": VOCAB, "@type": "QuerySpec", member: value},
+                   Want(400, "ValidationFailure", member))
     for path in ("assets", "policydefinitions", "contractdefinitions", "contractnegotiations", "transferprocesses", "secrets"):
-        yield Case(f"/v3/{path}/unknown", "key", "GET", f"/v3/{path}/unknown", None, Want(404, None, None))
-        yield Case(f"/v3/{path}/%00", "key", "GET", f"/v3/{path}/%00", None, refused)
+        yield Case(f"/v3/{path}/unknown", "key", "GET", f"/v3/{path}/unknown", None, Want(404, "ObjectNotFound", None))
+        yield Case(f"/v3/{path}/%00", "key", "GET", f"/v3/{path}/%00", None, broken)

@@ -226,7 +226,7 @@ def terminate(w, agreement):
     w.calm()
 
 
-ROUNDS = [("before", "both"), ("after", "both"), ("after", "sender"), ("after", "receiver")]
+ROUNDS = [(when, victims) for victims in ("both", "sender", "receiver") for when in ("before", "after")]
 CUTS = 8 + 7 + 2 * (2 + 3)  # messages of one round
 
 
