@@ -74,7 +74,8 @@ void dsp_render_error(struct rq *rq, const struct err *err)
             .form = errors[i].form,
             .pids = errors[i].pids ? known_pids(rq) : (struct pids){STR_NONE, STR_NONE},
             .code = str_c(err_slug(err->code)),
-            .reason = err->at[0] != '\0'
+ /* where a failure of ours came up is nobody's business */
+            .reason = err->at[0] != '\0' && err_http(err->code) < 500
                           ? arena_printf(rq->arena, "%s: %.*s", err->at, STR_ARG(detail))
                           : detail,
         };

@@ -27,13 +27,15 @@ def new_key(path):
 class Space:
     """Certificates and fixed tokens that the connectors of one scenario share."""
 
+    made_of = None  # another kind of Connector
+
     def __init__(self, *names):
         self.authority = Authority()
         self.certificate = self.authority.issue()
         self.tokens = {name: secrets.token_hex(16) for name in names}
 
     def connector(self, name, program=None, **settings):
-        return Connector(self, name, program or BIN / "naru-connector", settings)
+        return (self.made_of or Connector)(self, name, program or BIN / "naru-connector", settings)
 
 
 class Connector:
@@ -116,6 +118,11 @@ class Connector:
         with closing(sqlite3.connect(self.folder / "connector.db", timeout=20)) as db:
             return list(db.iterdump())
 
+    def watch(self):
+        """A function whose value changes once somebody has written to our database."""
+        db = sqlite3.connect(self.folder / "connector.db", timeout=20, isolation_level=None)
+        return lambda: db.execute("PRAGMA data_version").fetchone()
+
     def offer(self, asset="data-1", policy=None, address=None, access=None):
         """An asset with one offer, put into the database before the catalogue is read for the first time."""
         now = int(time.time() * 1e6)
@@ -123,15 +130,13 @@ class Connector:
         path.write_text("time,kwh\n1,2\n")
         address = address or {"type": "File", "path": str(path)}
         policies = {"access": access or {"@type": "Set", **USE}, "contract": policy or {"@type": "Offer", **USE}}
-        with closing(sqlite3.connect(self.folder / "connector.db", timeout=20)) as db, db:
-            db.execute("INSERT INTO asset VALUES (?,?,'{}',?,1,?,?)",
-                       (asset, json.dumps({EDC + "name": [{"@value": asset}]}), json.dumps(address), now, now))
-            for kind, text in policies.items():
-                db.execute("INSERT INTO policy_definition VALUES (?,?,?,'{}',1,?)",
-                           (f"{asset}/{kind}", json.dumps(text), f"{asset}/{kind}", now))
-            selector = [{"operandLeft": EDC + "id", "operator": "=", "operandRight": asset}]
-            db.execute("INSERT INTO contract_definition VALUES (?,?,?,?,'{}',1,?)",
-                       (f"{asset}/offer", f"{asset}/access", f"{asset}/contract", json.dumps(selector), now))
+        self.sql("INSERT INTO asset VALUES (?,?,'{}',?,1,?,?)",
+                 asset, json.dumps({EDC + "name": [{"@value": asset}]}), json.dumps(address), now, now)
+        for kind, text in policies.items():
+            self.sql("INSERT INTO policy_definition VALUES (?,?,?,'{}',1,?)", f"{asset}/{kind}", json.dumps(text), f"{asset}/{kind}", now)
+        selector = [{"operandLeft": EDC + "id", "operator": "=", "operandRight": asset}]
+        self.sql("INSERT INTO contract_definition VALUES (?,?,?,?,'{}',1,?)",
+                 f"{asset}/offer", f"{asset}/access", f"{asset}/contract", json.dumps(selector), now)
 
 
 def message(kind, **members):

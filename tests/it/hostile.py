@@ -158,6 +158,9 @@ def show_cases(kind):
     yield Case("shown by their pid", PARTY, "GET", f"/{kind}/{PEER}", None, missing)
     yield Case("shown with a NUL behind the pid", PARTY, "GET", f"{path}%00", None, Want(400, "syntax", None))
     yield Case("shown with half an escape", PARTY, "GET", f"{path}%4", None, Want(400, "syntax", None))
+    for bad in ("%ff", "%c0%af", "%ed%a0%80", "%f5%80%80%80"):
+        yield Case(f"shown with {bad}, which is no UTF-8", PARTY, "GET", f"{path}{bad}", None, Want(400, "syntax", ""))
+        yield post(f"ended with {bad}, which is no UTF-8", kind, "termination", MESSAGES[kind]("provider")["termination"][1], Want(400, "syntax", ""), pid=OWN + bad)
     yield Case("shown as SQL", PARTY, "GET", f"/{kind}/%27%20OR%201=1--", None, missing)
     yield Case("deleted", PARTY, "DELETE", path, None, Want(405, "method", ""))
     yield Case("replaced", PARTY, "PUT", path, {}, Want(405, "method", ""))
@@ -383,13 +386,15 @@ def catalogue_cases():
     for value, want in FILTERS:
         yield Case(f"filter {shown(value)}", PARTY, "POST", place, {**CATALOGUE, "filter": value}, want or Want(400, None, None))
     yield Case("a continuation that is none", PARTY, "POST", f"{place}?continuationToken=%21%21", CATALOGUE, Want(400, "invalid", None))
+    yield Case("a continuation that is no UTF-8", PARTY, "POST", f"{place}?continuationToken=_w", {**CATALOGUE, "filter": 1}, syntax("/filter"))
     yield Case("a continuation of 3 KiB", PARTY, "POST", f"{place}?continuationToken={'A' * 3072}", CATALOGUE, Want(400, "invalid", None))
     yield Case("nobody", NOBODY, "POST", place, CATALOGUE, Want(401, None, None))
     yield Case("catalogue by GET", PARTY, "GET", place, None, Want(405, "method", ""))
     for name, path, want in (
             ("an unknown dataset", "unknown", Want(404, "not-found", "")), ("a dataset with a slash", "a%2Fb", Want(404, "not-found", "")),
             ("a dataset of 3 KiB", "x" * 3072, Want(404, "not-found", "")), ("a dataset with a NUL", "data-1%00", Want(400, "syntax", None)),
-            ("a dataset that climbs", "..%2f..%2fetc%2fpasswd", Want(404, "not-found", "")), ("a dataset as SQL", "%27--", Want(404, "not-found", ""))):
+            ("a dataset that climbs", "..%2f..%2fetc%2fpasswd", Want(404, "not-found", "")), ("a dataset as SQL", "%27--", Want(404, "not-found", "")),
+            ("a dataset that is no UTF-8", "%ff%fe", Want(400, "syntax", ""))):
         yield Case(name, PARTY, "GET", f"/catalog/datasets/{path}", None, want)
     yield Case("a dataset for nobody", NOBODY, "GET", "/catalog/datasets/data-1", None, Want(401, None, None))
 
@@ -434,10 +439,11 @@ def data_cases():
         yield Case(name, ("header", token), "GET", "/data", None, forbidden)
     good, path_refused = ("header", TOKEN), Want(400, "invalid", "path")
     for name, path in (("climbing", "/data/../x"), ("climbing, escaped", "/data/%2e%2e/x"), ("a slash twice", "/data//x"), ("a backslash", "/data/a%5Cb"),
-                       ("an encoded slash", "/data/a%2Fb"), ("a hidden name", "/data/.ssh"), ("half a character", "/data/%ea%b0"),
+                       ("an encoded slash", "/data/a%2Fb"), ("a hidden name", "/data/.ssh"),
                        ("escaped twice", "/data/%252e%252e/x")):
         yield Case(name, good, "GET", path, None, path_refused)
     yield Case("a NUL", good, "GET", "/data/a%00", None, Want(400, "syntax", None))
+    yield Case("half a character", good, "GET", "/data/%ea%b0", None, Want(400, "syntax", None))
     for method in ("POST", "PUT", "DELETE", "PATCH"):
         yield Case(f"{method} to data", good, method, "/data", None, Want(405, "method", None))
     form = "application/x-www-form-urlencoded"
@@ -501,4 +507,5 @@ def management_cases():
                    Want(400, "ValidationFailure", member))
     for path in ("assets", "policydefinitions", "contractdefinitions", "contractnegotiations", "transferprocesses", "secrets"):
         yield Case(f"/v3/{path}/unknown", "key", "GET", f"/v3/{path}/unknown", None, Want(404, "ObjectNotFound", None))
+        yield Case(f"/v3/{path}/%ff", "key", "GET", f"/v3/{path}/%ff", None, broken)
         yield Case(f"/v3/{path}/%00", "key", "GET", f"/v3/{path}/%00", None, broken)
