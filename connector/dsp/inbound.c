@@ -12,18 +12,24 @@
 
 #include "lib/base/banned.h"
 
-/* What a message is remembered by: its @id, or the hash of its body. */
+/*
+ * What a message is remembered by: its @id, or the hash of its body where it has none. An @id counts
+ * for one process and one type of message: a peer that uses it again elsewhere means another
+ * message, and to answer that as a repetition would lose it.
+ */
 static int message_key(struct inbound *in, struct err *err)
 {
-    if (str_present(in->msg.id)) {
-        in->key = in->msg.id;
-        return 0;
-    }
     uint8_t hash[SHA256_LEN];
 
-    sha256(in->rq->body.p, in->rq->body.n, hash);
-    in->hashed = true;
-    in->key = arena_printf(in->rq->arena, "sha256:%s", hash_hex(hash).c);
+    in->hashed = !str_present(in->msg.id);
+    if (in->hashed) {
+        sha256(in->rq->body.p, in->rq->body.n, hash);
+        in->key = arena_printf(in->rq->arena, "sha256:%s", hash_hex(hash).c);
+    } else {
+        in->key = arena_printf(in->rq->arena, "%.*s %s %.*s", STR_ARG(in->process.id),
+                               in->endpoint->kind->machine->sm->message_names[in->message],
+                               STR_ARG(in->msg.id));
+    }
     return str_present(in->key) ? 0 : err_set(err, E_NO_MEMORY, "", "message");
 }
 
@@ -69,8 +75,10 @@ static int read_process(struct inbound *in, struct err *err)
     case DB_FAIL: return err_ret(err);
     }
     log_ctx_add(&in->rq->log, L_STR("process", in->process.id));
-    if (!str_eq(in->process.peer_id, in->peer.id))
+    if (!str_eq(in->process.peer_id, in->peer.id)) {
+        in->process = (struct process){0}; /* the answer tells a stranger no pid of it */
         return not_found(in, pid, err);
+    }
     if (in->endpoint->role != NULL && !str_eq_c(in->process.role, in->endpoint->role))
         return err_tell(err, E_PEER_STATE, "", "we are the %.*s of this %s",
                         STR_ARG(in->process.role), in->endpoint->kind->name);
@@ -85,8 +93,9 @@ static int check_begun(struct inbound *in, struct err *err)
                           : str_eq(jval_str(jval_get(in->msg.offer, "@id")), in->process.offer_id);
 
     if (!same)
-        return err_tell(err, E_INVALID, "", "the process id is in use by another %s",
-                        in->endpoint->kind->name);
+        return err_tell(err, E_INVALID,
+                        dsp__is_provider(&in->process) ? "/consumerPid" : "/providerPid",
+                        "is in use by another %s", in->endpoint->kind->name);
     in->duplicate = true;
     return 0;
 }
@@ -116,7 +125,9 @@ static int read_begun(struct inbound *in, struct err *err)
     in->effect.first = &in->process;
     if (!message_address_ok(in->process.peer_address, in->app->settings->allow_http))
         return err_tell(err, E_INVALID, "/callbackAddress", "expected an https URL without query");
-    return 0;
+    return fetch_url_check(in->app->fetcher, in->process.peer_address, NULL, err) < 0
+               ? err_at_prefix(err, "/callbackAddress")
+               : 0;
 }
 
 /*
@@ -339,8 +350,7 @@ static int decode(struct inbound *in, struct err *err)
         return err_ret(err);
     in->msg.provider_pid = claimed_pid(root, "providerPid");
     in->msg.consumer_pid = claimed_pid(root, "consumerPid");
-    if (message_decode(in->endpoint->form, root, in->rq->arena, &in->msg, err) < 0 ||
-        message_key(in, err) < 0)
+    if (message_decode(in->endpoint->form, root, in->rq->arena, &in->msg, err) < 0)
         return err_ret(err);
     in->message = in->endpoint->message;
     if (in->message >= 0)
@@ -382,7 +392,9 @@ int dsp__receive(struct rq *rq, const struct endpoint *endpoint, struct err *err
     if (rc != 0)
         return rc > 0 ? 0 : rc;
     in->now_us = env_wall_us(rq->env);
-    if (decode(in, err) < 0 || (endpoint->first ? read_begun(in, err) : read_process(in, err)) < 0)
+    if (decode(in, err) < 0 ||
+        (endpoint->first ? read_begun(in, err) : read_process(in, err)) < 0 ||
+        message_key(in, err) < 0)
         return err_ret(err);
     if (in->duplicate)
         return reply(in, err);

@@ -1,8 +1,8 @@
 /*
  * connector/dsp/negotiation_agreement.c - consumer: POST /negotiations/{pid}/agreement
  *
- * An agreement must be what we asked for: same data set, same two parties, same rules. Anything
- * else is refused and ends the negotiation. A good one is kept; it is verified at once, unless an
+ * An agreement must be what we asked for: same data set, same two parties, same rules. Another one
+ * is refused and ends the negotiation. A good one is kept; it is verified at once, unless an
  * operator decides that.
  */
 #include "connector/dsp/dsp_private.h"
@@ -30,15 +30,34 @@ static int check(const struct inbound *in, const struct policy *got, struct err 
     return 0;
 }
 
-/* Refuses the message and ends the negotiation. */
-static int reject(struct inbound *in, const struct err *cause, struct err *err)
+/*
+ * Unwanted is what is well formed and not what we asked for; a malformed text is refused like any
+ * other malformed message, and the negotiation waits for a better one.
+ */
+static int understand(const struct inbound *in, struct policy **ret_got, bool *ret_unwanted,
+                      struct err *err)
 {
-    in->refusal = *cause;
+    *ret_unwanted = false;
+    if (policy_compile(in->msg.agreement, ret_got, err) < 0) {
+        *ret_unwanted = err->code == E_POLICY_UNSUPPORTED;
+        return err_at_prefix(err, "/agreement");
+    }
+    if (check(in, *ret_got, err) < 0) {
+        *ret_unwanted = err_http(err->code) < 500;
+        return err_ret(err);
+    }
+    return 0;
+}
+
+/* Refuses the message and ends the negotiation; *err holds why. */
+static int reject(struct inbound *in, struct err *err)
+{
+    in->refusal = *err;
     in->follow = NM_TERMINATION;
     err_clear(err);
     return dsp__terminate(in->app, &in->effect, &negotiation_kind, &in->process,
-                          STR("agreement-differs"), arena_str(in->rq->arena, str_c(cause->detail)),
-                          in->rq->arena, err);
+                          STR("agreement-differs"),
+                          arena_str(in->rq->arena, str_c(in->refusal.detail)), in->rq->arena, err);
 }
 
 int dsp__act_agreement(struct inbound *in, struct err *err)
@@ -49,12 +68,10 @@ int dsp__act_agreement(struct inbound *in, struct err *err)
     struct agreeing agreeing = {.id = jval_str(jval_get(in->msg.agreement, "@id"))};
     struct list orders;
     struct str unsent;
+    bool unwanted;
 
-    if (policy_compile(in->msg.agreement, &got, err) < 0 || check(in, got, err) < 0) {
-        const struct err cause = *err;
-
-        return err_http(cause.code) >= 500 ? err_ret(err) : reject(in, &cause, err);
-    }
+    if (understand(in, &got, &unwanted, err) < 0)
+        return unwanted ? reject(in, err) : err_ret(err);
     agreeing.rules = message_rules_of(in->msg.agreement, arena);
     agreeing.agreed_us = policy_timestamp_us(got);
     if (agreeing.agreed_us == POLICY_NO_TIME)

@@ -43,21 +43,25 @@ static enum outbox_result meaning(const struct outbox_msg *msg, int status)
     return OUTBOX_REFUSED;
 }
 
-/* The peer's reason, or its status. */
+/*
+ * The peer's reason, or its status. Errors are read leniently: whatever is wrong with their form,
+ * what they say is all that an operator will learn.
+ */
 static struct str refusal(const struct fetch_response *response, struct arena *arena)
 {
-    static const enum message_form errors[] = {MF_NEGOTIATION_ERROR, MF_TRANSFER_ERROR};
     AUTO(jdoc_free) struct jdoc *doc = NULL;
     struct err ignored = {0};
     struct str reason = STR_NONE;
 
     if (jdoc_parse(response->body, NULL, &doc, &ignored) == 0) {
-        for (size_t i = 0; i < ARRAY_LEN(errors) && !str_present(reason); i++) {
-            struct message message;
+        const struct jval *root = jdoc_root(doc);
+        const struct jval *reasons = jval_get(root, "reason");
+        const struct message said = {
+            .code = jval_str(jval_get(root, "code")),
+            .reason = reasons != NULL ? reasons : jval_get(root, "detail"), /* RFC 9457 */
+        };
 
-            if (message_decode(errors[i], jdoc_root(doc), arena, &message, &ignored) == 0)
-                reason = message_reason(&message, arena);
-        }
+        reason = message_reason(&said, arena);
     }
     return str_present(reason)
                ? reason

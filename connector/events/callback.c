@@ -88,12 +88,11 @@ static int check_events(const struct str_list *events, struct err *err)
 
 static int check_uri(const struct app *app, struct str uri, struct err *err)
 {
-    AUTO(buf_done) struct buf peer = buf_init(LIMIT_URL * 2);
     struct err cause = {0};
 
     if (str_starts(uri, STR(LOCAL)))
         return uri.n <= LIMIT_URL ? 0 : err_tell(err, E_LIMIT, "uri", "uri: too long");
-    if (fetch_url_check(app->fetcher, uri, &peer, &cause) == 0)
+    if (fetch_url_check(app->fetcher, uri, NULL, &cause) == 0)
         return 0;
     return err_tell(err, E_INVALID, "uri", "uri: %s", cause.text);
 }

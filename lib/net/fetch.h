@@ -120,14 +120,17 @@ int64_t fetch_sent(const struct fetch *job);
 MUST_CHECK int fetch_call(struct fetcher *fetcher, const struct fetch_request *request,
                           int *ret_status, char **ret_body, size_t *ret_n, struct err *err);
 
+/*
+ * Judges a URL that a stranger wants us to use later, as far as its text tells: form, scheme, port,
+ * and a host that is an address (in any spelling) or a name of this machine. What a name resolves
+ * to is judged when the socket is opened, here only what can never work is refused early. Appends
+ * "scheme://host:port" to *ret_peer, unless it is NULL. Errors: E_PEER_ADDRESS with public detail,
+ * E_NO_MEMORY.
+ */
+MUST_CHECK int fetch_url_check(const struct fetcher *fetcher, struct str url, struct buf *ret_peer,
+                               struct err *err);
+
 /* True if a socket address may be contacted: global unicast, or inside an allowed block. For tests
  * and set-up checks. */
 struct sockaddr;
 bool fetch_address_allowed(const struct fetcher *fetcher, const struct sockaddr *address);
-/*
- * What can be known of a URL before it is used: its form, its scheme, and, where the host is an
- * address or localhost, what the filter says. Appends "scheme://host:port" to *ret_peer. Errors:
- * E_PEER_ADDRESS, E_NO_MEMORY.
- */
-MUST_CHECK int fetch_url_check(const struct fetcher *fetcher, struct str url, struct buf *ret_peer,
-                               struct err *err);

@@ -327,7 +327,9 @@ void fetch__judge(const struct fetch *job, CURLcode code, struct err *err)
         means = E_PEER_ADDRESS;
     else if (code == CURLE_WRITE_ERROR && buf_failed(&job->content))
         means = E_NO_MEMORY;
-    if (means != E_OK)
+    if (means == E_OK && !job->head_done) /* curl takes what there is for the whole */
+        err_set(err, E_PEER_DOWN, "", "'%.200s': the answer ends in its header", job->url);
+    else if (means != E_OK)
         err_set(err, means, "", "'%.200s': %s%s", job->url, curl_easy_strerror(code),
                 means == E_PEER_ADDRESS ? ", its address is not allowed" : "");
 }

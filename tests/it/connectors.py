@@ -27,6 +27,8 @@ def new_key(path):
 class Space:
     """Certificates and fixed tokens that the connectors of one scenario share."""
 
+    made_of = None  # another kind of Connector
+
     def __init__(self, *names):
         self.authority = Authority()
         self.certificate = self.authority.issue()
@@ -34,7 +36,7 @@ class Space:
 
     def connector(self, name, program=None, plain=False, **settings):
         """A connector of this space; `plain`: without TLS."""
-        return Connector(self, name, program or BIN / "naru-connector", settings, plain)
+        return (self.made_of or Connector)(self, name, program or BIN / "naru-connector", settings, plain)
 
 
 class Connector:
@@ -118,6 +120,11 @@ class Connector:
         with closing(sqlite3.connect(self.folder / "connector.db", timeout=20)) as db:
             return list(db.iterdump())
 
+    def watch(self):
+        """A function whose value changes once somebody has written to our database."""
+        db = sqlite3.connect(self.folder / "connector.db", timeout=20, isolation_level=None)
+        return lambda: db.execute("PRAGMA data_version").fetchone()
+
     def offer(self, asset="data-1", policy=None, address=None, access=None):
         """An asset with one offer, put into the database before the catalogue is read for the first time."""
         now = int(time.time() * 1e6)
@@ -125,15 +132,13 @@ class Connector:
         path.write_text("time,kwh\n1,2\n")
         address = address or {"type": "File", "path": str(path)}
         policies = {"access": access or {"@type": "Set", **USE}, "contract": policy or {"@type": "Offer", **USE}}
-        with closing(sqlite3.connect(self.folder / "connector.db", timeout=20)) as db, db:
-            db.execute("INSERT INTO asset VALUES (?,?,'{}',?,1,?,?)",
-                       (asset, json.dumps({EDC + "name": [{"@value": asset}]}), json.dumps(address), now, now))
-            for kind, text in policies.items():
-                db.execute("INSERT INTO policy_definition VALUES (?,?,?,'{}',1,?)",
-                           (f"{asset}/{kind}", json.dumps(text), f"{asset}/{kind}", now))
-            selector = [{"operandLeft": EDC + "id", "operator": "=", "operandRight": asset}]
-            db.execute("INSERT INTO contract_definition VALUES (?,?,?,?,'{}',1,?)",
-                       (f"{asset}/offer", f"{asset}/access", f"{asset}/contract", json.dumps(selector), now))
+        self.sql("INSERT INTO asset VALUES (?,?,'{}',?,1,?,?)",
+                 asset, json.dumps({EDC + "name": [{"@value": asset}]}), json.dumps(address), now, now)
+        for kind, text in policies.items():
+            self.sql("INSERT INTO policy_definition VALUES (?,?,?,'{}',1,?)", f"{asset}/{kind}", json.dumps(text), f"{asset}/{kind}", now)
+        selector = [{"operandLeft": EDC + "id", "operator": "=", "operandRight": asset}]
+        self.sql("INSERT INTO contract_definition VALUES (?,?,?,?,'{}',1,?)",
+                 f"{asset}/offer", f"{asset}/access", f"{asset}/contract", json.dumps(selector), now)
 
 
 def message(kind, **members):
@@ -143,7 +148,8 @@ def message(kind, **members):
 class Peer:
     """A participant made of Python: takes messages over TLS, records them, answers as told.
 
-    `answer(method, path, message)` gives (status, body) or None to hang up; the default accepts everything.
+    `answer(method, path, message)` gives (status, body), None to hang up, or a function that writes the answer to the handler it is given; the
+    default accepts everything.
     """
 
     def __init__(self, space, name):
@@ -165,6 +171,9 @@ class Peer:
                 answer = outer.answer(self.command, self.path, body)
                 if answer is None:
                     self.close_connection = True
+                    return
+                if callable(answer):
+                    answer(self)
                     return
                 status, reply = answer
                 reply = reply if isinstance(reply, bytes) else b"" if reply is None else json.dumps(reply).encode()

@@ -248,6 +248,64 @@ START_TEST(test_loopback_spellings)
 
 END_TEST
 
+/* Judged in advance: what the text tells, never what a name resolves to. */
+START_TEST(test_judged_in_advance)
+{
+    static const struct str loopback[] = {STR_INIT("127.0.0.0/8")};
+
+    /* clang-format off */
+    static const struct { const char *url; bool good, with_loopback; } more[] = {
+        {"https://good.example/dsp",            true,  true },
+        {"https://good.example",                true,  true },
+        {"https://good.example:8443/a/b/",      true,  true },
+        {"https://8.8.8.8/dsp",                 true,  true },
+        {"https://[2606:4700:4700::1111]/dsp",  true,  true },
+        {"https://localhost.example/dsp",       true,  true },
+        {"https://notlocalhost/dsp",            true,  true },
+        {"https://127.0.0.1.example/dsp",       true,  true },
+        {"https://localhost/dsp",               false, true },
+        {"https://LOCALHOST.:1/dsp",            false, true },
+        {"https://a.b.localhost/dsp",           false, true },
+        {"https://2130706433/dsp",              false, true },
+        {"https://[::ffff:7f00:1]/dsp",         false, true },
+        {"https://[::1]/dsp",                   false, false},
+        {"https://[fe80::1%25lo]/dsp",          false, false},
+        {"https://169.254.169.254/",            false, false},
+        {"https://10.0.0.1:8443/dsp",           false, false},
+        {"https://good.example:99999/dsp",      false, false},
+        {"https://user@good.example/dsp",       false, false},
+        {"ftp://good.example/",                 false, false},
+        {"https://",                            false, false},
+        {"",                                    false, false},
+    };
+
+    /* clang-format on */
+    char url[256];
+
+    for (int open = 0; open < 2; open++) {
+        open_fetcher(loopback, (size_t)open, 0);
+        for (size_t i = 0; i < ARRAY_LEN(more); i++) {
+            struct err err = {0};
+            const bool good = fetch_url_check(fetcher, str_c(more[i].url), NULL, &err) == 0;
+
+            ck_assert_msg(good == (open ? more[i].with_loopback : more[i].good), "%s: %s",
+                          more[i].url, err.text);
+            ck_assert_msg(good || (err.code == E_PEER_ADDRESS && err.detail[0] != '\0'), "%s: %s",
+                          more[i].url, err.text);
+        }
+        for (size_t i = 0; open == 0 && i < ARRAY_LEN(loopbacks); i++) {
+            struct err err = {0};
+
+            snprintf(url, sizeof(url), "https://%s/dsp", loopbacks[i]);
+            ck_assert_msg(fetch_url_check(fetcher, str_c(url), NULL, &err) == -(int)E_PEER_ADDRESS,
+                          "%s", url);
+        }
+        fetcher_close(&fetcher);
+    }
+}
+
+END_TEST
+
 START_TEST(test_malformed_urls)
 {
     static const char *const bad[] = {
@@ -914,6 +972,8 @@ static void rogue_stop(struct rogue *rogue)
 /* clang-format off */
 static const struct { const char *name, *first, *text; bool repeat, hold; enum err_code want; } rogue_cases[] = {
     {"closes without a word",   "",      NULL,                                 false, false, E_PEER_DOWN},
+    {"closes behind the status", OK_HEAD, "",                                  false, false, E_PEER_DOWN},
+    {"closes in the header",    OK_HEAD, "Content-Length: 5\r\nETa",           false, false, E_PEER_DOWN},
     {"never answers",           "",      NULL,                                 false, true,  E_PEER_TIMEOUT},
     {"no HTTP",                 "",      "SSH-2.0-OpenSSH\r\n",                false, false, E_PEER_DOWN},
     {"HTTP/0.9",                "",      "hello",                              false, false, E_PEER_DOWN},
@@ -1020,6 +1080,7 @@ static Suite *suite(void)
     tcase_add_test(tc, test_address_filter);
     tcase_add_test(tc, test_config_mistakes);
     tcase_add_test(tc, test_loopback_spellings);
+    tcase_add_test(tc, test_judged_in_advance);
     tcase_add_test(tc, test_malformed_urls);
     tcase_add_test(tc, test_malformed_headers);
     suite_add_tcase(s, tc);
