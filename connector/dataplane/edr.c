@@ -26,8 +26,10 @@ static const struct field endpoint_fields[] = {
 /* clang-format on */
 static OBJECT(endpoint_row, struct endpoint, endpoint_fields, OPEN);
 
-/* "https://w3id.org/tractusx/auth/refreshToken", "tx-auth:refreshToken" and "refreshToken" are
- * one name. */
+/*
+ * "https://w3id.org/tractusx/auth/refreshToken", "tx-auth:refreshToken" and "refreshToken" are one
+ * name.
+ */
 static struct str last_part(struct str name)
 {
     for (size_t i = name.n; i > 0; i--) {
@@ -53,7 +55,9 @@ static struct str find_property(const struct jval *address, const char *name)
 int dataplane_edr_store(struct db *tx, struct str transfer_id, const struct jval *address,
                         int64_t now_us, struct err *err)
 {
-    const struct str endpoint = jval_str(jval_get(address, "endpoint"));
+    const struct str member = jval_str(jval_get(address, "endpoint"));
+    /* stock EDC names it among the properties only */
+    const struct str endpoint = str_present(member) ? member : find_property(address, "endpoint");
     const struct str token = find_property(address, "authorization");
     const struct str refresh_endpoint = find_property(address, "refreshEndpoint");
     const struct str refresh_token = find_property(address, "refreshToken");

@@ -22,20 +22,31 @@ static int act_offer(struct inbound *in, struct err *err)
     return dsp__keep_offer(&in->effect, &in->process, &offered, in->rq->arena, err);
 }
 
+static int send_finalized(struct inbound *in, struct err *err)
+{
+    struct message_text text = {.form = MF_EVENT, .event = STR("FINALIZED")};
+
+    return dsp__send(in->app, &in->effect, &negotiation_kind, &in->process,
+                     "dsp.negotiation.finalized", "events", &text, in->rq->arena, err);
+}
+
 /* Provider: the consumer has verified; the contract is final and both tell the broker. */
 static int act_verification(struct inbound *in, struct err *err)
 {
     const struct worker *worker = in->rq->thread;
-    struct message_text text = {.form = MF_EVENT, .event = STR("FINALIZED")};
     struct agreement agreement;
 
     in->follow = NM_FINALIZED;
-    if (dsp__send(in->app, &in->effect, &negotiation_kind, &in->process,
-                  "dsp.negotiation.finalized", "events", &text, in->rq->arena, err) < 0 ||
-        dsp__read_agreement(worker->db, in->process.agreement_id, in->rq->arena, &agreement, err) <
-            0)
+    if (send_finalized(in, err) < 0 || dsp__read_agreement(worker->db, in->process.agreement_id,
+                                                           in->rq->arena, &agreement, err) < 0)
         return err_ret(err);
     return dsp__report(in->app, &in->effect, &agreement, in->rq->arena, err);
+}
+
+/* Provider: the contract is final, but the consumer does not know it any more. */
+int dsp__again_verification(struct inbound *in, struct err *err)
+{
+    return send_finalized(in, err);
 }
 
 /* Provider: ACCEPTED; consumer: FINALIZED. */

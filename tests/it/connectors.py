@@ -41,7 +41,8 @@ class Connector:
         self.space, self.name = space, name
         self.folder = temp_dir()
         self.public, self.management = free_port(), free_port()
-        self.base = f"https://localhost:{self.public}"
+        plain = settings.get("public.certificate") == ""
+        self.base = f"http://127.0.0.1:{self.public}" if plain else f"https://localhost:{self.public}"
         self.dsp = f"{self.base}/dsp/2025-1"
         self.key = "key-" + secrets.token_hex(8)
         (self.folder / "api-key").write_text(self.key)
@@ -53,7 +54,8 @@ class Connector:
         certificate, key = space.certificate
         values = {
             "participant.did": name, "identity.mode": "static", "identity.static_tokens": "tokens",
-            "public.listen": f"127.0.0.1:{self.public}", "public.certificate": certificate, "public.key": key,
+            "public.listen": f"127.0.0.1:{self.public}", "public.url": self.base, "public.certificate": certificate,
+            "public.key": "" if plain else key,
             "management.listen": f"127.0.0.1:{self.management}", "fetch.ca": space.authority.ca,
             "fetch.allow": "127.0.0.0/8,::1/128", "database": f"sqlite:{self.folder}/connector.db",
             "data.roots": self.folder, "log.level": "info", **settings,
