@@ -92,6 +92,12 @@ test: ## unit and integration tests under ASan and UBSan; last line "N passed, N
 	@$(MAKE) --no-print-directory SAN=address,undefined all unit-programs
 	@$(PYTHON) tests/run.py --bin build/san-address-undefined $(if $(ONLY),--only "$(ONLY)") $(if $(JOBS),--jobs $(JOBS))
 
+.PHONY: interop
+interop: ## trade with stock EDC connectors in both directions (Java, Maven; the kit in ../shared/peers/edc)
+	@tools/deps build run test
+	@$(MAKE) --no-print-directory RELEASE=1 all
+	@NARU_BIN=$(CURDIR)/build/release $(PYTHON) tests/interop/run.py
+
 .PHONY: check
 check: ## style, include direction, headers, SQL names, documents, shell
 	@tools/check/check

@@ -191,6 +191,7 @@ int dsp__act_request(struct inbound *in, struct err *err);
 int dsp__act_accepted(struct inbound *in, struct err *err);
 int dsp__act_agreement(struct inbound *in, struct err *err);
 int dsp__again_verification(struct inbound *in, struct err *err);
+int dsp__again_start(struct inbound *in, struct err *err);
 int dsp__act_termination(struct inbound *in, struct err *err);
 
 /*
@@ -282,5 +283,6 @@ struct sent_kind {
     const struct process_kind *kind;
     int message;
     const char *pid_member; /* first messages: member of the answer that is the peer's pid */
+    bool courtesy;          /* the step was taken: a refusal changes nothing */
 };
 const struct sent_kind *dsp__sent_kind(struct str name);

@@ -16,6 +16,7 @@ static const struct again agains[] = {
     {&negotiation_kind, NM_AGREEMENT,    BY_PROVIDER, NS_VERIFIED,  NEG_VERIFYING, dsp__act_agreement     },
     {&negotiation_kind, NM_VERIFICATION, BY_CONSUMER, NS_FINALIZED, 0,             dsp__again_verification},
     {&negotiation_kind, NM_FINALIZED,    BY_PROVIDER, NS_FINALIZED, 0,             NULL                   },
+    {&transfer_kind,    TM_START,        BY_PROVIDER, TS_STARTED,   0,             dsp__again_start       },
 };
 
 struct waiting {

@@ -3,7 +3,9 @@
  *
  * What answers mean is a table. 409 and its like mean "not yet": a peer that has not recorded its
  * own step refuses what a fast one sends (seen with EDC), and so does 404 for a process that it has
- * only just heard of. A first message must be answered with the peer's pid.
+ * only just heard of. A 404 that is no error of the protocol comes from a server whose connector is
+ * not there yet (EDC for seconds while it starts): that is waited for longer. A first message must
+ * be answered with the peer's pid.
  */
 #include "connector/dsp/dsp_private.h"
 #include "lib/base/timefmt.h"
@@ -13,7 +15,8 @@
 
 #define SEND_TIME_US  (10 * US_PER_S)
 #define ANSWER_MAX    KIB(64)
-#define UNKNOWN_TRIES 8 /* 404: about 2.5 s with the outbox's back-off */
+#define UNKNOWN_TRIES 8  /* 404: about 2.5 s with the outbox's back-off */
+#define ABSENT_TRIES  36 /* 404 of something that is no connector: about 30 s */
 
 struct sending {
     struct app *app;
@@ -32,9 +35,9 @@ static const struct {
     {500, 599, OUTBOX_AGAIN  },
 };
 
-static enum outbox_result meaning(const struct outbox_msg *msg, int status)
+static enum outbox_result meaning(const struct outbox_msg *msg, int status, bool typed)
 {
-    if (status == 404 && msg->attempts >= UNKNOWN_TRIES)
+    if (status == 404 && msg->attempts >= (typed ? UNKNOWN_TRIES : ABSENT_TRIES))
         return OUTBOX_REFUSED;
     for (size_t i = 0; i < ARRAY_LEN(meanings); i++) {
         if (status >= meanings[i].from && status <= meanings[i].to)
@@ -43,25 +46,25 @@ static enum outbox_result meaning(const struct outbox_msg *msg, int status)
     return OUTBOX_REFUSED;
 }
 
-/* The peer's reason, or its status. */
-static struct str refusal(const struct fetch_response *response, struct arena *arena)
+/* The reason that a typed error gives ("" if it gives none); STR_NONE if the body is no such error. */
+static struct str typed_reason(struct str body, struct arena *arena)
 {
     static const enum message_form errors[] = {MF_NEGOTIATION_ERROR, MF_TRANSFER_ERROR};
     AUTO(jdoc_free) struct jdoc *doc = NULL;
     struct err ignored = {0};
-    struct str reason = STR_NONE;
+    struct message message;
 
-    if (jdoc_parse(response->body, NULL, &doc, &ignored) == 0) {
-        for (size_t i = 0; i < ARRAY_LEN(errors) && !str_present(reason); i++) {
-            struct message message;
+    if (jdoc_parse(body, NULL, &doc, &ignored) < 0)
+        return STR_NONE;
+    for (size_t i = 0; i < ARRAY_LEN(errors); i++) {
+        if (message_decode(errors[i], jdoc_root(doc), arena, &message, &ignored) == 0) {
+            const struct str reason = message_reason(&message, arena);
 
-            if (message_decode(errors[i], jdoc_root(doc), arena, &message, &ignored) == 0)
-                reason = message_reason(&message, arena);
+            return str_present(reason) ? reason : STR("");
         }
+        err_clear(&ignored);
     }
-    return str_present(reason)
-               ? reason
-               : arena_printf(arena, "the other party answered %d", response->status);
+    return STR_NONE;
 }
 
 /* The pid that the peer has given to a process that we began; STR_NONE if the answer is none. */
@@ -82,13 +85,15 @@ static void judge(struct app *app, const struct outbox_msg *msg,
 {
     AUTO(arena_free) struct arena *arena = arena_new(ANSWER_MAX);
     const struct sent_kind *kind = dsp__sent_kind(msg->kind);
-    enum outbox_result result = meaning(msg, response->status);
-    struct str answer = STR_NONE;
+    struct str reason, answer = STR_NONE;
+    enum outbox_result result;
 
     if (arena == NULL) {
         outbox_result(app->outbox, msg, OUTBOX_AGAIN, STR_NONE);
         return;
     }
+    reason = response->status >= 300 ? typed_reason(response->body, arena) : STR_NONE;
+    result = meaning(msg, response->status, str_present(reason));
     if (result == OUTBOX_SENT && kind->pid_member != NULL) {
         answer = answered_pid(kind, response->body, arena);
         if (!str_present(answer)) {
@@ -96,7 +101,9 @@ static void judge(struct app *app, const struct outbox_msg *msg,
             answer = STR("the other party's answer names no process");
         }
     } else if (result == OUTBOX_REFUSED) {
-        answer = refusal(response, arena);
+        answer = reason.n > 0
+                     ? reason
+                     : arena_printf(arena, "the other party answered %d", response->status);
     }
     if (result == OUTBOX_REFUSED)
         log_info(NULL, "the other party refused a message", L_STR("kind", msg->kind),

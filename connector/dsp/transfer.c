@@ -128,9 +128,10 @@ static int check_format(struct inbound *in, const struct agreement *agreement, s
     return err_tell(err, E_INVALID, "/format", "not offered for this data set");
 }
 
-/* The start message with a fresh data address for this consumer. */
-int dsp__send_start(struct app *app, struct effect *effect, const struct process *process,
-                    const struct agreement *agreement, struct arena *arena, struct err *err)
+/* A start message with a fresh data address for this consumer. */
+static int send_address(struct app *app, struct effect *effect, const struct process *process,
+                        const struct agreement *agreement, const char *outbox_kind,
+                        struct arena *arena, struct err *err)
 {
     AUTO(buf_done) struct buf address = buf_init(KIB(64));
     struct message_text text = {.form = MF_START};
@@ -150,8 +151,13 @@ int dsp__send_start(struct app *app, struct effect *effect, const struct process
     if (dataplane_grant(app, &transfer, agreement, &address, err) < 0)
         return err_ret(err);
     text.data_address = arena_str(arena, buf_str(&address));
-    return dsp__send(app, effect, &transfer_kind, process, "dsp.transfer.start", "start", &text,
-                     arena, err);
+    return dsp__send(app, effect, &transfer_kind, process, outbox_kind, "start", &text, arena, err);
+}
+
+int dsp__send_start(struct app *app, struct effect *effect, const struct process *process,
+                    const struct agreement *agreement, struct arena *arena, struct err *err)
+{
+    return send_address(app, effect, process, agreement, "dsp.transfer.start", arena, err);
 }
 
 static int act_begin(struct inbound *in, struct err *err)
@@ -181,7 +187,11 @@ static int act_begin(struct inbound *in, struct err *err)
     return dsp__send_start(in->app, &in->effect, &in->process, &agreement, in->rq->arena, err);
 }
 
-/* The consumer resumes: only while the agreement is in force and the policy still permits. */
+/*
+ * The consumer resumes: only while the agreement is in force and the policy still permits. Stock
+ * EDC has forgotten its address and waits for a start of ours; for others it is a renewal, which
+ * they may refuse.
+ */
 static int resume(struct inbound *in, struct err *err)
 {
     struct policy_decision decision;
@@ -189,7 +199,20 @@ static int resume(struct inbound *in, struct err *err)
 
     if (find_agreement(in, in->process.agreement_id, &agreement, err) < 0)
         return err_ret(err);
-    return decide(in, &agreement, &decision, err);
+    if (decide(in, &agreement, &decision, err) < 0)
+        return err_ret(err);
+    if (decision.verdict == POLICY_DENY)
+        return 0;
+    return send_address(in->app, &in->effect, &in->process, &agreement, "dsp.transfer.renewal",
+                        in->rq->arena, err);
+}
+
+/* Consumer: the provider starts again what runs, with a fresh data address. */
+int dsp__again_start(struct inbound *in, struct err *err)
+{
+    (void)err;
+    in->effect.address = in->msg.data_address;
+    return 0;
 }
 
 /*

@@ -316,8 +316,9 @@ def repetitions(provider, peer):
 
 def patience(provider, peer):
     """409, 404 at first, 503 and a broken connection mean that the message comes again."""
-    for name, answer in (("409", (409, None)), ("404", (404, None)), ("503", (503, b"<html>")), ("a reset", None)):
-        left = [3]
+    for name, answer, times in (("409", (409, None), 3), ("404", (404, None), 3), ("503", (503, b"<html>"), 3), ("a reset", None, 3),
+                                ("404 of a server whose connector is not there yet", (404, b"<html>"), 10)):
+        left = [times]
 
         def stubborn(method, path, body, answer=answer, left=left):
             if path.endswith("/agreement") and left[0] > 0:
@@ -327,7 +328,7 @@ def patience(provider, peer):
 
         peer.answer = stubborn
         peer.agreed(provider)
-        tap.equal(left[0], 0, f"{name} three times, then accepted")
+        tap.equal(left[0], 0, f"{name} {times} times, then accepted")
     peer.answer = Peer.accept
 
 

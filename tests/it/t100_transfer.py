@@ -67,6 +67,22 @@ def whole_life(provider, consumer, agreement):
     tap.equal(consumer.error(pid, "transfer"), "maintenance", "the reason arrives")
 
 
+def address_of_edc(provider, consumer, agreement):
+    """A start of what runs brings another address; EDC names everything among the properties, by full IRIs."""
+    pid, theirs = begin(provider, consumer, agreement)
+    properties = {"endpoint": "https://localhost/public", "authType": "bearer", "authorization": "of-edc"}
+    address = {"@type": "DataAddress", "endpointType": "https://w3id.org/idsa/v4.1/HTTP", "endpointProperties": [
+        {"@type": "EndpointProperty", "name": EDC + name, "value": value} for name, value in properties.items()]}
+    start = message("TransferStartMessage", consumerPid=pid, providerPid=theirs, dataAddress=address)
+    tap.status(consumer.as_peer("provider").post(f"/transfers/{pid}/start", start), 200, "a start of what runs, by the provider")
+    tap.equal(consumer.sql("SELECT endpoint, token FROM edr WHERE transfer_id = ?", pid),
+              [(properties["endpoint"], properties["authorization"])], "its address counts from now on")
+    start["dataAddress"]["endpointProperties"] = [p for p in address["endpointProperties"] if not p["name"].endswith("endpoint")]
+    tap.status(consumer.as_peer("provider").post(f"/transfers/{pid}/start", start), 400, "an address without endpoint is refused")
+    tap.ok(act(consumer, pid, "terminate").status < 300, "terminated")
+    both_reach(provider, theirs, consumer, pid, TERMINATED, "on both sides")
+
+
 def end_of_agreement(provider, consumer):
     agreement = contract(provider, consumer)
     running = [begin(provider, consumer, agreement) for _ in range(3)]
@@ -142,7 +158,11 @@ def bad_messages(provider, peer):
     tap.status(client.post(f"/transfers/{theirs}/completion", message("TransferCompletionMessage", **both)), 400,
                "no completion while suspended")
     start = message("TransferStartMessage", **both)
+    starts = len(peer.messages("TransferStartMessage", consumerPid=pid))
     tap.status(client.post(f"/transfers/{theirs}/start", start), 200, "resumed")
+    fresh = wait_until(lambda: peer.messages("TransferStartMessage", consumerPid=pid)[starts:], 10, "a start in answer")[0]
+    tap.ok(EDC + "authorization" in {p["name"] for p in fresh["dataAddress"]["endpointProperties"]},
+           "who resumes gets a fresh address, for EDC under its names too")
     tap.status(client.post(f"/transfers/{theirs}/suspension", suspension), 200, "suspended again, by an equal text without id")
     provider.wait_state(theirs, SUSPENDED, "transfer")
     tap.status(client.post(f"/transfers/{theirs}/start", start), 200, "resumed again")
@@ -175,6 +195,7 @@ def scenario():
 
     agreement = contract(provider, consumer)
     whole_life(provider, consumer, agreement)
+    address_of_edc(provider, consumer, agreement)
     end_of_agreement(provider, consumer)
     ends_in_time(provider, consumer)
     bad_messages(provider, peer)
