@@ -191,6 +191,7 @@ int dsp__act_request(struct inbound *in, struct err *err);
 int dsp__act_accepted(struct inbound *in, struct err *err);
 int dsp__act_agreement(struct inbound *in, struct err *err);
 int dsp__again_verification(struct inbound *in, struct err *err);
+int dsp__again_request(struct inbound *in, struct err *err);
 int dsp__again_start(struct inbound *in, struct err *err);
 int dsp__act_termination(struct inbound *in, struct err *err);
 

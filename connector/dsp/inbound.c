@@ -16,6 +16,7 @@ static const struct again agains[] = {
     {&negotiation_kind, NM_AGREEMENT,    BY_PROVIDER, NS_VERIFIED,  NEG_VERIFYING, dsp__act_agreement     },
     {&negotiation_kind, NM_VERIFICATION, BY_CONSUMER, NS_FINALIZED, 0,             dsp__again_verification},
     {&negotiation_kind, NM_FINALIZED,    BY_PROVIDER, NS_FINALIZED, 0,             NULL                   },
+    {&transfer_kind,    TM_REQUEST,      BY_CONSUMER, TS_STARTED,   0,             dsp__again_request     },
     {&transfer_kind,    TM_START,        BY_PROVIDER, TS_STARTED,   0,             dsp__again_start       },
 };
 
@@ -201,8 +202,9 @@ static int step_again(struct inbound *in, struct db *tx, int64_t code, struct er
     in->duplicate = waiting.n >= AGAIN_MOST;
     in->effect.again = true;
     in->effect.state = in->again->becomes != 0 ? in->again->becomes : code;
-    if (in->refusal.code != E_OK)
+    if (in->follow == machine->termination)
         in->effect.state = machine->codes[machine->terminated].sending;
+    in->reached = code;
     return 0;
 }
 
@@ -411,14 +413,14 @@ int dsp__receive(struct rq *rq, const struct endpoint *endpoint, struct err *err
     in->now_us = env_wall_us(rq->env);
     if (decode(in, err) < 0 || (endpoint->first ? read_begun(in, err) : read_process(in, err)) < 0)
         return err_ret(err);
-    if (in->duplicate)
-        return reply(in, err);
-    in->policy_hash = in->process.policy_hash;
-    in->judged = allowed(in);
-    if (in->judged && endpoint->act != NULL && endpoint->act(in, err) < 0)
-        return err_ret(err);
+    in->judged = !in->duplicate && allowed(in);
     if (!in->judged)
         in->again = find_again(in, in->process.state);
+    if (in->duplicate && in->again == NULL)
+        return reply(in, err);
+    in->policy_hash = in->process.policy_hash;
+    if (in->judged && endpoint->act != NULL && endpoint->act(in, err) < 0)
+        return err_ret(err);
     if (in->again != NULL && in->again->act != NULL && in->again->act(in, err) < 0)
         return err_ret(err);
     in->op = (struct writer_op){.name = rq->route->name, .fn = store, .arg = in, .done = stored};

@@ -3,7 +3,7 @@
  *
  * What answers mean is a table. 409 and its like mean "not yet": a peer that has not recorded its
  * own step refuses what a fast one sends (seen with EDC), and so does 404 for a process that it has
- * only just heard of. A 404 that is no error of the protocol comes from a server whose connector is
+ * only just heard of. A 404 or 405 that is no JSON comes from a server whose connector is
  * not there yet (EDC for seconds while it starts): that is waited for longer. A first message must
  * be answered with the peer's pid.
  */
@@ -16,7 +16,7 @@
 #define SEND_TIME_US  (10 * US_PER_S)
 #define ANSWER_MAX    KIB(64)
 #define UNKNOWN_TRIES 8  /* 404: about 2.5 s with the outbox's back-off */
-#define ABSENT_TRIES  36 /* 404 of something that is no connector: about 30 s */
+#define ABSENT_TRIES  36 /* 404, 405 of something that is no connector: about 30 s */
 
 struct sending {
     struct app *app;
@@ -28,16 +28,17 @@ static const struct {
     enum outbox_result result;
 } meanings[] = {
     {200, 299, OUTBOX_SENT   },
-    {404, 404, OUTBOX_NOT_YET},
+    {404, 405, OUTBOX_NOT_YET},
     {408, 409, OUTBOX_NOT_YET},
     {425, 425, OUTBOX_NOT_YET},
     {429, 429, OUTBOX_NOT_YET},
     {500, 599, OUTBOX_AGAIN  },
 };
 
-static enum outbox_result meaning(const struct outbox_msg *msg, int status, bool typed)
+static enum outbox_result meaning(const struct outbox_msg *msg, int status, bool json)
 {
-    if (status == 404 && msg->attempts >= (typed ? UNKNOWN_TRIES : ABSENT_TRIES))
+    if ((status == 404 && json && msg->attempts >= UNKNOWN_TRIES) || (status == 405 && json) ||
+        ((status == 404 || status == 405) && msg->attempts >= ABSENT_TRIES))
         return OUTBOX_REFUSED;
     for (size_t i = 0; i < ARRAY_LEN(meanings); i++) {
         if (status >= meanings[i].from && status <= meanings[i].to)
@@ -46,15 +47,15 @@ static enum outbox_result meaning(const struct outbox_msg *msg, int status, bool
     return OUTBOX_REFUSED;
 }
 
-/* The reason that a typed error gives ("" if it gives none); STR_NONE if the body is no such error. */
-static struct str typed_reason(struct str body, struct arena *arena)
+/* The reason that an error gives, "" if it gives none; STR_NONE if the body is no JSON object. */
+static struct str error_reason(struct str body, struct arena *arena)
 {
     static const enum message_form errors[] = {MF_NEGOTIATION_ERROR, MF_TRANSFER_ERROR};
     AUTO(jdoc_free) struct jdoc *doc = NULL;
     struct err ignored = {0};
     struct message message;
 
-    if (jdoc_parse(body, NULL, &doc, &ignored) < 0)
+    if (jdoc_parse(body, NULL, &doc, &ignored) < 0 || jtype_of(jdoc_root(doc)) != J_OBJECT)
         return STR_NONE;
     for (size_t i = 0; i < ARRAY_LEN(errors); i++) {
         if (message_decode(errors[i], jdoc_root(doc), arena, &message, &ignored) == 0) {
@@ -64,7 +65,7 @@ static struct str typed_reason(struct str body, struct arena *arena)
         }
         err_clear(&ignored);
     }
-    return STR_NONE;
+    return STR("");
 }
 
 /* The pid that the peer has given to a process that we began; STR_NONE if the answer is none. */
@@ -92,7 +93,7 @@ static void judge(struct app *app, const struct outbox_msg *msg,
         outbox_result(app->outbox, msg, OUTBOX_AGAIN, STR_NONE);
         return;
     }
-    reason = response->status >= 300 ? typed_reason(response->body, arena) : STR_NONE;
+    reason = response->status >= 300 ? error_reason(response->body, arena) : STR_NONE;
     result = meaning(msg, response->status, str_present(reason));
     if (result == OUTBOX_SENT && kind->pid_member != NULL) {
         answer = answered_pid(kind, response->body, arena);

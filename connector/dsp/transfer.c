@@ -207,6 +207,12 @@ static int resume(struct inbound *in, struct err *err)
                         in->rq->arena, err);
 }
 
+/* Provider: the consumer asks again for what runs; it has not kept our start. */
+int dsp__again_request(struct inbound *in, struct err *err)
+{
+    return resume(in, err);
+}
+
 /* Consumer: the provider starts again what runs, with a fresh data address. */
 int dsp__again_start(struct inbound *in, struct err *err)
 {

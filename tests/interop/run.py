@@ -15,7 +15,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import edc_peer  # noqa: E402
+import edc_peer  # noqa: E402, I001 - finds the modules below
+import document  # noqa: E402
 import harness  # noqa: E402
 from connectors import Space  # noqa: E402
 from edc_peer import SQL, Edc  # noqa: E402
@@ -310,6 +311,14 @@ def restarted(market, edc):
     tap.ok(True, f"{market.name}: and trade goes on")
 
 
+def from_edc(buyer, seller, site):
+    """docs/from-edc.md with two EDCs: the same requests, the same answers."""
+    site.payload = b"time,kwh\n2026-01-01T00:00:00Z,12.5\n"
+    document.run(harness.ROOT / "docs" / "from-edc.md", {
+        "PROVIDER": seller.management, "PROVIDER_KEY": seller.key, "PROVIDER_DSP": seller.dsp, "PROVIDER_ID": seller.id,
+        "CONSUMER": buyer.management, "CONSUMER_KEY": buyer.key, "ORIGIN": site.url}, document.any_shape)
+
+
 def without_identity(ours):
     """What a peer gets that is no EDC, or does not say who it is."""
     ask = {"@context": ["https://w3id.org/dspace/2025/1/context.jsonld"], "@type": "CatalogRequestMessage"}
@@ -339,6 +348,7 @@ def in_memory(client, site, ours):
         part(trade, market)
         part(push, market, pushes)
         part(at_once, market)
+    part(from_edc, consumer, provider, Site())
     part(refused_by_us, sells)
     part(refused_by_edc, buys)
     part(other_rules, buys)

@@ -317,7 +317,7 @@ def repetitions(provider, peer):
 def patience(provider, peer):
     """409, 404 at first, 503 and a broken connection mean that the message comes again."""
     for name, answer, times in (("409", (409, None), 3), ("404", (404, None), 3), ("503", (503, b"<html>"), 3), ("a reset", None, 3),
-                                ("404 of a server whose connector is not there yet", (404, b"<html>"), 10)):
+                                ("405 of a server whose connector is not there yet", (405, b"<html>"), 10)):
         left = [times]
 
         def stubborn(method, path, body, answer=answer, left=left):

@@ -141,10 +141,14 @@ def bad_messages(provider, peer):
     tap.ok({"authorization", EDC + "authorization"} & names, "the start carries a token", json.dumps(start))
     provider.wait_state(theirs, STARTED, "transfer")
     both = {"consumerPid": pid, "providerPid": theirs}
-    before = provider.dump()
+    starts = len(peer.messages("TransferStartMessage", consumerPid=pid))
     again = client.post("/transfers/request", body)
     tap.status(again, 201, "the same request again")
-    tap.equal(again.json["providerPid"], theirs, "is the same transfer")
+    tap.equal((again.json["providerPid"], again.json["state"]), (theirs, "STARTED"), "is the same transfer")
+    wait_until(lambda: len(peer.messages("TransferStartMessage", consumerPid=pid)) > starts, 10, "and is started again")
+    wait_until(lambda: provider.sql("SELECT count(*) FROM outbox") == [(0,)], 10, "that is acknowledged")
+    provider.wait_state(theirs, STARTED, "transfer")
+    before = provider.dump()
     tap.status(client.post(f"/transfers/{theirs}/start", message("TransferStartMessage", **both)), 400, "start of what runs")
     for client_name, path in (("consumer", f"/transfers/{theirs}"), (peer.name, "/transfers/urn:uuid:0")):
         other = provider.as_peer(client_name)
