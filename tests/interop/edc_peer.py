@@ -92,7 +92,7 @@ class Edc:
         """It says that it is ready before its listeners are (they answer 404 and 405 then); its log says so afterwards."""
         self.starts += 1
         wait_until(lambda: self.process.log_text().count(" ready\x1b") >= self.starts
-                   and request("GET", self.ready_url).status == 200, 120, f"EDC {self.name} is ready")
+                   and request("GET", self.ready_url).status == 200, 300, f"EDC {self.name} is ready")
 
     def restart(self):
         self.process.kill()
