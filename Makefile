@@ -99,6 +99,12 @@ conformance: ## the conformance suite of the Dataspace Protocol, on both databas
 	@NARU_BIN=$(CURDIR)/build/release $(PYTHON) tests/conformance/run.py --all --times 10 $(if $(TCK_JARS),--jars "$(TCK_JARS)") \
 	  $(if $(TCK_SOURCES),--sources $(TCK_SOURCES))
 
+.PHONY: interop
+interop: ## trade with stock EDC connectors in both directions (Java, Maven; the kit in ../shared/peers/edc)
+	@tools/deps build run test
+	@$(MAKE) --no-print-directory RELEASE=1 all
+	@NARU_BIN=$(CURDIR)/build/release $(PYTHON) tests/interop/run.py
+
 .PHONY: check
 check: ## style, include direction, headers, SQL names, documents, shell
 	@tools/check/check

@@ -18,6 +18,7 @@ static const struct conf_key keys[] = {
     {"identity.mode",         CONF_ENUM,        AT(identity_mode),        "naru",            0,        0,       "naru|static", false, "naru: signed tokens and membership credential; static: fixed tokens for tests, loopback only"},
     {"identity.key",          CONF_PATH,        AT(key_file),             "company.pem",     0,        0,       NULL, false, "private key of the company, PKCS#8 PEM, readable by this program only"},
     {"identity.key_id",       CONF_STR,         AT(key_id),               "key-1",           0,        0,       NULL, false, "fragment that names the key in the DID document"},
+    {"identity.static_form",  CONF_ENUM,        AT(static_form),          "token",           0,        0,       "token|json", false, "identity.mode = static: fixed tokens, or the JSON of other connectors' mock identities, whose clientId is believed"},
     {"identity.static_tokens", CONF_PATH,       AT(static_token),         "",                0,        0,       NULL, false, "identity.mode = static: file of lines 'token participant-id', our own first"},
     {"public.listen",         CONF_STR,         AT(public_listen),        "127.0.0.1:8443",  0,        0,       NULL, false, "address and port for other connectors, pulls and the broker"},
     {"public.url",            CONF_STR,         AT(public_url),           "",                0,        0,       NULL, false, "base URL under which others reach public.listen; empty: https://localhost and the port"},

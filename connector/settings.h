@@ -19,6 +19,7 @@ struct settings {
     struct str key_file;   /* company key, PKCS#8 PEM */
     struct str key_id;     /* fragment of the verification method: "key-1" */
     int64_t identity_mode; /* 0 naru, 1 static */
+    int64_t static_form;   /* identity.mode = static: 0 fixed tokens, 1 JSON that is believed */
     struct str
         static_token; /* identity.mode = static: file with "token participant-id" lines; the first is ours */
     /* listeners */

@@ -26,8 +26,10 @@ static const struct field endpoint_fields[] = {
 /* clang-format on */
 static OBJECT(endpoint_row, struct endpoint, endpoint_fields, OPEN);
 
-/* "https://w3id.org/tractusx/auth/refreshToken", "tx-auth:refreshToken" and "refreshToken" are
- * one name. */
+/*
+ * "https://w3id.org/tractusx/auth/refreshToken", "tx-auth:refreshToken" and "refreshToken" are one
+ * name.
+ */
 static struct str last_part(struct str name)
 {
     for (size_t i = name.n; i > 0; i--) {

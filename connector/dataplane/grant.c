@@ -15,6 +15,7 @@
 
 #include "lib/base/banned.h"
 
+#define EDC_NS          "https://w3id.org/edc/v0.0.1/ns/"
 #define AUTH_NS         "https://w3id.org/tractusx/auth/"
 #define HTTP_ENDPOINT   "https://w3id.org/idsa/v4.1/HTTP"
 #define REFRESH_LIFE_US (30 * US_PER_DAY)
@@ -70,6 +71,18 @@ static void property(struct jw *w, const char *name, struct str value)
     jw_object_end(w);
 }
 
+/*
+ * What stock EDC looks for: it takes names as full IRIs only and, where one of these is missing,
+ * shows its user an address without it.
+ */
+static void edc_properties(struct jw *w, struct str endpoint, struct str token)
+{
+    property(w, EDC_NS "endpoint", endpoint);
+    property(w, EDC_NS "endpointType", STR(HTTP_ENDPOINT));
+    property(w, EDC_NS "authType", STR("bearer"));
+    property(w, EDC_NS "authorization", token);
+}
+
 int dataplane_grant(struct app *app, const struct transfer *transfer,
                     const struct agreement *agreement, struct buf *out, struct err *err)
 {
@@ -92,6 +105,7 @@ int dataplane_grant(struct app *app, const struct transfer *transfer,
     jw_array(&w);
     property(&w, "authorization", buf_str(&grant.access));
     property(&w, "authType", STR("bearer"));
+    edc_properties(&w, app->data_url, buf_str(&grant.access));
     property(&w, AUTH_NS "expiresIn", buf_str(&seconds));
     property(&w, AUTH_NS "refreshEndpoint", buf_str(&endpoint));
     property(&w, AUTH_NS "refreshToken", buf_str(&grant.refresh));

@@ -94,9 +94,11 @@ struct effect {
     struct kept_text texts[2];
     size_t n_texts;
     const struct agreement *agreement; /* to insert; uses up its order */
+    bool replaces;                     /* … in place of the one that the negotiation has */
     struct str end_reason;             /* ends the negotiation's agreement */
     const struct jval *address;        /* EDR to keep */
     bool forget;                       /* what waits in the stream of this process */
+    bool again;                        /* a step that was taken and counted before */
     struct outbox_msg out[DSP_OUT_MAX];
     size_t n_out;
 };
@@ -145,6 +147,19 @@ MUST_CHECK int dsp__terminate(struct app *app, struct effect *effect,
 
 struct inbound;
 
+/*
+ * A step that a peer takes again under a new id, because it has lost our answer to the first one
+ * (stock EDC does under load): the same step once more, not an error.
+ */
+struct again {
+    const struct process_kind *kind;
+    int message;
+    unsigned sender;
+    int in;                                          /* state, reached by our answer */
+    int64_t becomes;                                 /* code; 0: as it is */
+    int (*act)(struct inbound *in, struct err *err); /* answers again; NULL: nothing to say */
+};
+
 struct endpoint {
     const struct process_kind *kind;
     enum message_form form;
@@ -168,11 +183,12 @@ struct inbound {
     int64_t now_us;
     int follow; /* message of ours that goes out in answer, set by `act`; -1: none */
     struct effect effect;
-    struct err refusal;     /* the message is refused, but the effect is written */
-    struct str policy_hash; /* of the process as read */
-    int64_t reached;        /* state after the peer's message alone */
-    struct locked locked;   /* the row before the message */
-    bool judged;            /* `act` has run */
+    struct err refusal;        /* the message is refused, but the effect is written */
+    struct str policy_hash;    /* of the process as read */
+    int64_t reached;           /* state after the peer's message alone */
+    struct locked locked;      /* the row before the message */
+    bool judged;               /* `act` has run */
+    const struct again *again; /* the message repeats a step that was taken; NULL: it does not */
     bool duplicate, committed;
     struct err failed; /* of the operation */
     struct writer_op op;
@@ -186,6 +202,9 @@ MUST_CHECK int dsp__show(struct rq *rq, const struct process_kind *kind, struct 
 int dsp__act_request(struct inbound *in, struct err *err);
 int dsp__act_accepted(struct inbound *in, struct err *err);
 int dsp__act_agreement(struct inbound *in, struct err *err);
+int dsp__again_verification(struct inbound *in, struct err *err);
+int dsp__again_request(struct inbound *in, struct err *err);
+int dsp__again_start(struct inbound *in, struct err *err);
 int dsp__act_termination(struct inbound *in, struct err *err);
 
 /*
@@ -302,5 +321,6 @@ struct sent_kind {
     const struct process_kind *kind;
     int message;
     const char *pid_member; /* first messages: member of the answer that is the peer's pid */
+    bool courtesy;          /* the step was taken: a refusal changes nothing */
 };
 const struct sent_kind *dsp__sent_kind(struct str name);

@@ -61,6 +61,14 @@ static int void_agreement(struct db *tx, struct str id, const struct effect *e, 
                    DB_ARGS(DB_TEXT(id), DB_I64(now_us), DB_TEXT(e->end_reason)), NULL, err);
 }
 
+/* The agreement that another one takes the place of; it never counted either. */
+static int remove_agreement(struct db *tx, struct str id, struct err *err)
+{
+    if (db_exec(tx, &q_dsp_purchase_release, DB_ARGS(DB_TEXT(id)), NULL, err) < 0)
+        return err_ret(err);
+    return db_exec(tx, &q_dsp_agreement_remove, DB_ARGS(DB_TEXT(id)), NULL, err);
+}
+
 static int insert(struct db *tx, const struct process_kind *kind, const struct effect *e,
                   int64_t now_us, struct err *err)
 {
@@ -120,6 +128,8 @@ int dsp__effect_write(struct app *app, struct db *tx, const struct process_kind 
         ((e->first == NULL || a != NULL || str_present(e->error)) &&
          advance(tx, kind, id, e, now_us, err) < 0))
         return err_ret(err);
+    if (e->replaces && remove_agreement(tx, id, err) < 0)
+        return err_ret(err);
     if (a != NULL && (write_agreement(tx, a, err) < 0 ||
                       (str_present(a->order_id) && bind_order(tx, a, err) < 0)))
         return err_ret(err);
@@ -140,7 +150,7 @@ int dsp__effect_write(struct app *app, struct db *tx, const struct process_kind 
 /* A negotiation counts when it is decided; the message that says so may still be on its way. */
 static void count_end(const struct process_kind *kind, const struct effect *e)
 {
-    if (kind != &negotiation_kind)
+    if (kind != &negotiation_kind || e->again)
         return;
     switch (machine_state(kind->machine, e->state)) {
     case NS_FINALIZED: COUNT(C_NEGOTIATIONS_FINALIZED); break;

@@ -12,6 +12,23 @@
 
 #include "lib/base/banned.h"
 
+static const struct again agains[] = {
+    {&negotiation_kind, NM_AGREEMENT,    BY_PROVIDER, NS_VERIFIED,  NEG_VERIFYING, dsp__act_agreement     },
+    {&negotiation_kind, NM_VERIFICATION, BY_CONSUMER, NS_FINALIZED, 0,             dsp__again_verification},
+    {&negotiation_kind, NM_FINALIZED,    BY_PROVIDER, NS_FINALIZED, 0,             NULL                   },
+    {&transfer_kind,    TM_REQUEST,      BY_CONSUMER, TS_STARTED,   0,             dsp__again_request     },
+    {&transfer_kind,    TM_START,        BY_PROVIDER, TS_STARTED,   0,             dsp__again_start       },
+};
+
+struct waiting {
+    int64_t n;
+};
+
+static const struct field waiting_fields[] = {FIELD(struct waiting, n, "n", F_REQUIRED)};
+static OBJECT(waiting_row, struct waiting, waiting_fields, OPEN);
+
+#define AGAIN_MOST 2 /* answers of ours to one peer's repetitions that wait at a time */
+
 /*
  * What a message is remembered by: its @id, or the hash of its body where it has none. An @id counts
  * for one process and one type of message: a peer that uses it again elsewhere means another
@@ -165,6 +182,43 @@ static bool is_repetition(const struct inbound *in, const struct locked *row)
                                   BY_EITHER & ~dsp__side(&in->process), &state, &ignored) < 0;
 }
 
+/* The repetition of a step that a message would be in this state; NULL: none. */
+static const struct again *find_again(const struct inbound *in, int64_t code)
+{
+    const int state = machine_state(in->endpoint->kind->machine, code);
+
+    for (size_t i = 0; i < ARRAY_LEN(agains); i++) {
+        const struct again *a = &agains[i];
+
+        if (a->kind == in->endpoint->kind && a->message == in->message && a->in == state &&
+            (a->sender & dsp__side(&in->process)) == 0)
+            return a;
+    }
+    return NULL;
+}
+
+/* What we said goes out again, unless enough of it is on its way. */
+static int step_again(struct inbound *in, struct db *tx, int64_t code, struct err *err)
+{
+    const struct machine *machine = in->endpoint->kind->machine;
+    struct waiting waiting = {0};
+
+    if (in->again->act == NULL) {
+        in->duplicate = true;
+        return 0;
+    }
+    if (db_one(tx, &q_dsp_outbox_waiting, DB_ARGS(DB_TEXT(in->process.id)), &waiting_row,
+               in->rq->arena, &waiting, err) == DB_FAIL)
+        return err_ret(err);
+    in->duplicate = waiting.n >= AGAIN_MOST;
+    in->effect.again = true;
+    in->effect.state = in->again->becomes != 0 ? in->again->becomes : code;
+    if (in->follow == machine->termination)
+        in->effect.state = machine->codes[machine->terminated].sending;
+    in->reached = code;
+    return 0;
+}
+
 static int check_locked(struct inbound *in, struct db *tx, struct err *err)
 {
     const struct process_kind *kind = in->endpoint->kind;
@@ -178,15 +232,19 @@ static int check_locked(struct inbound *in, struct db *tx, struct err *err)
     case DB_FAIL: return err_ret(err);
     }
     in->locked = row;
+    if (in->again != NULL && in->again == find_again(in, row.state))
+        return step_again(in, tx, row.state, err);
     in->duplicate = is_repetition(in, &row);
     if (in->duplicate)
         return 0;
-    if (step(in, machine_state(kind->machine, row.state), err) < 0)
-        return err_ret(err);
     /*
      * `act` judged another state or offer, or another peer pid was learnt: the peer's repetition is
      * judged anew
      */
+    if (in->again != find_again(in, row.state))
+        return err_set(err, E_BUSY, "", "'%.*s' moved on meanwhile", STR_ARG(in->process.id));
+    if (step(in, machine_state(kind->machine, row.state), err) < 0)
+        return err_ret(err);
     if (!in->judged || !str_eq(row.policy_hash, in->policy_hash) ||
         (str_present(row.peer_pid) && !str_eq(row.peer_pid, in->process.peer_pid)))
         return err_set(err, E_BUSY, "", "'%.*s' changed meanwhile", STR_ARG(in->process.id));
@@ -396,11 +454,15 @@ int dsp__receive(struct rq *rq, const struct endpoint *endpoint, struct err *err
         (endpoint->first ? read_begun(in, err) : read_process(in, err)) < 0 ||
         message_key(in, err) < 0)
         return err_ret(err);
-    if (in->duplicate)
+    in->judged = !in->duplicate && allowed(in);
+    if (!in->judged)
+        in->again = find_again(in, in->process.state);
+    if (in->duplicate && in->again == NULL)
         return reply(in, err);
     in->policy_hash = in->process.policy_hash;
-    in->judged = allowed(in);
     if (in->judged && endpoint->act != NULL && endpoint->act(in, err) < 0)
+        return err_ret(err);
+    if (in->again != NULL && in->again->act != NULL && in->again->act(in, err) < 0)
         return err_ret(err);
     in->op = (struct writer_op){.name = rq->route->name, .fn = store, .arg = in, .done = stored};
     rq_on_sent(rq, answered, in);

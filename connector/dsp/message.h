@@ -12,6 +12,7 @@
 #include "lib/base/arena.h"
 
 #define DSP_CONTEXT "https://w3id.org/dspace/2025/1/context.jsonld"
+#define EDC_CONTEXT "https://w3id.org/edc/dspace/v0.0.1" /* beside it in what stock EDC sends */
 
 /* All members that any message has; absent ones are STR_NONE or NULL. */
 struct message {

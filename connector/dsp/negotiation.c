@@ -28,6 +28,15 @@ static int act_verification(struct inbound *in, struct err *err)
     return dsp__follow(in, DSP_FINALIZE, NULL, err);
 }
 
+/* Provider: the contract is final, but the consumer does not know it any more. */
+int dsp__again_verification(struct inbound *in, struct err *err)
+{
+    struct message_text text = {.form = MF_EVENT, .event = STR("FINALIZED")};
+
+    return dsp__send(in->app, &in->effect, &negotiation_kind, &in->process,
+                     "dsp.negotiation.reminder", "events", &text, in->rq->arena, err);
+}
+
 /* Provider: ACCEPTED; consumer: FINALIZED. */
 static int act_event(struct inbound *in, struct err *err)
 {

@@ -3,7 +3,8 @@
  *
  * An agreement must be what we asked for: same data set, same two parties, same rules. Another one
  * is refused and ends the negotiation. A good one is kept; it is verified at once, unless an
- * operator decides that.
+ * operator decides that. Until the contract is final the provider may send it again, also under
+ * another id: stock EDC makes a new one when it has lost its own step, and then knows only that.
  */
 #include "connector/dsp/dsp_private.h"
 #include "lib/base/timefmt.h"
@@ -60,13 +61,33 @@ static int reject(struct inbound *in, struct err *err)
                           arena_str(in->rq->arena, str_c(in->refusal.detail)), in->rq->arena, err);
 }
 
-int dsp__act_agreement(struct inbound *in, struct err *err)
+/* The order that the agreement uses up; one that comes again keeps that of the first. */
+static int find_order(const struct inbound *in, struct str rules, struct str *ret_order_id,
+                      struct err *err)
 {
     const struct worker *worker = in->rq->thread;
+    struct agreement earlier;
+    struct list orders;
+
+    if (in->again != NULL) {
+        if (dsp__read_agreement(worker->db, in->process.agreement_id, in->rq->arena, &earlier,
+                                err) < 0)
+            return err_ret(err);
+        *ret_order_id = earlier.order_id;
+        return 0;
+    }
+    if (dsp__find_orders(worker->db, &in->process, rules, in->now_us, in->rq->arena, &orders, err) <
+        0)
+        return err_ret(err);
+    *ret_order_id = dsp__first_order(&orders);
+    return 0;
+}
+
+int dsp__act_agreement(struct inbound *in, struct err *err)
+{
     struct arena *arena = in->rq->arena;
     AUTO(policy_unref) struct policy *got = NULL;
     struct agreeing agreeing = {.id = jval_str(jval_get(in->msg.agreement, "@id"))};
-    struct list orders;
     struct str unsent;
     bool unwanted;
 
@@ -78,11 +99,11 @@ int dsp__act_agreement(struct inbound *in, struct err *err)
         agreeing.agreed_us = in->now_us - in->now_us % US_PER_S;
     agreeing.ends_us = dsp__ends_us(got, in->process.asset_id, in->app->settings->participant_did,
                                     agreeing.agreed_us);
-    if (dsp__find_orders(worker->db, &in->process, agreeing.rules, in->now_us, arena, &orders,
-                         err) < 0)
+    if (find_order(in, agreeing.rules, &agreeing.order_id, err) < 0 ||
+        dsp__make_agreement(in->app, &in->effect, &in->process, &agreeing, arena, &unsent, err) < 0)
         return err_ret(err);
-    agreeing.order_id = dsp__first_order(&orders);
-    if (dsp__make_agreement(in->app, &in->effect, &in->process, &agreeing, arena, &unsent, err) < 0)
-        return err_ret(err);
+    if (in->again != NULL && str_eq(agreeing.id, in->process.agreement_id))
+        in->effect.agreement = NULL;
+    in->effect.replaces = in->again != NULL && in->effect.agreement != NULL;
     return dsp__follow(in, DSP_VERIFY, NULL, err);
 }

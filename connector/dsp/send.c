@@ -3,7 +3,9 @@
  *
  * What answers mean is a table. 409 and its like mean "not yet": a peer that has not recorded its
  * own step refuses what a fast one sends (seen with EDC), and so does 404 for a process that it has
- * only just heard of. A first message must be answered with the peer's pid.
+ * only just heard of. A 404 or 405 that is no JSON comes from a server whose connector is
+ * not there yet (EDC for seconds while it starts): that is waited for longer. A first message must
+ * be answered with the peer's pid.
  */
 #include "connector/dsp/dsp_private.h"
 #include "lib/base/timefmt.h"
@@ -13,7 +15,8 @@
 
 #define SEND_TIME_US  (10 * US_PER_S)
 #define ANSWER_MAX    KIB(64)
-#define UNKNOWN_TRIES 8 /* 404: about 2.5 s with the outbox's back-off */
+#define UNKNOWN_TRIES 8  /* 404: about 2.5 s with the outbox's back-off */
+#define ABSENT_TRIES  36 /* 404, 405 of something that is no connector: about 30 s */
 
 struct sending {
     struct app *app;
@@ -25,16 +28,17 @@ static const struct {
     enum outbox_result result;
 } meanings[] = {
     {200, 299, OUTBOX_SENT   },
-    {404, 404, OUTBOX_NOT_YET},
+    {404, 405, OUTBOX_NOT_YET},
     {408, 409, OUTBOX_NOT_YET},
     {425, 425, OUTBOX_NOT_YET},
     {429, 429, OUTBOX_NOT_YET},
     {500, 599, OUTBOX_AGAIN  },
 };
 
-static enum outbox_result meaning(const struct outbox_msg *msg, int status)
+static enum outbox_result meaning(const struct outbox_msg *msg, int status, bool json)
 {
-    if (status == 404 && msg->attempts >= UNKNOWN_TRIES)
+    if ((status == 404 && json && msg->attempts >= UNKNOWN_TRIES) || (status == 405 && json) ||
+        ((status == 404 || status == 405) && msg->attempts >= ABSENT_TRIES))
         return OUTBOX_REFUSED;
     for (size_t i = 0; i < ARRAY_LEN(meanings); i++) {
         if (status >= meanings[i].from && status <= meanings[i].to)
@@ -44,28 +48,27 @@ static enum outbox_result meaning(const struct outbox_msg *msg, int status)
 }
 
 /*
- * The peer's reason, or its status. Errors are read leniently: whatever is wrong with their form,
- * what they say is all that an operator will learn.
+ * The reason that an error gives, "" if it gives none; STR_NONE if the body is no JSON object. Errors
+ * are read leniently: whatever is wrong with their form, what they say is all that an operator will
+ * learn.
  */
-static struct str refusal(const struct fetch_response *response, struct arena *arena)
+static struct str error_reason(struct str body, struct arena *arena)
 {
     AUTO(jdoc_free) struct jdoc *doc = NULL;
     struct err ignored = {0};
-    struct str reason = STR_NONE;
 
-    if (jdoc_parse(response->body, NULL, &doc, &ignored) == 0) {
-        const struct jval *root = jdoc_root(doc);
-        const struct jval *reasons = jval_get(root, "reason");
-        const struct message said = {
-            .code = jval_str(jval_get(root, "code")),
-            .reason = reasons != NULL ? reasons : jval_get(root, "detail"), /* RFC 9457 */
-        };
+    if (jdoc_parse(body, NULL, &doc, &ignored) < 0 || jtype_of(jdoc_root(doc)) != J_OBJECT)
+        return STR_NONE;
 
-        reason = message_reason(&said, arena);
-    }
-    return str_present(reason)
-               ? reason
-               : arena_printf(arena, "the other party answered %d", response->status);
+    const struct jval *root = jdoc_root(doc);
+    const struct jval *reasons = jval_get(root, "reason");
+    const struct message said = {
+        .code = jval_str(jval_get(root, "code")),
+        .reason = reasons != NULL ? reasons : jval_get(root, "detail"), /* RFC 9457 */
+    };
+    const struct str reason = message_reason(&said, arena);
+
+    return str_present(reason) ? reason : STR("");
 }
 
 /* The pid that the peer has given to a process that we began; STR_NONE if the answer is none. */
@@ -86,13 +89,15 @@ static void judge(struct app *app, const struct outbox_msg *msg,
 {
     AUTO(arena_free) struct arena *arena = arena_new(ANSWER_MAX);
     const struct sent_kind *kind = dsp__sent_kind(msg->kind);
-    enum outbox_result result = meaning(msg, response->status);
-    struct str answer = STR_NONE;
+    struct str reason, answer = STR_NONE;
+    enum outbox_result result;
 
     if (arena == NULL) {
         outbox_result(app->outbox, msg, OUTBOX_AGAIN, STR_NONE);
         return;
     }
+    reason = response->status >= 300 ? error_reason(response->body, arena) : STR_NONE;
+    result = meaning(msg, response->status, str_present(reason));
     if (result == OUTBOX_SENT && kind->pid_member != NULL) {
         answer = answered_pid(kind, response->body, arena);
         if (!str_present(answer)) {
@@ -100,7 +105,9 @@ static void judge(struct app *app, const struct outbox_msg *msg,
             answer = STR("the other party's answer names no process");
         }
     } else if (result == OUTBOX_REFUSED) {
-        answer = refusal(response, arena);
+        answer = reason.n > 0
+                     ? reason
+                     : arena_printf(arena, "the other party answered %d", response->status);
     }
     if (result == OUTBOX_REFUSED)
         log_info(NULL, "the other party refused a message", L_STR("kind", msg->kind),

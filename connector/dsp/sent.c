@@ -19,20 +19,22 @@
 
 /* clang-format off */
 static const struct sent_kind kinds[] = {
-    {"dsp.negotiation.begin",        &negotiation_kind, NM_REQUEST,      "providerPid"},
-    {"dsp.negotiation.propose",      &negotiation_kind, NM_OFFER,        "consumerPid"},
-    {"dsp.negotiation.request",      &negotiation_kind, NM_REQUEST,      NULL},
-    {"dsp.negotiation.offer",        &negotiation_kind, NM_OFFER,        NULL},
-    {"dsp.negotiation.accepted",     &negotiation_kind, NM_ACCEPTED,     NULL},
-    {"dsp.negotiation.agreement",    &negotiation_kind, NM_AGREEMENT,    NULL},
-    {"dsp.negotiation.verification", &negotiation_kind, NM_VERIFICATION, NULL},
-    {"dsp.negotiation.finalized",    &negotiation_kind, NM_FINALIZED,    NULL},
-    {"dsp.negotiation.termination",  &negotiation_kind, NM_TERMINATION,  NULL},
-    {"dsp.transfer.begin",           &transfer_kind,    TM_REQUEST,      "providerPid"},
-    {"dsp.transfer.start",           &transfer_kind,    TM_START,        NULL},
-    {"dsp.transfer.suspension",      &transfer_kind,    TM_SUSPENSION,   NULL},
-    {"dsp.transfer.completion",      &transfer_kind,    TM_COMPLETION,   NULL},
-    {"dsp.transfer.termination",     &transfer_kind,    TM_TERMINATION,  NULL},
+    {"dsp.negotiation.begin",        &negotiation_kind, NM_REQUEST,      "providerPid", false},
+    {"dsp.negotiation.propose",      &negotiation_kind, NM_OFFER,        "consumerPid", false},
+    {"dsp.negotiation.request",      &negotiation_kind, NM_REQUEST,      NULL, false},
+    {"dsp.negotiation.offer",        &negotiation_kind, NM_OFFER,        NULL, false},
+    {"dsp.negotiation.accepted",     &negotiation_kind, NM_ACCEPTED,     NULL, false},
+    {"dsp.negotiation.agreement",    &negotiation_kind, NM_AGREEMENT,    NULL, false},
+    {"dsp.negotiation.verification", &negotiation_kind, NM_VERIFICATION, NULL, false},
+    {"dsp.negotiation.finalized",    &negotiation_kind, NM_FINALIZED,    NULL, false},
+    {"dsp.negotiation.reminder",     &negotiation_kind, NM_FINALIZED,    NULL, true},
+    {"dsp.negotiation.termination",  &negotiation_kind, NM_TERMINATION,  NULL, false},
+    {"dsp.transfer.begin",           &transfer_kind,    TM_REQUEST,      "providerPid", false},
+    {"dsp.transfer.start",           &transfer_kind,    TM_START,        NULL, false},
+    {"dsp.transfer.renewal",         &transfer_kind,    TM_START,        NULL, true},
+    {"dsp.transfer.suspension",      &transfer_kind,    TM_SUSPENSION,   NULL, false},
+    {"dsp.transfer.completion",      &transfer_kind,    TM_COMPLETION,   NULL, false},
+    {"dsp.transfer.termination",     &transfer_kind,    TM_TERMINATION,  NULL, false},
 };
 
 /* clang-format on */
@@ -192,8 +194,10 @@ int dsp_ended(struct db *tx, struct app *app, const struct outbox_msg *msg,
     const struct sent_kind *sent = dsp__sent_kind(msg->kind);
     struct locked row = {0};
 
-    if (sent == NULL)
+    if (sent == NULL || (sent->courtesy && result != OUTBOX_SENT)) {
+        err_clear(err);
         return 0;
+    }
     if (result == OUTBOX_REFUSED && err->code == E_PEER_TIMEOUT)
         answer = STR("the other party did not take our message in time");
     err_clear(err);
@@ -213,8 +217,10 @@ int dsp_ended(struct db *tx, struct app *app, const struct outbox_msg *msg,
 
 void dsp_after(struct app *app, const struct outbox_msg *msg, enum outbox_result result)
 {
+    const struct sent_kind *sent = dsp__sent_kind(msg->kind);
+
     events_committed(app);
-    if (result != OUTBOX_SENT) {
+    if (result != OUTBOX_SENT && (sent == NULL || !sent->courtesy)) {
         log_warning(NULL, "the other party did not take a message, the process has ended",
                     L_STR("kind", msg->kind), L_STR("process", msg->stream));
         dataplane_forget(app->dataplane, msg->stream, STR_NONE);

@@ -111,7 +111,8 @@ int dsp__follow(struct inbound *in, enum dsp_negotiation_act act, const struct a
         .agreeing = agreeing,
     };
 
-    if (dsp__operator_decides(in->app, steps[act].decided))
+    /* what was said before is said again */
+    if (in->again == NULL && dsp__operator_decides(in->app, steps[act].decided))
         return 0;
     in->follow = steps[act].message;
     return steps[act].say(&stepping, err);

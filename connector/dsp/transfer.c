@@ -136,9 +136,10 @@ static int check_format(struct inbound *in, const struct agreement *agreement, s
     return err_tell(err, E_INVALID, "/format", "not offered for this data set");
 }
 
-/* The start message; for a pull with a fresh data address for this consumer. */
-int dsp__send_start(struct app *app, struct effect *effect, const struct process *process,
-                    const struct agreement *agreement, struct arena *arena, struct err *err)
+/* A start message; for a pull with a fresh data address for this consumer. */
+static int send_address(struct app *app, struct effect *effect, const struct process *process,
+                        const struct agreement *agreement, const char *outbox_kind,
+                        struct arena *arena, struct err *err)
 {
     AUTO(buf_done) struct buf address = buf_init(KIB(64));
     struct message_text text = {.form = MF_START};
@@ -160,8 +161,13 @@ int dsp__send_start(struct app *app, struct effect *effect, const struct process
             return err_ret(err);
         text.data_address = arena_str(arena, buf_str(&address));
     }
-    return dsp__send(app, effect, &transfer_kind, process, "dsp.transfer.start", "start", &text,
-                     arena, err);
+    return dsp__send(app, effect, &transfer_kind, process, outbox_kind, "start", &text, arena, err);
+}
+
+int dsp__send_start(struct app *app, struct effect *effect, const struct process *process,
+                    const struct agreement *agreement, struct arena *arena, struct err *err)
+{
+    return send_address(app, effect, process, agreement, "dsp.transfer.start", arena, err);
 }
 
 /* Only a push has one; what comes with a pull (EDC's `HttpProxy`) says nothing. */
@@ -197,6 +203,19 @@ static int act_begin(struct inbound *in, struct err *err)
     return dsp__send_start(in->app, &in->effect, &in->process, &agreement, in->rq->arena, err);
 }
 
+/*
+ * Stock EDC has forgotten its address with the suspension, and waits for a start of ours when it
+ * resumes; it is known by a context of its own. Others would not expect it.
+ */
+static bool waits_for_start(const struct inbound *in)
+{
+    bool edc = false;
+
+    for (size_t i = 0; i < jval_len(in->msg.context); i++)
+        edc = edc || str_eq_c(jval_str(jval_at(in->msg.context, i)), EDC_CONTEXT);
+    return edc || in->again != NULL;
+}
+
 /* The consumer resumes: only while the agreement is in force and the policy still permits. */
 static int resume(struct inbound *in, struct err *err)
 {
@@ -205,7 +224,26 @@ static int resume(struct inbound *in, struct err *err)
 
     if (find_agreement(in, in->process.agreement_id, &agreement, err) < 0)
         return err_ret(err);
-    return decide(in, &agreement, &decision, err);
+    if (decide(in, &agreement, &decision, err) < 0)
+        return err_ret(err);
+    if (decision.verdict == POLICY_DENY || !waits_for_start(in))
+        return 0;
+    return send_address(in->app, &in->effect, &in->process, &agreement, "dsp.transfer.renewal",
+                        in->rq->arena, err);
+}
+
+/* Provider: the consumer asks again for what runs; it has not kept our start. */
+int dsp__again_request(struct inbound *in, struct err *err)
+{
+    return resume(in, err);
+}
+
+/* Consumer: the provider starts again what runs, with a fresh data address. */
+int dsp__again_start(struct inbound *in, struct err *err)
+{
+    (void)err;
+    in->effect.address = in->msg.data_address;
+    return 0;
 }
 
 /*

@@ -13,7 +13,11 @@
 
 #define DOCUMENT_WAIT_US (5 * US_PER_S)
 
-static const struct identity_ops *const modes[] = {&identity_naru_ops, &identity_static_ops};
+/* by identity.mode and identity.static_form */
+static const struct identity_ops *const modes[2][2] = {
+    {&identity_naru_ops,   &identity_naru_ops   },
+    {&identity_static_ops, &identity_claimed_ops},
+};
 
 int identity_open(struct app *app, struct identity **ret_identity, struct err *err)
 {
@@ -25,7 +29,7 @@ int identity_open(struct app *app, struct identity **ret_identity, struct err *e
         return err_set(err, E_NO_MEMORY, "", "identity");
     CHECK(pthread_mutex_init(&identity->lock, NULL) == 0);
     identity->app = app;
-    identity->ops = modes[s->identity_mode];
+    identity->ops = modes[s->identity_mode][s->static_form];
     n = asprintf(&identity->key_url_text, "%.*s#%.*s", STR_ARG(s->participant_did),
                  STR_ARG(s->key_id));
     if (n < 0) {
@@ -35,7 +39,7 @@ int identity_open(struct app *app, struct identity **ret_identity, struct err *e
     }
     identity->key_url = str_n(identity->key_url_text, (size_t)n);
     if (did_cache_open(app->env, app->fetcher, s->did_http, &identity->dids, err) < 0 ||
-        (identity->ops == &identity_static_ops && identity__static_load(identity, err) < 0)) {
+        (identity->ops->open != NULL && identity->ops->open(identity, err) < 0)) {
         identity_close(&identity);
         return err_ret(err);
     }

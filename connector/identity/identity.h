@@ -3,7 +3,8 @@
  *
  * Modes (a table of ops): `naru` - JWT signed with the company's key, peer's key by did:web
  * (cached, bounded, negative cache), membership credential of the broker checked (docs/exchange.md
- * §1, §3); `static` - opaque tokens from a file, for tests and conformance suites, loopback only.
+ * §1, §3); `static` - opaque tokens from a file, or the JSON of mock identities, for tests and conformance
+ * suites, loopback only.
  * Thread-safe. Tokens are made per audience and reused until a minute before they expire;
  * verifications are cached by token hash until expiry.
  */

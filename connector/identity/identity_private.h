@@ -17,6 +17,8 @@ enum identity_verdict {
 
 /* One mode. Tokens come without "Bearer ". */
 struct identity_ops {
+    /* Checks settings and reads files; NULL: nothing to do. */
+    int (*open)(struct identity *identity, struct err *err);
     int (*token)(struct identity *identity, struct str audience, struct buf *out, struct err *err);
     /*
      * expected: the only participant id that may pass, STR_NONE for any. Texts of *ret_peer live in
@@ -27,7 +29,8 @@ struct identity_ops {
                                     struct str *ret_did, struct err *err);
 };
 extern const struct identity_ops identity_naru_ops;
-extern const struct identity_ops identity_static_ops;
+extern const struct identity_ops identity_static_ops;  /* fixed tokens */
+extern const struct identity_ops identity_claimed_ops; /* what a peer claims is believed */
 
 struct known_token {
     char *token, *id; /* owned */
@@ -65,8 +68,17 @@ struct identity {
     struct seen_token seen[SEEN_TOKENS]; /* direct-mapped by token hash */
 };
 
-/* Reads the file of fixed tokens; refuses listeners that are not loopback. */
-MUST_CHECK int identity__static_load(struct identity *identity, struct err *err);
+/* E_CONFIG unless both listeners are loopback: for modes that prove nothing. */
+MUST_CHECK int identity__loopback_only(const struct identity *identity, struct err *err);
+
+/*
+ * Verified tokens by their SHA-256, until valid_until_us of their peer. Finding copies the texts
+ * into the arena.
+ */
+bool identity__seen_find(struct identity *identity, const uint8_t hash[static 32], int64_t now_us,
+                         struct arena *arena, struct peer *ret_peer);
+void identity__seen_keep(struct identity *identity, const uint8_t hash[static 32],
+                         const struct peer *peer);
 
 /* Keeps a freshly verified peer in the database (table peer), soon; any thread. */
 void identity__remember(struct identity *identity, const struct peer *peer);

@@ -31,15 +31,24 @@ static int add_line(struct identity *identity, struct str line, struct err *err)
     return 0;
 }
 
-int identity__static_load(struct identity *identity, struct err *err)
+int identity__loopback_only(const struct identity *identity, struct err *err)
+{
+    const struct settings *s = identity->app->settings;
+
+    if (!http_is_loopback(s->public_listen) || !http_is_loopback(s->management_listen))
+        return err_set(err, E_CONFIG, "identity.mode", "'static' is for loopback listeners only");
+    return 0;
+}
+
+static int static_open(struct identity *identity, struct err *err)
 {
     const struct settings *s = identity->app->settings;
     AUTO(secret_free) struct secret *file = NULL;
     char path[4096];
     struct str rest;
 
-    if (!http_is_loopback(s->public_listen) || !http_is_loopback(s->management_listen))
-        return err_set(err, E_CONFIG, "identity.mode", "'static' is for loopback listeners only");
+    if (identity__loopback_only(identity, err) < 0)
+        return err_ret(err);
     if (s->static_token.n == 0 || s->static_token.n >= sizeof(path))
         return err_set(err, E_CONFIG, "identity.static_tokens", "a file is needed");
     memcpy(path, s->static_token.p, s->static_token.n);
@@ -103,6 +112,7 @@ static enum identity_verdict static_verify(struct identity *identity, struct str
 }
 
 const struct identity_ops identity_static_ops = {
+    .open = static_open,
     .token = static_token,
     .verify = static_verify,
 };

@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import tempfile
 from pathlib import Path
+from urllib.parse import quote
 
 from world import ROOT, Program, free_ports, wait_until
 
@@ -145,6 +146,27 @@ class Pair:
             tokens.write_text("".join(f"token-of-{c.folder.name} {c.did}\n" for c in (own, other)))
             with open(own.folder / "connector.conf", "a") as conf:
                 conf.write(f"identity.mode = static\nidentity.static_tokens = {tokens}\n")
+        return self
+
+    def plain(self):
+        """Before the start: plain HTTP and the mock identity of other connectors, as they are measured by their makers."""
+        for c in (self.provider, self.consumer):
+            conf = c.folder / "connector.conf"
+            base = f"http://127.0.0.1:{c.public}"
+            kept = [line for line in conf.read_text().splitlines() if not line.startswith("public.") or line.startswith("public.listen")]
+            conf.write_text("\n".join([*kept, f"public.url = {base}", "fetch.http = true", "identity.mode = static",
+                                       "identity.static_form = json"]) + "\n")
+            c.dsp = f"{base}/dsp/2025-1"
+        return self
+
+    def on(self, postgres):
+        """Before the start: the rows in two databases of this cluster."""
+        for c in (self.provider, self.consumer):
+            postgres.sql(f'CREATE DATABASE "{c.folder.name}"')
+            conf = c.folder / "connector.conf"
+            url = f"postgresql://naru@/{c.folder.name}?host={quote(str(postgres.folder), safe='')}"
+            conf.write_text("".join(f"database = {url}\n" if line.startswith("database") else line + "\n"
+                                    for line in conf.read_text().splitlines()))
         return self
 
     def peer_client(self):

@@ -44,7 +44,8 @@ class Connector:
         self.space, self.name = space, name
         self.folder = temp_dir()
         self.public, self.management = free_port(), free_port()
-        self.base = f"{'http' if plain else 'https'}://localhost:{self.public}"
+        plain = plain or settings.get("public.certificate") == ""
+        self.base = f"http://127.0.0.1:{self.public}" if plain else f"https://localhost:{self.public}"
         self.dsp = f"{self.base}/dsp/2025-1"
         self.key = "key-" + secrets.token_hex(8)
         (self.folder / "api-key").write_text(self.key)

@@ -67,6 +67,22 @@ def whole_life(provider, consumer, agreement):
     tap.equal(consumer.error(pid, "transfer"), "maintenance", "the reason arrives")
 
 
+def address_of_edc(provider, consumer, agreement):
+    """A start of what runs brings another address; EDC names everything among the properties, by full IRIs."""
+    pid, theirs = begin(provider, consumer, agreement)
+    properties = {"endpoint": "https://localhost/public", "authType": "bearer", "authorization": "of-edc"}
+    address = {"@type": "DataAddress", "endpointType": "https://w3id.org/idsa/v4.1/HTTP", "endpointProperties": [
+        {"@type": "EndpointProperty", "name": EDC + name, "value": value} for name, value in properties.items()]}
+    start = message("TransferStartMessage", consumerPid=pid, providerPid=theirs, dataAddress=address)
+    tap.status(consumer.as_peer("provider").post(f"/transfers/{pid}/start", start), 200, "a start of what runs, by the provider")
+    tap.equal(consumer.sql("SELECT endpoint, token FROM edr WHERE transfer_id = ?", pid),
+              [(properties["endpoint"], properties["authorization"])], "its address counts from now on")
+    start["dataAddress"]["endpointProperties"] = [p for p in address["endpointProperties"] if not p["name"].endswith("endpoint")]
+    tap.status(consumer.as_peer("provider").post(f"/transfers/{pid}/start", start), 400, "an address without endpoint is refused")
+    tap.ok(act(consumer, pid, "terminate").status < 300, "terminated")
+    both_reach(provider, theirs, consumer, pid, TERMINATED, "on both sides")
+
+
 def end_of_agreement(provider, consumer):
     agreement = contract(provider, consumer)
     running = [begin(provider, consumer, agreement) for _ in range(3)]
@@ -125,10 +141,14 @@ def bad_messages(provider, peer):
     tap.ok({"authorization", EDC + "authorization"} & names, "the start carries a token", json.dumps(start))
     provider.wait_state(theirs, STARTED, "transfer")
     both = {"consumerPid": pid, "providerPid": theirs}
-    before = provider.dump()
+    starts = len(peer.messages("TransferStartMessage", consumerPid=pid))
     again = client.post("/transfers/request", body)
     tap.status(again, 201, "the same request again")
-    tap.equal(again.json["providerPid"], theirs, "is the same transfer")
+    tap.equal((again.json["providerPid"], again.json["state"]), (theirs, "STARTED"), "is the same transfer")
+    wait_until(lambda: len(peer.messages("TransferStartMessage", consumerPid=pid)) > starts, 10, "and is started again")
+    wait_until(lambda: provider.sql("SELECT count(*) FROM outbox") == [(0,)], 10, "that is acknowledged")
+    provider.wait_state(theirs, STARTED, "transfer")
+    before = provider.dump()
     tap.status(client.post(f"/transfers/{theirs}/start", message("TransferStartMessage", **both)), 400, "start of what runs")
     for client_name, path in (("consumer", f"/transfers/{theirs}"), (peer.name, "/transfers/urn:uuid:0")):
         other = provider.as_peer(client_name)
@@ -142,7 +162,11 @@ def bad_messages(provider, peer):
     tap.status(client.post(f"/transfers/{theirs}/completion", message("TransferCompletionMessage", **both)), 400,
                "no completion while suspended")
     start = message("TransferStartMessage", **both)
+    starts = len(peer.messages("TransferStartMessage", consumerPid=pid))
     tap.status(client.post(f"/transfers/{theirs}/start", start), 200, "resumed")
+    fresh = wait_until(lambda: peer.messages("TransferStartMessage", consumerPid=pid)[starts:], 10, "a start in answer")[0]
+    tap.ok(EDC + "authorization" in {p["name"] for p in fresh["dataAddress"]["endpointProperties"]},
+           "who resumes gets a fresh address, for EDC under its names too")
     tap.status(client.post(f"/transfers/{theirs}/suspension", suspension), 200, "suspended again, by an equal text without id")
     provider.wait_state(theirs, SUSPENDED, "transfer")
     tap.status(client.post(f"/transfers/{theirs}/start", start), 200, "resumed again")
@@ -175,6 +199,7 @@ def scenario():
 
     agreement = contract(provider, consumer)
     whole_life(provider, consumer, agreement)
+    address_of_edc(provider, consumer, agreement)
     end_of_agreement(provider, consumer)
     ends_in_time(provider, consumer)
     bad_messages(provider, peer)

@@ -992,6 +992,88 @@ START_TEST(test_static_is_refused)
 
 END_TEST
 
+/* -- mock identities of other connectors ------------------------------------------------------------------ */
+
+static int open_claimed(struct err *err)
+{
+    identity_close(&app.identity);
+    settings.identity_mode = 1;
+    settings.static_form = 1;
+    return identity_open(&app, &app.identity, err);
+}
+
+START_TEST(test_claimed)
+{
+    AUTO(buf_done) struct buf out = buf_init(LIMIT_TOKEN);
+    const struct str them =
+        STR("{\"region\":\"eu\",\"audience\":\"http://us/2025-1\",\"clientId\":\"them\"}");
+    struct kept row = {0};
+    struct peer peer = {0};
+    struct err err = {0};
+
+    settings.participant_did = STR("did:web:us");
+    ck_assert_msg(open_claimed(&err) == 0, "%s", err.text);
+    ck_assert_int_eq(identity_token(app.identity, STR("peer"), &out, &err), 0);
+    ck_assert(str_eq(buf_str(&out), STR("{\"region\":\"eu\",\"audience\":\"peer\","
+                                        "\"clientId\":\"did:web:us\"}")));
+    for (int i = 0; i < 2; i++) { /* the second time from what was seen */
+        expect_good(them, &peer);
+        ck_assert(str_eq(peer.id, STR("them")) && peer.member);
+        ck_assert_int_eq(verify(them, STR("them"), &peer, &err), IDENTITY_OK);
+        ck_assert_int_eq(verify(them, STR("us"), &peer, &err), IDENTITY_REFUSED);
+    }
+    ck_assert_int_eq(kept(&row), DB_ROW);
+    ck_assert(row.member == 1 && str_eq(row.name, STR("them")));
+}
+
+END_TEST
+
+START_TEST(test_claimed_is_refused)
+{
+    static const struct {
+        const char *name, *text;
+    } cases[] = {
+        {"that is empty",            ""                                       },
+        {"that is no JSON",          "their-token"                            },
+        {"that is no object",        "[\"them\"]"                             },
+        {"that names nobody",        "{\"region\":\"eu\"}"                    },
+        {"that names the empty one", "{\"clientId\":\"\"}"                    },
+        {"that names a number",      "{\"clientId\":1}"                       },
+        {"that names two",           "{\"clientId\":\"a\",\"clientId\":\"b\"}"},
+        {"that goes on",             "{\"clientId\":\"a\"} b"                 },
+        {"that is deep",             "{\"clientId\":\"a\",\"x\":[[[[[1]]]]]}" },
+    };
+    struct err err = {0};
+    char long_id[LIMIT_ID + 32];
+
+    ck_assert_int_eq(open_claimed(&err), 0);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        check_refused(str_c(cases[i].text), cases[i].name);
+    snprintf(long_id, sizeof(long_id), "{\"clientId\":\"%0*d\"}", LIMIT_ID + 1, 0);
+    check_refused(str_c(long_id), "that names a long one");
+}
+
+END_TEST
+
+START_TEST(test_claimed_is_for_loopback)
+{
+    static const struct str addresses[][2] = {
+        {STR_INIT("0.0.0.0:443"), STR_INIT("127.0.0.1:2")},
+        {STR_INIT("127.0.0.1:1"), STR_INIT("0.0.0.0:443")},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(addresses); i++) {
+        struct err err = {0};
+
+        settings.public_listen = addresses[i][0];
+        settings.management_listen = addresses[i][1];
+        ck_assert_int_eq(open_claimed(&err), -E_CONFIG);
+        ck_assert_ptr_null(app.identity);
+    }
+}
+
+END_TEST
+
 /* -- many at once ---------------------------------------------------------------------------------- */
 
 #define TOKENS 6
@@ -1078,6 +1160,9 @@ static Suite *suite(void)
     tcase_add_test(tc, test_many_at_once);
     tcase_add_test(tc, test_static);
     tcase_add_test(tc, test_static_is_refused);
+    tcase_add_test(tc, test_claimed);
+    tcase_add_test(tc, test_claimed_is_refused);
+    tcase_add_test(tc, test_claimed_is_for_loopback);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -43,6 +43,12 @@ UPDATE agreement
  WHERE negotiation_id = $1
    AND ended_us IS NULL;
 
+-- name: dsp_agreement_remove
+-- in:   negotiation_id:text
+-- out:
+DELETE FROM agreement
+ WHERE negotiation_id = $1;
+
 -- name: dsp_purchase_open
 -- in:   role:text peer_id:text asset_id:text now_us:i64
 -- out:  order_id:text plan_hash:text purpose:text

@@ -28,3 +28,10 @@ DELETE FROM message_seen
 -- out:
 DELETE FROM outbox
  WHERE stream = $1;
+
+-- name: dsp_outbox_waiting
+-- in:   stream:text
+-- out:  n:i64
+SELECT count(*) AS n
+  FROM outbox
+ WHERE stream = $1;
