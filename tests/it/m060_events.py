@@ -257,7 +257,7 @@ def check_follow(provider, consumer, offer):
     tap.equal((page["events"], page["next"], page["more"]), ([], numbers[-1], False), "nothing new: an empty page after the wait")
     tap.ok(time.monotonic() - began >= 1, "which was waited for")
     answers = []
-    waiting = [threading.Thread(target=lambda t=t: answers.append(consumer.api.get(f"/naru/v1/events?after=latest&wait=40{t}", timeout_s=60).json))
+    waiting = [threading.Thread(target=lambda t=t: answers.append(consumer.api.get(f"/naru/v1/events?after={numbers[-1]}&wait=40{t}", timeout_s=60).json))
                for t in ("", "&types=secret", "&types=contract")]
     for t in waiting:
         t.start()
