@@ -57,6 +57,12 @@ static void prune_events(struct app *app, struct str id)
     events_prune(app);
 }
 
+static void take_over_events(struct app *app, struct str id)
+{
+    (void)id;
+    events_take_over(app);
+}
+
 static const struct {
     const char *kind;
     void (*act)(struct app *app, struct str id);
@@ -66,6 +72,7 @@ static const struct {
     {"membership", renew_membership},
     {"messages",   prune_messages  },
     {"events",     prune_events    },
+    {"event-due",  take_over_events},
 };
 
 void timed_set(struct app *app, const char *kind, struct str id, int64_t due_us)

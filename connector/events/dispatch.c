@@ -2,9 +2,10 @@
  * connector/events/dispatch.c - events that somebody waits for become messages of the outbox
  *
  * One operation of the writer takes a piece of what waits, in order, puts a message per callback
- * address that asks for it, and marks the rows as done: a crash loses none and repeats none. Several
- * processes on one database take turns, the rows are locked. A message names the event only, its body
- * is written when it leaves. One stream per address and process keeps the order.
+ * address that asks for it, and marks the rows as done: a crash loses none and repeats none. Of several
+ * processes on one PostgreSQL database each takes its own rows, which keeps their order, and those that
+ * another has left for 10 s; the rows are locked. A message names the event only, its body is written
+ * when it leaves. One stream per address and process keeps the order.
  */
 #include "connector/events/events_private.h"
 
@@ -135,13 +136,17 @@ static int put_kept(struct db *tx, struct dispatch *d, const struct due *due, st
 static int run(struct db *tx, void *arg, struct err *err)
 {
     struct dispatch *d = arg;
+    const struct app *app = d->events->app;
+    /* with SQLite we are alone */
+    const int64_t before_us =
+        app->db.kind == DB_PG ? env_wall_us(app->env) - EVENTS_ABANDONED_US : INT64_MAX;
 
     arena_reset(d->arena);
     d->first = NULL;
     d->last = &d->first;
     d->n = 0;
-    if (db_list(tx, &q_event_due, DB_ARGS(DB_I64(PIECE)), &due_row, d->arena, PIECE, &d->rows,
-                err) < 0)
+    if (db_list(tx, &q_event_due, DB_ARGS(DB_I64(d->events->tag), DB_I64(before_us), DB_I64(PIECE)),
+                &due_row, d->arena, PIECE, &d->rows, err) < 0)
         return err_ret(err);
     for (size_t i = 0; i < d->rows.n; i++) {
         const struct due *due = &LIST_ITEMS(struct due, d->rows)[i];

@@ -59,7 +59,7 @@ int events_put(struct app *app, struct db *tx, enum event_id id, struct str subj
 
     if (db_exec(tx, &q_event_insert,
                 DB_ARGS(DB_TEXT(name), DB_TEXT(subject), DB_TEXT(detail), DB_I64(now_us),
-                        DB_I64(waits)),
+                        DB_I64(waits ? app->events->tag : 0)),
                 NULL, err) < 0)
         return err_ret(err);
     if (waits)
@@ -137,6 +137,15 @@ void events_prune(struct app *app)
         free(pruning);
 }
 
+/* -- what others have left --------------------------------------------------------------------- */
+
+void events_take_over(struct app *app)
+{
+    events__dispatch(app->events);
+    if (app->db.kind == DB_PG)
+        timed_set(app, "event-due", STR("all"), env_wall_us(app->env) + EVENTS_ABANDONED_US);
+}
+
 /* -- opening and closing ----------------------------------------------------------------------- */
 
 struct counted {
@@ -182,6 +191,8 @@ int events_open(struct app *app, struct events **ret_events, struct err *err)
     if (events == NULL)
         return err_set(err, E_NO_MEMORY, "", "events");
     events->app = app;
+    env_random(app->env, &events->tag, sizeof(events->tag));
+    events->tag = (events->tag & INT64_MAX) | 1;
     init_locks(events);
     events->arena = arena_new(ARENA_MAX);
     if (events->arena == NULL)
@@ -206,7 +217,7 @@ int events_start(struct app *app, struct err *err)
 {
     if (app->db.kind == DB_PG && writer_call(app->writer, "event base", rebase, NULL, err) < 0)
         return err_ret(err);
-    events__dispatch(app->events);
+    events_take_over(app);
     timed_set(app, "events", STR("old"), env_wall_us(app->env) + PRUNE_PAUSE_US);
     return 0;
 }

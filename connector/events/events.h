@@ -57,6 +57,9 @@ MUST_CHECK int events_callback_check(const struct app *app, struct str uri,
                                      const struct str_list *events, struct str auth_key,
                                      struct str auth_code_id, struct err *err);
 
+/* Puts into the outbox what is left of a process that has died, and sets when to look again; any
+ * thread. */
+void events_take_over(struct app *app);
 /* Forgets events older than events.keep, a piece at a time, and sets when to go on; any thread. */
 void events_prune(struct app *app);
 

@@ -13,7 +13,9 @@
 #include "connector/events/routes.def"
 #undef ROUTE
 
-#define EVENTS_DEADLINE_US  (24 * 3600 * INT64_C(1000000)) /* then a callback is given up */
+#define EVENTS_DEADLINE_US (24 * 3600 * INT64_C(1000000)) /* then a callback is given up */
+#define EVENTS_ABANDONED_US                                                                        \
+    (10 * INT64_C(1000000)) /* a process that lives has dispatched by then */
 #define EVENTS_TYP          "naru-event+jws"
 #define EVENTS_CALLBACK_MAX 32 /* static ones */
 
@@ -115,6 +117,7 @@ struct events {
     struct app *app;
     struct arena *arena;   /* owned: static callbacks */
     struct list callbacks; /* struct event_callback */
+    int64_t tag;           /* of this process, in rows that wait */
 
     atomic_bool fresh;       /* put since events_committed last looked */
     atomic_bool due;         /* rows wait for dispatch */

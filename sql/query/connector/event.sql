@@ -21,24 +21,26 @@ UPDATE event_base
  WHERE m.seq >= base + 65536 * CAST(CAST(pg_current_xact_id() AS text) AS bigint);
 
 -- name: event_due [sqlite]
--- in:   most:i64
+-- in:   tag:i64 before_us:i64 most:i64
 -- out:  seq:i64 type:text subject:text callbacks:text
 SELECT e.seq, e.type, e.subject, v.callbacks
   FROM event e
   JOIN event_told v ON v.seq = e.seq
- WHERE e.waits = 1
+ WHERE e.waits <> 0
+   AND (e.waits = $1 OR e.at_us < $2)
  ORDER BY e.seq
- LIMIT $1;
+ LIMIT $3;
 
 -- name: event_due [pg]
--- in:   most:i64
+-- in:   tag:i64 before_us:i64 most:i64
 -- out:  seq:i64 type:text subject:text callbacks:text
 SELECT e.seq, e.type, e.subject, v.callbacks
   FROM event e
   JOIN event_told v ON v.seq = e.seq
- WHERE e.waits = 1
+ WHERE e.waits <> 0
+   AND (e.waits = $1 OR e.at_us < $2)
  ORDER BY e.seq
- LIMIT $1
+ LIMIT $3
    FOR UPDATE OF e;
 
 -- name: event_dispatched

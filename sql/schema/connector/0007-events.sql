@@ -24,8 +24,8 @@ CREATE TABLE event_base (
 );
 INSERT INTO event_base VALUES (0);
 -- engine: all
--- rows whose callbacks have not been put into the outbox
-CREATE INDEX event_waits ON event (seq) WHERE waits = 1;
+-- rows whose callbacks have not been put into the outbox: waits is the process that shall do it, else 0
+CREATE INDEX event_waits ON event (seq) WHERE waits <> 0;
 -- what events say of negotiations that an operator has deleted
 CREATE TABLE event_gone (
     negotiation_id text PRIMARY KEY,
