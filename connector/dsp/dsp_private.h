@@ -148,8 +148,8 @@ MUST_CHECK int dsp__terminate(struct app *app, struct effect *effect,
 struct inbound;
 
 /*
- * A step that a peer takes again under a new id, because it has lost our answer to the first one
- * (stock EDC does under load): the same step once more, not an error.
+ * A step that a stock EDC takes again under a new id, because it has lost our answer to the first one
+ * (seen under load): the same step once more, not an error. From others it is one.
  */
 struct again {
     const struct process_kind *kind;
@@ -178,6 +178,7 @@ struct inbound {
     const struct jval *root;
     struct message msg;
     struct str key; /* what the message is remembered by */
+    bool edc;       /* a stock EDC speaks, as a context of its own tells */
     bool hashed;    /* key is a hash of the body: the message has no @id */
     struct process process;
     int64_t now_us;

@@ -182,12 +182,21 @@ static bool is_repetition(const struct inbound *in, const struct locked *row)
                                   BY_EITHER & ~dsp__side(&in->process), &state, &ignored) < 0;
 }
 
+static bool speaks_edc(const struct message *msg)
+{
+    bool edc = false;
+
+    for (size_t i = 0; i < jval_len(msg->context); i++)
+        edc = edc || str_eq_c(jval_str(jval_at(msg->context, i)), EDC_CONTEXT);
+    return edc;
+}
+
 /* The repetition of a step that a message would be in this state; NULL: none. */
 static const struct again *find_again(const struct inbound *in, int64_t code)
 {
     const int state = machine_state(in->endpoint->kind->machine, code);
 
-    for (size_t i = 0; i < ARRAY_LEN(agains); i++) {
+    for (size_t i = 0; in->edc && i < ARRAY_LEN(agains); i++) {
         const struct again *a = &agains[i];
 
         if (a->kind == in->endpoint->kind && a->message == in->message && a->in == state &&
@@ -454,6 +463,7 @@ int dsp__receive(struct rq *rq, const struct endpoint *endpoint, struct err *err
         (endpoint->first ? read_begun(in, err) : read_process(in, err)) < 0 ||
         message_key(in, err) < 0)
         return err_ret(err);
+    in->edc = speaks_edc(&in->msg);
     in->judged = !in->duplicate && allowed(in);
     if (!in->judged)
         in->again = find_again(in, in->process.state);

@@ -204,19 +204,10 @@ static int act_begin(struct inbound *in, struct err *err)
 }
 
 /*
- * Stock EDC has forgotten its address with the suspension, and waits for a start of ours when it
- * resumes; it is known by a context of its own. Others would not expect it.
+ * The consumer resumes: only while the agreement is in force and the policy still permits. Stock
+ * EDC has forgotten its address with the suspension and waits for a start of ours; others would not
+ * expect it.
  */
-static bool waits_for_start(const struct inbound *in)
-{
-    bool edc = false;
-
-    for (size_t i = 0; i < jval_len(in->msg.context); i++)
-        edc = edc || str_eq_c(jval_str(jval_at(in->msg.context, i)), EDC_CONTEXT);
-    return edc || in->again != NULL;
-}
-
-/* The consumer resumes: only while the agreement is in force and the policy still permits. */
 static int resume(struct inbound *in, struct err *err)
 {
     struct policy_decision decision;
@@ -226,7 +217,7 @@ static int resume(struct inbound *in, struct err *err)
         return err_ret(err);
     if (decide(in, &agreement, &decision, err) < 0)
         return err_ret(err);
-    if (decision.verdict == POLICY_DENY || !waits_for_start(in))
+    if (decision.verdict == POLICY_DENY || !in->edc)
         return 0;
     return send_address(in->app, &in->effect, &in->process, &agreement, "dsp.transfer.renewal",
                         in->rq->arena, err);

@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from harness import BIN, Authority, Client, free_port, run, start, temp_dir, wait_until
 
 CONTEXT = ["https://w3id.org/dspace/2025/1/context.jsonld"]
+OF_EDC = {"@context": [*CONTEXT, "https://w3id.org/edc/dspace/v0.0.1"]}  # what stock EDC sends has a context of its own beside it
 USE = {"permission": [{"action": "use"}]}
 EDC = "https://w3id.org/edc/v0.0.1/ns/"
 

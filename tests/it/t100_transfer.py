@@ -3,7 +3,7 @@
 import json
 import uuid
 
-from connectors import EDC, Peer, Space, message
+from connectors import OF_EDC, EDC, Peer, Space, message
 from harness import main, tap, wait_until
 
 REQUESTED, STARTED, SUSPENDED, COMPLETED, TERMINATED = 500, 600, 700, 800, 850
@@ -74,7 +74,9 @@ def address_of_edc(provider, consumer, agreement):
     address = {"@type": "DataAddress", "endpointType": "https://w3id.org/idsa/v4.1/HTTP", "endpointProperties": [
         {"@type": "EndpointProperty", "name": EDC + name, "value": value} for name, value in properties.items()]}
     start = message("TransferStartMessage", consumerPid=pid, providerPid=theirs, dataAddress=address)
-    tap.status(consumer.as_peer("provider").post(f"/transfers/{pid}/start", start), 200, "a start of what runs, by the provider")
+    tap.status(consumer.as_peer("provider").post(f"/transfers/{pid}/start", start), 400, "a start of what runs is refused")
+    start.update(OF_EDC)
+    tap.status(consumer.as_peer("provider").post(f"/transfers/{pid}/start", start), 200, "but for EDC")
     tap.equal(consumer.sql("SELECT endpoint, token FROM edr WHERE transfer_id = ?", pid),
               [(properties["endpoint"], properties["authorization"])], "its address counts from now on")
     start["dataAddress"]["endpointProperties"] = [p for p in address["endpointProperties"] if not p["name"].endswith("endpoint")]
@@ -142,8 +144,12 @@ def bad_messages(provider, peer):
     provider.wait_state(theirs, STARTED, "transfer")
     both = {"consumerPid": pid, "providerPid": theirs}
     starts = len(peer.messages("TransferStartMessage", consumerPid=pid))
+    before = provider.dump()
     again = client.post("/transfers/request", body)
     tap.status(again, 201, "the same request again")
+    tap.equal(provider.dump(), before, "which changes nothing")
+    again = client.post("/transfers/request", {**body, **OF_EDC})
+    tap.status(again, 201, "the same request again, by an EDC that has lost our start")
     tap.equal((again.json["providerPid"], again.json["state"]), (theirs, "STARTED"), "is the same transfer")
     wait_until(lambda: len(peer.messages("TransferStartMessage", consumerPid=pid)) > starts, 10, "and is started again")
     wait_until(lambda: provider.sql("SELECT count(*) FROM outbox") == [(0,)], 10, "that is acknowledged")
@@ -161,12 +167,12 @@ def bad_messages(provider, peer):
     tap.status(client.post(f"/transfers/{theirs}/suspension", suspension), 200, "the same again is a repetition")
     tap.status(client.post(f"/transfers/{theirs}/completion", message("TransferCompletionMessage", **both)), 400,
                "no completion while suspended")
-    start = message("TransferStartMessage", **both)
+    start = message("TransferStartMessage", **both, **OF_EDC)
     starts = len(peer.messages("TransferStartMessage", consumerPid=pid))
     tap.status(client.post(f"/transfers/{theirs}/start", start), 200, "resumed")
     fresh = wait_until(lambda: peer.messages("TransferStartMessage", consumerPid=pid)[starts:], 10, "a start in answer")[0]
     tap.ok(EDC + "authorization" in {p["name"] for p in fresh["dataAddress"]["endpointProperties"]},
-           "who resumes gets a fresh address, for EDC under its names too")
+           "an EDC that resumes gets a fresh address")
     tap.status(client.post(f"/transfers/{theirs}/suspension", suspension), 200, "suspended again, by an equal text without id")
     provider.wait_state(theirs, SUSPENDED, "transfer")
     tap.status(client.post(f"/transfers/{theirs}/start", start), 200, "resumed again")
