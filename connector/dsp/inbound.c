@@ -277,6 +277,8 @@ static int tell(struct inbound *in, struct db *tx, struct err *err)
 {
     const struct process_kind *kind = in->endpoint->kind;
 
+    if (in->effect.again)
+        return 0; /* it was told */
     /* as in EDC, a transfer that a consumer requests is a new one first of all */
     if (in->effect.first != NULL && kind == &transfer_kind)
         return dsp__event_begun(in->app, tx, kind, in->process.id, false, in->now_us, err);
