@@ -517,7 +517,9 @@ static int store_asset(struct db *tx, const struct work *work, struct err *err)
         store_property(tx, work, EDC_NS "contenttype", work->in.media_type, err) < 0 ||
         store_property(tx, work, EDC_NS "domain", str_c(data_domain_names[work->in.domain]), err) <
             0 ||
-        store_property(tx, work, EDC_NS "semanticId", work->in.semantic_id, err) < 0)
+        store_property(tx, work, EDC_NS "semanticId", work->in.semantic_id, err) < 0 ||
+        store_property(tx, work, "private:dataAddress.type",
+                       jval_str(jval_get(work->in.source, "type")), err) < 0)
         return err_ret(err);
     return 0;
 }

@@ -26,6 +26,8 @@ def checker():
         tap.skip("answers satisfy the schemas", f"{folder} is absent")
         return None
     found = {BASE + path.name: json.loads(path.read_text()) for path in folder.glob("*.json")}
+    plan = found[f"{BASE}policy-evaluation-plan-schema.json"]
+    found[plan["$id"]] = plan  # published under the name of its request
     policy = SPEC / "dsp-2025-1" / "negotiation" / "contract-schema.json"
     found["https://w3id.org/dspace/2025/1/negotiation/contract-schema.json"] = json.loads(policy.read_text())
     resolver = jsonschema.RefResolver(BASE, {}, store=found)
@@ -148,6 +150,8 @@ def crud(api, check):
         "@id": "d4", "accessPolicyId": "p4", "contractPolicyId": "p4", "assetsSelector": selector})), 200, "a contract definition")
     definition = api.get("/v4/contractdefinitions/d4").json
     tap.equal(definition["assetsSelector"], selector, "one criterion is a list of one")
+    api.put("/v4/contractdefinitions", doc("ContractDefinition", **{"@id": "d4", "accessPolicyId": "p4", "contractPolicyId": "p4"}))
+    tap.equal(api.get("/v4/contractdefinitions/d4").json["assetsSelector"], [], "no criterion is an empty list")
     tap.status(api.post("/v4/secrets", doc("Secret", **{"@id": "s4", "value": "v"})), 200, "a secret")
     listed = api.post("/v4/assets/request", spec((f"{EDC}id", "=", "asset-4"))).json
     tap.equal([(a["@id"], a["@context"]) for a in listed], [("asset-4", CTX4)], "each element has its own context")
@@ -159,6 +163,9 @@ def crud(api, check):
         check("contract-definition", definition)
         check("secret", api.get("/v4/secrets/s4").json)
         check("policy-validation-result", api.post("/v4/policydefinitions/p4/validate", {}).json)
+        check("policy-evaluation-plan", api.post("/v4/policydefinitions/p4/evaluationplan", doc(
+            "PolicyEvaluationPlanRequest", policyScope="catalog")).json)
+        check("dataplane-instance", api.get("/v4/dataplanes").json[0])
     error = api.get("/v4/assets/none")
     tap.equal((error.status, error.json[0]["type"]), (404, "ObjectNotFound"), "errors are arrays as before")
     for path in ("contractdefinitions/d4", "policydefinitions/p4", "assets/asset-4", "secrets/s4"):

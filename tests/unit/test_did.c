@@ -228,6 +228,37 @@ START_TEST(test_has_key)
 
 END_TEST
 
+START_TEST(test_services)
+{
+    AUTO(buf_done) struct buf text = buf_init(KIB(64));
+    struct did_document *document = NULL;
+    struct did_service service;
+    struct err err = {0};
+
+    buf_add_c(&text,
+              "{\"id\":\"" DID "\",\"service\":[{\"type\":\"DataService\",\"serviceEndpoint\":"
+              "\"https://a.example\"},{\"type\":[\"CatalogService\",\"Other\"],\"serviceEndpoint\":"
+              "\"https://b.example\"},{\"type\":\"Other\",\"serviceEndpoint\":{\"uri\":\"x\"}},7,"
+              "{\"serviceEndpoint\":\"https://c.example\"}");
+    for (int i = 0; i < 40; i++)
+        buf_printf(&text, ",{\"type\":\"DataService\",\"serviceEndpoint\":\"https://%d.example\"}",
+                   i);
+    buf_add_c(&text, "]}");
+    ck_assert_int_eq(did_document_parse(STR(DID), buf_str(&text), &document, &err), 0);
+    service = did_document_service(document, 0);
+    ck_assert(str_eq_c(service.type, "DataService") &&
+              str_eq_c(service.endpoint, "https://a.example"));
+    service = did_document_service(document, 1);
+    ck_assert(str_eq_c(service.type, "CatalogService"));
+    service = did_document_service(document, 2); /* those without usable texts are left out */
+    ck_assert(str_eq_c(service.endpoint, "https://0.example"));
+    ck_assert(str_present(did_document_service(document, 15).type));
+    ck_assert(!str_present(did_document_service(document, 16).type));
+    did_document_unref(&document);
+}
+
+END_TEST
+
 START_TEST(test_most_keys)
 {
     for (int n = 16; n <= 17; n++) {
@@ -353,6 +384,7 @@ static Suite *suite(void)
     tcase_add_test(tc, test_longest_name);
     tcase_add_loop_test(tc, test_document, 0, ARRAY_LEN(documents));
     tcase_add_test(tc, test_has_key);
+    tcase_add_test(tc, test_services);
     tcase_add_test(tc, test_most_keys);
     tcase_add_test(tc, test_host_goes_away);
     suite_add_tcase(s, tc);

@@ -118,6 +118,10 @@ static bool permits(const char *constraint, const struct facts_about *about)
     "{\"leftOperand\":\"https://w3id.org/catenax/2025/9/policy/BusinessPartnerNumber\","           \
     "\"operator\":\"neq\",\"rightOperand\":\"BPNL000000000001\"}"
 
+#define GROUP(op, value)                                                                           \
+    "{\"leftOperand\":\"https://w3id.org/catenax/2025/9/policy/BusinessPartnerGroup\","            \
+    "\"operator\":\"" op "\",\"rightOperand\":[\"" value "\"]}"
+
 /* clang-format off */
 static const struct {
     const char *name;
@@ -262,6 +266,39 @@ START_TEST(test_counters)
 
 END_TEST
 
+/* clang-format off */
+static const struct {
+    const char *name, *group; /* of the caller; NULL: none */
+    const char *constraint;
+    bool permits;
+} groups[] = {
+    {"in the group",      "gold", GROUP("isAnyOf", "gold"),    true},
+    {"in another one",    "iron", GROUP("isAnyOf", "gold"),    false},
+    {"in none",           NULL,   GROUP("isAnyOf", "gold"),    false},
+    {"kept out",          "gold", GROUP("isNoneOf", "gold"),   false},
+    {"not kept out",      "iron", GROUP("isNoneOf", "gold"),   true},
+    {"none: not kept out", NULL,  GROUP("isNoneOf", "gold"),   true},
+};
+
+/* clang-format on */
+
+START_TEST(test_groups)
+{
+    const struct peer peer = {.id = STR(PEER)};
+    const struct facts_about about = {.peer = &peer, .asset_id = STR("asset-1")};
+    struct err err = {0};
+
+    if (groups[_i].group != NULL)
+        ck_assert_int_eq(db_exec(db, &q_mgmt_group_insert,
+                                 DB_ARGS(DB_TEXT(STR(PEER)), DB_TEXT(str_c(groups[_i].group))),
+                                 NULL, &err),
+                         0);
+    ck_assert_msg(permits(groups[_i].constraint, &about) == groups[_i].permits, "%s",
+                  groups[_i].name);
+}
+
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("facts");
@@ -273,6 +310,7 @@ static Suite *suite(void)
     tcase_add_loop_test(tc, test_peers, 0, (int)ARRAY_LEN(peers));
     tcase_add_test(tc, test_known_peer);
     tcase_add_test(tc, test_counters);
+    tcase_add_loop_test(tc, test_groups, 0, (int)ARRAY_LEN(groups));
     suite_add_tcase(s, tc);
     return s;
 }
