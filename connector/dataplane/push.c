@@ -52,13 +52,13 @@ struct push {
     struct str id, consumer, destination;
     enum phase phase;
     bool seen;      /* by the look under way */
-    bool sent;      /* the destination has it */
-    bool delivered; /* and that is on record */
+    bool delivered; /* the destination has it, and that is on record */
     bool claimed;   /* ours alone, as long as the session lasts */
     unsigned tries;
+    bool stalled, lost; /* nothing moves; the claim is */
     int64_t first_us, next_us;
     void (*step)(struct push *push); /* what the thread does next */
-    /* one attempt */
+    /* one attempt; until it is over most of it is the fetcher's thread's */
     struct access *access; /* until access_end */
     struct jdoc *address;  /* owned */
     struct destination to;
@@ -67,8 +67,8 @@ struct push {
     struct fetch *job; /* guarded by pusher->lock */
     int status;        /* of the destination; 0: none yet */
     size_t answered;
-    bool whole, broken, cut, stalled;
-    bool lost;       /* the claim is */
+    bool sent; /* the destination has it; stays */
+    bool whole, broken, cut;
     struct buf body; /* owned; source of dataplane__reply_buf */
     int fd;          /* owned, or -1; source of dataplane__reply_fd */
     uint64_t at, left;
