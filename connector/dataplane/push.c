@@ -7,6 +7,10 @@
  * looks there when it is told to (dataplane_push_due), when a push has ended, and when one is to be
  * tried again, so a push that a crash cut off begins again at the next start.
  *
+ * Where several processes share a database, a lock of the thread's session on it says whose a push is.
+ * It ends with the session: then what runs under it is broken off, since another process may have
+ * begun it, and what that one has left is found at the next look.
+ *
  * An attempt is an access as any other: same checks, number, receipt, same end when its right ends.
  * A destination that has taken it (2xx, all bytes) is noted before the peer is told (push_delivered),
  * so that nothing that comes in between (a suspension, a crash) sends the data twice. Each attempt has
@@ -28,7 +32,7 @@
 #define PUSHES_KEPT    4096             /* with those that wait for their next attempt */
 #define PAGE           64               /* rows of one look */
 #define PATIENCE_US    (5 * US_PER_MIN) /* without a byte that moves */
-#define LOOK_AGAIN_US  (5 * US_PER_S)   /* when the database did not answer */
+#define LOOK_AGAIN_US  (5 * US_PER_S)   /* the database did not answer, or others use it too */
 #define RETRY_FIRST_US (US_PER_S / 2)
 #define RETRY_MOST_US  US_PER_MIN
 #define DEADLINE_US    US_PER_DAY
@@ -48,12 +52,13 @@ struct push {
     struct str id, consumer, destination;
     enum phase phase;
     bool seen;      /* by the look under way */
-    bool sent;      /* the destination has it */
-    bool delivered; /* and that is on record */
+    bool delivered; /* the destination has it, and that is on record */
+    bool claimed;   /* ours alone, as long as the session lasts */
     unsigned tries;
+    bool stalled, lost; /* nothing moves; the claim is */
     int64_t first_us, next_us;
     void (*step)(struct push *push); /* what the thread does next */
-    /* one attempt */
+    /* one attempt; until it is over most of it is the fetcher's thread's */
     struct access *access; /* until access_end */
     struct jdoc *address;  /* owned */
     struct destination to;
@@ -62,7 +67,8 @@ struct push {
     struct fetch *job; /* guarded by pusher->lock */
     int status;        /* of the destination; 0: none yet */
     size_t answered;
-    bool whole, broken, cut, stalled;
+    bool sent; /* the destination has it; stays */
+    bool whole, broken, cut;
     struct buf body; /* owned; source of dataplane__reply_buf */
     int fd;          /* owned, or -1; source of dataplane__reply_fd */
     uint64_t at, left;
@@ -75,6 +81,7 @@ struct pusher {
     struct dataplane *dp;
     dataplane_end_fn *end;
     struct db *db; /* the thread's; NULL: not open yet */
+    int64_t session;
     pthread_t thread;
     pthread_mutex_t lock; /* guards what follows, and what is marked above */
     pthread_cond_t wake;
@@ -169,7 +176,7 @@ static void clear_attempt(struct push *p)
     p->n_headers = 0;
     p->status = 0;
     p->answered = 0;
-    p->whole = p->broken = p->cut = p->stalled = false;
+    p->whole = p->broken = p->cut = p->stalled = p->lost = false;
     p->err = (struct err){0};
 }
 
@@ -196,12 +203,84 @@ static void forget(struct push *p)
     push_free(&p);
 }
 
+/* -- whose it is ------------------------------------------------------------------------------- */
+
+struct claim {
+    bool claimed, delivered;
+    int64_t session;
+};
+/* clang-format off */
+static const struct field claim_fields[] = {FIELD(struct claim, claimed, "claimed", F_REQUIRED)};
+static const struct field state_fields[] = {FIELD(struct claim, delivered, "delivered", F_REQUIRED)};
+static const struct field session_fields[] = {FIELD(struct claim, session, "session", F_REQUIRED)};
+/* clang-format on */
+static OBJECT(claim_row, struct claim, claim_fields, OPEN);
+static OBJECT(state_row, struct claim, state_fields, OPEN);
+static OBJECT(session_row, struct claim, session_fields, OPEN);
+
+/* False: it is another process's, or no longer due; or an error. What is read before the claim may be
+ * out of date, so state and mark are read again under it. */
+static bool claim(struct push *p, struct err *err)
+{
+    struct db *db = p->pusher->db;
+    AUTO(arena_free) struct arena *arena = arena_new(KIB(4));
+    struct claim claim = {0};
+    const struct db_arg id[] = {DB_TEXT(p->id)};
+
+    if (arena == NULL) {
+        IGNORE(err_set(err, E_NO_MEMORY, "", "push"), "the caller's");
+        return false;
+    }
+    if (!p->claimed) {
+        if (db_one(db, &q_push_claim, id, 1, &claim_row, arena, &claim, err) != DB_ROW)
+            return false;
+        p->claimed = claim.claimed;
+    }
+    if (!p->claimed || db_one(db, &q_push_is_due, id, 1, &state_row, arena, &claim, err) != DB_ROW)
+        return false;
+    p->delivered = claim.delivered;
+    return true;
+}
+
+static void release(struct push *p)
+{
+    AUTO(arena_free) struct arena *arena = arena_new(KIB(4));
+    struct claim claim;
+    struct err err = {0};
+
+    if (p->claimed && p->pusher->db != NULL && arena != NULL &&
+        db_one(p->pusher->db, &q_push_release, DB_ARGS(DB_TEXT(p->id)), &claim_row, arena, &claim,
+               &err) == DB_FAIL)
+        log_err(NULL, "a push could not be given back", &err);
+    p->claimed = false;
+}
+
+/* A connection that was lost, and made again by itself, has lost the claims. */
+static int check_session(struct pusher *pusher, struct err *err)
+{
+    AUTO(arena_free) struct arena *arena = arena_new(KIB(4));
+    struct claim now = {0};
+
+    if (arena == NULL)
+        return err_set(err, E_NO_MEMORY, "", "push");
+    if (db_one(pusher->db, &q_push_session, DB_NO_ARGS, &session_row, arena, &now, err) == DB_FAIL)
+        return err_ret(err);
+    for (struct push *p = pusher->pushes; p != NULL && now.session != pusher->session;
+         p = p->next) {
+        p->lost = p->claimed;
+        p->claimed = false;
+    }
+    pusher->session = now.session;
+    return 0;
+}
+
 /* It runs no longer; there is a place for another one. */
 static void rest(struct push *p)
 {
     struct pusher *pusher = p->pusher;
 
     p->phase = PUSH_WAITS;
+    release(p);
     clear_attempt(p);
     pusher->n_running--;
     dataplane_push_due(pusher->dp);
@@ -349,7 +428,7 @@ static void attempt_failed(struct push *p)
     const int64_t limit_us = pusher->dp->app->settings->negotiation_limit_us;
     struct str reason;
 
-    if (is_closing(pusher) || p->cut || p->err.code == E_NOT_IN_FORCE) {
+    if (is_closing(pusher) || p->cut || p->lost || p->err.code == E_NOT_IN_FORCE) {
         try_later(p, RETRY_FIRST_US); /* if the transfer is STARTED then */
         return;
     }
@@ -682,6 +761,12 @@ static void begin(struct push *p)
     p->phase = PUSH_RUNS;
     p->pusher->n_running++;
     dataplane__live(p->pusher->dp, 1);
+    if (!claim(p, &err)) {
+        if (err.code != E_OK)
+            log_err(NULL, "a push could not be begun yet", &err);
+        try_later(p, LOOK_AGAIN_US);
+        return;
+    }
     p->tries++;
     if (p->delivered)
         end_transfer(p, true, STR_NONE);
@@ -775,14 +860,16 @@ static void look(struct pusher *pusher)
     pusher->look_at_us = INT64_MAX;
     for (struct push *p = pusher->pushes; p != NULL; p = p->next)
         p->seen = false;
-    if (open_reader(pusher, &err) == 0 && look_through(pusher, &err))
+    if (open_reader(pusher, &err) == 0 && check_session(pusher, &err) == 0 &&
+        look_through(pusher, &err))
         drop_unseen(pusher);
     if (err.code != E_OK) {
         log_err(NULL, "pushes that are due could not be read", &err);
-        db_close(&pusher->db);
         pusher->look_at_us = now_us(pusher) + LOOK_AGAIN_US;
         return;
     }
+    if (pusher->dp->app->db.kind == DB_PG)
+        pusher->look_at_us = now_us(pusher) + LOOK_AGAIN_US;
     if (pusher->n_running >= PUSHES_AT_ONCE)
         return;
     for (const struct push *p = pusher->pushes; p != NULL; p = p->next) {
@@ -808,7 +895,7 @@ static int64_t check_movement(struct pusher *pusher)
             p->moved_us = now;
         p->moved = moved;
         p->stalled = p->stalled || now - p->moved_us > PATIENCE_US;
-        if (p->stalled || pusher->closing)
+        if (p->stalled || p->lost || pusher->closing)
             cancel(p);
         else if (p->moved_us + PATIENCE_US < next_us)
             next_us = p->moved_us + PATIENCE_US;
@@ -933,9 +1020,11 @@ void dataplane__pusher_close(struct pusher **pusher_address)
     pthread_cond_signal(&pusher->wake);
     pthread_mutex_unlock(&pusher->lock);
     pthread_join(pusher->thread, NULL);
+    db_close(&pusher->db);
+    if (pusher->n_running > 0) /* a source still holds its access: the memory stays */
+        return;
     while (pusher->pushes != NULL)
         forget(pusher->pushes);
-    db_close(&pusher->db);
     pthread_cond_destroy(&pusher->wake);
     pthread_mutex_destroy(&pusher->lock);
     free(pusher);

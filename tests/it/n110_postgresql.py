@@ -24,6 +24,35 @@ def wait_edc(connector, kind, pid, state):
     wait_until(lambda: connector.api.get(f"/v3/{kind}/{pid}/state").json["state"] == state, 20, f"{kind} reaches {state}")
 
 
+def push(provider, consumer, agreement, url):
+    answer = consumer.api.post("/v3/transferprocesses", {
+        "@context": {"@vocab": EDC}, "@type": "TransferRequest", "counterPartyAddress": provider.dsp, "contractId": agreement,
+        "protocol": "dataspace-protocol-http:2025-1", "transferType": "HttpData-PUSH",
+        "dataDestination": {"type": "HttpData", "baseUrl": url}})
+    return answer.json["@id"]
+
+
+def claimed(postgres, provider, consumer, agreement, sink):
+    """A push that another process of the connector has claimed is left to it, as long as that one is connected."""
+    path = "/status/503"  # tried again and again
+    pid = push(provider, consumer, agreement, sink.url + path)
+    wait_until(lambda: len(sink.at(path)) == 1, 10, "the first attempt")
+    theirs = postgres.psql(f"SELECT transfer_id FROM transfer WHERE peer_pid = '{pid}'", "provider")[0][0]
+    other = threading.Thread(target=postgres.psql, args=(
+        f"SELECT pg_advisory_lock(hashtextextended('{theirs}', 0)); SELECT pg_sleep(5)", "provider"))
+    other.start()
+    wait_until(lambda: postgres.psql("SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND granted"
+                                     " AND objsubid = 1 AND query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()", "provider") == [["1"]],
+               10, "the other has it")
+    before = len(sink.at(path))
+    other.join()
+    tap.equal(len(sink.at(path)), before, "a push that another process has claimed is not begun")
+    wait_until(lambda: len(sink.at(path)) > before, 20, "it is begun")
+    tap.ok(True, "when that one is gone it is")
+    consumer.api.post(f"/v3/transferprocesses/{pid}/terminate", {"@context": {"@vocab": EDC}, "@id": pid, "reason": "test"})
+    wait_edc(consumer, "transferprocesses", pid, "TERMINATED")
+
+
 def scenario():
     postgres = Postgres()
     space = Space("provider", "consumer", "peer")
@@ -56,14 +85,12 @@ def scenario():
     wait_edc(consumer, "transferprocesses", transfer, "STARTED")
     tap.equal(len(postgres.psql("SELECT * FROM edr", "consumer")), 1, "the consumer has its data address")
 
-    answer = consumer.api.post("/v3/transferprocesses", {
-        "@context": {"@vocab": EDC}, "@type": "TransferRequest", "counterPartyAddress": provider.dsp, "contractId": agreement,
-        "protocol": "dataspace-protocol-http:2025-1", "transferType": "HttpData-PUSH",
-        "dataDestination": {"type": "HttpData", "baseUrl": sink.url + "/in"}})
-    wait_edc(consumer, "transferprocesses", answer.json["@id"], "COMPLETED")
+    wait_edc(consumer, "transferprocesses", push(provider, consumer, agreement, sink.url + "/in"), "COMPLETED")
     tap.equal((len(sink.at("/in")), sink.at("/in")[0]["bytes"]), (1, 13), "a push arrives")
     wait_until(lambda: len(postgres.psql("SELECT * FROM receipt", "provider")) == 1, 10, "and has its receipt")
     tap.equal(len(postgres.psql("SELECT * FROM push_delivered", "provider")), 1, "it is on record that it was delivered")
+
+    claimed(postgres, provider, consumer, agreement, sink)
 
     body = {"@id": f"urn:uuid:{'0' * 8}", **message("ContractRequestMessage", consumerPid="c-1", offer=offer, callbackAddress=peer.url)}
     results = []
