@@ -44,7 +44,8 @@ struct app {
     struct http *public_http;
     struct http *management_http;
     struct str public_url; /* "https://host:port", ours, without trailing slash */
-    struct str dsp_url;    /* "https://host:port/dsp/2025-1", ours */
+    struct str dsp_root;   /* "https://host:port/dsp", ours; a version follows */
+    struct str dsp_url;    /* "https://host:port/dsp/2025-1", the best version that we speak */
     struct str data_url;   /* "https://host:port/data", ours */
 };
 

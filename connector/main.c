@@ -175,7 +175,9 @@ static int own_urls(struct app *app, struct arena *arena, struct err *err)
     while (base.n > 0 && base.p[base.n - 1] == '/')
         base.n--;
     app->public_url = base;
-    app->dsp_url = arena_printf(arena, "%.*s/dsp/2025-1", STR_ARG(base));
+    app->dsp_root = arena_printf(arena, "%.*s/dsp", STR_ARG(base));
+    if (dsp_best_url(s, app->dsp_root, arena, &app->dsp_url, err) < 0)
+        return err_ret(err);
     app->data_url = arena_printf(arena, "%.*s/data", STR_ARG(base));
     return arena_failed(arena) ? err_set(err, E_NO_MEMORY, "", "addresses") : 0;
 }

@@ -40,6 +40,7 @@ static const struct conf_key keys[] = {
     {"did.http",              CONF_BOOL,        AT(did_http),             "false",           0,        0,       NULL, false, "resolve did:web over plain HTTP (conformance suites)"},
     {"broker.url",            CONF_STR,         AT(broker_url),           "",                0,        0,       NULL, false, "base URL of the data bank; empty: trade without one"},
     {"broker.did",            CONF_STR,         AT(broker_did),           "",                0,        0,       NULL, false, "DID of the data bank"},
+    {"dsp.versions",          CONF_SET,         AT(dsp_versions),         "2025-1, 2024-1",  0,        0,       "2025-1|2024-1", false, "versions of the Dataspace Protocol that are spoken"},
     {"operator.decides",      CONF_SET,         AT(operator_decides),     "",                0,        0,       "agree|verify|finalize|start", true, "steps that wait for an operator instead of following by themselves; empty: none"},
     {"negotiation.limit",     CONF_DURATION,    AT(negotiation_limit_us), "15m",             S,        86400 * S, NULL, true, "a message that nobody acknowledges, or a push that nobody takes, for so long ends its process"},
     {"events.callbacks",      CONF_PATH,        AT(event_callbacks),      "",                0,        0,       NULL, false, "JSON file of addresses that events are sent to; empty: only those of the processes"},

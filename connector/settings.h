@@ -44,6 +44,7 @@ struct settings {
     struct str broker_url, broker_did;
     struct str broker_token_file;
     /* behaviour */
+    int64_t dsp_versions;          /* bits in the order of the codecs (connector/dsp/codec.c) */
     int64_t token_life_us;         /* data-plane token */
     int64_t negotiation_limit_us;  /* a process that does not end by then is terminated */
     int64_t operator_decides;      /* of enum operator_step */

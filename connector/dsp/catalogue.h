@@ -11,6 +11,7 @@
 #pragma once
 
 #include "connector/app.h"
+#include "connector/dsp/codec.h"
 #include "connector/dsp/criteria.h"
 #include "connector/identity/identity.h"
 #include "policy/policy.h"
@@ -60,23 +61,33 @@ MUST_CHECK int catalogue_view_new(const struct catalogue *catalogue, struct db *
 MUST_CHECK int catalogue_visible(struct catalogue_view *view, const struct catalogue_offer *offer,
                                  bool *ret_visible, struct err *err);
 
-/* Appends one dataset as JSON; *ret_found is false if there is none that the peer may see. */
-MUST_CHECK int catalogue_write_dataset(struct catalogue_view *view, struct str asset_id,
-                                       struct buf *out, bool *ret_found, struct err *err);
+/*
+ * Appends one dataset as JSON in the words of 2025-1, with the service of the version; *ret_found
+ * is false if there is none that the peer may see. An asset that is a catalogue is no dataset.
+ */
+MUST_CHECK int catalogue_write_dataset(struct catalogue_view *view, const struct codec *codec,
+                                       struct str asset_id, struct buf *out, bool *ret_found,
+                                       struct err *err);
 
 struct catalogue_page {
+    const struct codec *codec;
     const struct id_set *filter;
-    struct str after;     /* asset id; STR_NONE: from the beginning */
-    size_t offset, limit; /* datasets */
-    bool more;            /* set: another page follows `last` */
-    struct str last;      /* set: borrowed from the snapshot */
+    struct str after;       /* asset id; STR_NONE: from the beginning */
+    struct str before;      /* asset id: the page that ends there; STR_NONE: `after` counts */
+    size_t offset, limit;   /* entries; offset: of a first page */
+    struct buf *datasets;   /* appended to, in the words of the version, with commas between */
+    struct buf *nested;     /* the same: entries that are catalogues themselves */
+    bool more, earlier;     /* set: pages follow `last`, precede `first` */
+    struct str first, last; /* set: borrowed from the snapshot; STR_NONE: the page is empty */
 };
 
-/* Appends datasets, with commas between them. */
 MUST_CHECK int catalogue_write_page(struct catalogue_view *view, struct catalogue_page *page,
-                                    struct buf *out, struct err *err);
-/* Our DataService as JSON. */
-struct str catalogue_service(const struct catalogue *catalogue);
+                                    struct err *err);
+/* Our DataService as JSON, in the words of 2025-1. */
+struct str catalogue_service(const struct catalogue *catalogue, const struct codec *codec);
+
+/* Our participant id, who assigns in our offers. */
+struct str catalogue_participant(const struct catalogue *catalogue);
 
 /* Appends a page in gzip form; the last result is kept under the hash of the page. */
 MUST_CHECK int catalogue_pack(struct catalogue_cache *cache, struct str page, struct buf *out,

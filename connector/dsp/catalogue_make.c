@@ -6,7 +6,7 @@
  */
 #include "connector/dataplane/dataplane.h"
 #include "connector/dsp/catalogue_private.h"
-#include "connector/dsp/message.h"
+#include "connector/dsp/dsp_private.h"
 #include "lib/base/encode.h"
 #include "lib/crypto/hash.h"
 #include "lib/ld/ld.h"
@@ -15,9 +15,12 @@
 
 #include "lib/base/banned.h"
 
-#define ROWS_MAX    10000000
-#define HASH_PREFIX 16
-#define ASSET_PLACE STR("{asset}")
+#define ROWS_MAX       10000000
+#define HASH_PREFIX    16
+#define TAILS_MAX      64
+#define ASSET_PLACE    STR("{asset}")
+
+#define CATALOGUE_MARK "https://w3id.org/edc/v0.0.1/ns/isCatalog"
 
 struct definition {
     struct str definition_id, access_policy_id, contract_policy_id, selector, private_properties;
@@ -328,37 +331,142 @@ static void add_offer(struct build *b, struct dataset *dataset, size_t definitio
     b->n_named += offer->named;
 }
 
-/*
- * The texts around the offers. Properties are expanded JSON-LD, which may stand in any JSON-LD
- * object.
- */
-static void write_dataset(struct build *b, struct dataset *dataset, const struct asset_text *asset,
-                          const struct str_list *formats)
+/* Properties are expanded JSON-LD, which may stand in any JSON-LD object. */
+static void add_properties(struct buf *out, struct str text)
+{
+    const struct str properties = str_trim(text);
+
+    if (properties.n > 2) {
+        buf_add_str(out, str_n(properties.p + 1, properties.n - 2));
+        buf_add_char(out, ',');
+    }
+}
+
+static void add_distribution(struct buf *out, struct str format, struct str service)
+{
+    buf_add_c(out, "{\"@type\":\"Distribution\",\"format\":");
+    json_quote(out, format);
+    buf_add_c(out, ",\"accessService\":");
+    buf_add_str(out, service);
+    buf_add_char(out, '}');
+}
+
+/* One for all data sets that have these formats. */
+static const struct tail *find_tail(struct build *b, const struct str_list *formats)
+{
+    AUTO(buf_done) struct buf key = buf_init(KIB(16));
+    struct catalogue *c = b->catalogue;
+    struct tail *tail;
+
+    for (size_t i = 0; i < formats->n; i++) {
+        buf_add_str(&key, formats->items[i]);
+        buf_add_char(&key, '\n');
+    }
+    for (size_t i = 0; i < c->n_tails; i++) {
+        if (str_eq(c->tails[i].formats, buf_str(&key)))
+            return &c->tails[i];
+    }
+    CHECK(c->n_tails < TAILS_MAX); /* formats come from our own table of sources */
+    tail = &c->tails[c->n_tails++];
+    tail->formats = arena_str(c->arena, buf_str(&key));
+    for (size_t v = 0; v < CODECS; v++) {
+        AUTO(buf_done) struct buf text = buf_init(KIB(64));
+
+        buf_add_c(&text, "],\"distribution\":[");
+        for (size_t i = 0; i < formats->n; i++) {
+            if (i > 0)
+                buf_add_char(&text, ',');
+            add_distribution(&text, formats->items[i], c->services[v]);
+        }
+        buf_add_c(&text, "]}");
+        tail->texts[v] = arena_str(c->arena, buf_str(&text));
+    }
+    return tail;
+}
+
+static struct str dataset_head(struct build *b, const struct asset_text *asset)
 {
     AUTO(buf_done) struct buf head = buf_init(LIMIT_JSON_BYTES);
-    AUTO(buf_done) struct buf tail = buf_init(KIB(64));
-    const struct str properties = str_trim(asset->properties);
 
     buf_add_c(&head, "{\"@id\":");
-    json_quote(&head, dataset->asset_id);
+    json_quote(&head, asset->asset_id);
     buf_add_c(&head, ",\"@type\":\"Dataset\",");
-    if (properties.n > 2) {
-        buf_add_str(&head, str_n(properties.p + 1, properties.n - 2));
-        buf_add_char(&head, ',');
-    }
+    add_properties(&head, asset->properties);
     buf_add_c(&head, "\"hasPolicy\":[");
-    buf_add_c(&tail, "],\"distribution\":[");
-    for (size_t i = 0; i < formats->n; i++) {
-        buf_add_c(&tail, i > 0 ? ",{" : "{");
-        buf_add_c(&tail, "\"@type\":\"Distribution\",\"format\":");
-        json_quote(&tail, formats->items[i]);
-        buf_add_c(&tail, ",\"accessService\":");
-        buf_add_str(&tail, b->catalogue->service);
-        buf_add_char(&tail, '}');
-    }
-    buf_add_c(&tail, "]}");
-    dataset->head = arena_str(b->catalogue->arena, buf_str(&head));
-    dataset->tail = arena_str(b->catalogue->arena, buf_str(&tail));
+    return arena_str(b->catalogue->arena, buf_str(&head));
+}
+
+/*
+ * -- nested catalogues: assets that lead to another catalogue (EDC's CatalogAsset)
+ * --------------------
+ */
+
+/* The value of an expanded property; NULL if it has none. */
+static const struct jval *property(const struct jval *properties, const char *name)
+{
+    const struct jval *v = jval_get(properties, name);
+
+    if (jtype_of(v) == J_ARRAY)
+        v = jval_at(v, 0);
+    return jtype_of(v) == J_OBJECT ? jval_get(v, "@value") : v;
+}
+
+static bool is_catalogue(const struct jval *properties)
+{
+    const struct jval *v = property(properties, CATALOGUE_MARK);
+
+    return jtype_of(v) == J_BOOL ? jval_bool(v) : str_eq(jval_str(v), STR("true"));
+}
+
+/* The entry as JSON; STR_NONE if the data address names no place to ask. */
+static struct str nested_text(struct build *b, const struct asset_text *asset,
+                              const struct jval *properties)
+{
+    AUTO(jdoc_free) struct jdoc *doc = NULL;
+    AUTO(buf_done) struct buf out = buf_init(LIMIT_JSON_BYTES);
+    AUTO(buf_done) struct buf service = buf_init(KIB(16));
+    struct err ignored = {0};
+    struct str url, format;
+
+    if (jdoc_parse(asset->data_address, NULL, &doc, &ignored) < 0)
+        return STR_NONE;
+    url = jval_str(jval_get(jdoc_root(doc), "baseUrl"));
+    format = jval_str(property(properties, "http://purl.org/dc/terms/format"));
+    if (!str_present(format))
+        format = jval_str(jval_get(jdoc_root(doc), "type"));
+    if (!message_address_ok(url, true) || format.n == 0)
+        return STR_NONE;
+    buf_add_c(&service, "{\"@id\":\"");
+    encode_base64url(&service, asset->asset_id.p, asset->asset_id.n);
+    buf_add_c(&service, "\",\"@type\":\"DataService\",\"endpointURL\":");
+    json_quote(&service, url);
+    buf_add_char(&service, '}');
+    buf_add_c(&out, "{\"@id\":");
+    json_quote(&out, asset->asset_id);
+    buf_add_c(&out, ",\"@type\":\"Catalog\",");
+    add_properties(&out, asset->properties);
+    buf_add_c(&out, "\"distribution\":[");
+    add_distribution(&out, format, buf_str(&service));
+    buf_add_c(&out, "],\"service\":[");
+    buf_add_str(&out, buf_str(&service));
+    buf_add_c(&out, "]}");
+    return buf_failed(&out) || buf_failed(&service) ? STR_NONE
+                                                    : arena_str(b->catalogue->arena, buf_str(&out));
+}
+
+/* Makes the entry a nested catalogue if the asset is one. False: it is one that leads nowhere. */
+static bool read_nested(struct build *b, const struct asset_text *asset, struct dataset *dataset)
+{
+    static const struct str mark = STR_INIT(CATALOGUE_MARK);
+    AUTO(jdoc_free) struct jdoc *doc = NULL;
+    struct err ignored = {0};
+
+    if (memmem(asset->properties.p, asset->properties.n, mark.p, mark.n) == NULL ||
+        jdoc_parse(asset->properties, NULL, &doc, &ignored) < 0 || !is_catalogue(jdoc_root(doc)))
+        return true;
+    dataset->nested = true;
+    dataset->head = nested_text(b, asset, jdoc_root(doc));
+    return str_present(dataset->head);
 }
 
 static int add_dataset(struct build *b, const struct asset_text *asset, const struct pair *pairs,
@@ -370,22 +478,23 @@ static int add_dataset(struct build *b, const struct asset_text *asset, const st
 
     if (n_pairs + b->n_for_all == 0)
         return 0;
-    if (formats.n == 0) {
+    *dataset = (struct dataset){.asset_id = arena_str(c->arena, asset->asset_id)};
+    if (!read_nested(b, asset, dataset) || (!dataset->nested && formats.n == 0)) {
         log_warning(NULL, "an asset has no data address that can be served, it is not offered",
                     L_STR("asset", asset->asset_id));
         return 0;
     }
-    *dataset = (struct dataset){
-        .asset_id = arena_str(c->arena, asset->asset_id),
-        .offers = ARENA_ARRAY(c->arena, struct catalogue_offer, n_pairs + b->n_for_all),
-    };
+    dataset->offers = ARENA_ARRAY(c->arena, struct catalogue_offer, n_pairs + b->n_for_all);
     if (dataset->offers == NULL)
         return err_set(err, E_NO_MEMORY, "", "catalogue");
     for (size_t i = 0; i < b->n_for_all; i++)
         add_offer(b, dataset, b->for_all[i]);
     for (size_t i = 0; i < n_pairs; i++)
         add_offer(b, dataset, pairs[i].definition);
-    write_dataset(b, dataset, asset, &formats);
+    if (!dataset->nested) {
+        dataset->head = dataset_head(b, asset);
+        dataset->tail = find_tail(b, &formats);
+    }
     c->n_datasets++;
     return arena_failed(c->arena) ? err_set(err, E_NO_MEMORY, "", "catalogue") : 0;
 }
@@ -494,19 +603,29 @@ static int read_all(struct db *db, void *arg, struct err *err)
     return list_named(b, err);
 }
 
-static struct str service_text(const struct app *app, struct arena *arena)
+static struct str service_text(struct str url, struct arena *arena)
 {
     AUTO(buf_done) struct buf out = buf_init(KIB(16));
     uint8_t hash[SHA256_LEN];
 
-    sha256(app->dsp_url.p, app->dsp_url.n, hash);
+    sha256(url.p, url.n, hash);
     buf_printf(&out,
                "{\"@id\":\"urn:uuid:%s\",\"@type\":\"DataService\","
                "\"endpointDescription\":\"dspace:connector\",\"endpointURL\":",
                uuid_format(uuid_v8_from(hash)).c);
-    json_quote(&out, app->dsp_url);
+    json_quote(&out, url);
     buf_add_char(&out, '}');
     return arena_str(arena, buf_str(&out));
+}
+
+/* What stands around the datasets. */
+static int add_frame(const struct app *app, struct catalogue *c, struct err *err)
+{
+    c->participant = arena_str(c->arena, app->settings->participant_did);
+    for (size_t i = 0; i < CODECS; i++)
+        c->services[i] = service_text(dsp__own_url(app, &codecs[i], c->arena), c->arena);
+    c->tails = ARENA_ARRAY(c->arena, struct tail, TAILS_MAX);
+    return arena_failed(c->arena) ? err_set(err, E_NO_MEMORY, "", "catalogue") : 0;
 }
 
 int dsp__catalogue_make(const struct app *app, struct db *db, int64_t version,
@@ -520,8 +639,7 @@ int dsp__catalogue_make(const struct app *app, struct db *db, int64_t version,
         return err_set(err, E_NO_MEMORY, "", "catalogue");
     atomic_init(&c->refs, 1);
     c->version = version;
-    c->service = service_text(app, c->arena);
-    if (db_snapshot(db, "catalogue", read_all, &b, err) < 0)
+    if (add_frame(app, c, err) < 0 || db_snapshot(db, "catalogue", read_all, &b, err) < 0)
         return err_ret(err);
     log_info(NULL, "catalogue read", L_I64("datasets", (int64_t)c->n_datasets),
              L_I64("policies", (int64_t)c->n_policies));

@@ -7,11 +7,20 @@
 #include <stdatomic.h>
 
 #include "connector/dsp/catalogue.h"
+#include "connector/dsp/codec.h"
 #include "lib/base/arena.h"
+
+/* The end of a dataset, by version: the same for all that are handed over in the same ways. */
+struct tail {
+    struct str formats; /* "HttpData-PULL\n…" */
+    struct str texts[CODECS];
+};
 
 struct dataset {
     struct str asset_id;
-    struct str head, tail; /* JSON before and after the offers */
+    struct str head; /* JSON before the offers; of a nested catalogue all of it */
+    const struct tail *tail;
+    bool nested;
     struct catalogue_offer *offers;
     size_t n_offers;
 };
@@ -26,7 +35,10 @@ struct catalogue {
     size_t n_datasets;
     const struct catalogue_offer **named; /* those whose definition says their id, by id */
     size_t n_named;
-    struct str service; /* our DataService as JSON */
+    struct tail *tails;
+    size_t n_tails;
+    struct str participant;      /* who offers */
+    struct str services[CODECS]; /* our DataService as JSON, by version */
 };
 
 #define CATALOGUE_ARENA MIB(1024)

@@ -133,11 +133,13 @@ const struct catalogue_offer *catalogue_offer(const struct catalogue *catalogue,
 
     offer = find_named(catalogue, id);
     if (offer != NULL)
-        return offer;
+        return find_equal(catalogue, offer->asset_id)->nested ? NULL : offer;
     (void)str_cut(&rest, ':');
     if (!decode_base64url(&asset_id, str_cut(&rest, ':')))
         return NULL;
     dataset = find_equal(catalogue, buf_str(&asset_id));
+    if (dataset != NULL && dataset->nested)
+        return NULL; /* another catalogue is asked, not negotiated for */
     for (size_t i = 0; dataset != NULL && i < dataset->n_offers; i++) {
         if (str_eq(dataset->offers[i].offer_id, id))
             return &dataset->offers[i];
@@ -145,12 +147,29 @@ const struct catalogue_offer *catalogue_offer(const struct catalogue *catalogue,
     return NULL;
 }
 
-/* Appends the dataset with the offers that the peer may see; nothing if there are none. */
-static int write(struct catalogue_view *view, const struct dataset *dataset, bool first,
-                 struct buf *out, bool *ret_written, struct err *err)
+/* The filter takes it, and the peer may see at least one of its offers. */
+static int passes(struct catalogue_view *view, const struct id_set *filter,
+                  const struct dataset *dataset, bool *ret_passes, struct err *err)
+{
+    *ret_passes = false;
+    if (filter != NULL && !id_set_has(filter, dataset->asset_id))
+        return 0;
+    for (size_t i = 0; i < dataset->n_offers && !*ret_passes; i++) {
+        if (catalogue_visible(view, &dataset->offers[i], ret_passes, err) < 0)
+            return err_ret(err);
+    }
+    return 0;
+}
+
+/* Appends the dataset with the offers that the peer may see. */
+static int write(struct catalogue_view *view, const struct codec *codec,
+                 const struct dataset *dataset, struct buf *out, struct err *err)
 {
     bool any = false;
 
+    buf_add_str(out, dataset->head);
+    if (dataset->nested)
+        return 0;
     for (size_t i = 0; i < dataset->n_offers; i++) {
         bool visible;
 
@@ -158,67 +177,125 @@ static int write(struct catalogue_view *view, const struct dataset *dataset, boo
             return err_ret(err);
         if (!visible)
             continue;
-        if (!any && !first)
-            buf_add_char(out, ',');
         if (any)
             buf_add_char(out, ',');
-        else
-            buf_add_str(out, dataset->head);
         buf_add_str(out, dataset->offers[i].json);
         any = true;
     }
-    if (any)
-        buf_add_str(out, dataset->tail);
-    *ret_written = any;
+    buf_add_str(out, dataset->tail->texts[codec_index(codec)]);
     return 0;
 }
 
-int catalogue_write_dataset(struct catalogue_view *view, struct str asset_id, struct buf *out,
-                            bool *ret_found, struct err *err)
+/* The same in the version's words. */
+static int write_entry(struct catalogue_view *view, const struct catalogue_page *page,
+                       const struct dataset *dataset, struct err *err)
+{
+    struct buf *out = dataset->nested ? page->nested : page->datasets;
+    AUTO(buf_done) struct buf text = buf_init(LIMIT_CATALOG_BYTES);
+
+    if (out->n > 0)
+        buf_add_char(out, ',');
+    if (!page->codec->translated)
+        return write(view, page->codec, dataset, out, err);
+    if (write(view, page->codec, dataset, &text, err) < 0)
+        return err_ret(err);
+    return codec_write(page->codec, buf_str(&text), view->catalogue->participant, out, err);
+}
+
+int catalogue_write_dataset(struct catalogue_view *view, const struct codec *codec,
+                            struct str asset_id, struct buf *out, bool *ret_found, struct err *err)
 {
     const struct dataset *dataset = find_equal(view->catalogue, asset_id);
 
     *ret_found = false;
-    return dataset == NULL ? 0 : write(view, dataset, true, out, ret_found, err);
+    if (dataset == NULL || dataset->nested)
+        return 0;
+    if (passes(view, NULL, dataset, ret_found, err) < 0)
+        return err_ret(err);
+    return *ret_found ? write(view, codec, dataset, out, err) : 0;
 }
 
-int catalogue_write_page(struct catalogue_view *view, struct catalogue_page *page, struct buf *out,
-                         struct err *err)
+/*
+ * The place of the n-th passing dataset before `at`, or of the first that passes; `at` if there is
+ * none. *ret_n is how many were passed.
+ */
+static int walk_back(struct catalogue_view *view, const struct catalogue_page *page, size_t at,
+                     size_t n, size_t *ret_at, size_t *ret_n, struct err *err)
 {
     const struct catalogue *c = view->catalogue;
-    size_t at = str_present(page->after) ? find(c, page->after) : 0;
-    size_t skip = page->offset, n = 0;
 
-    if (at < c->n_datasets && str_present(page->after) &&
-        str_eq(c->datasets[at].asset_id, page->after))
-        at++;
-    for (; at < c->n_datasets; at++) {
-        const struct dataset *dataset = &c->datasets[at];
-        const size_t before = out->n;
-        bool written;
+    *ret_at = at;
+    *ret_n = 0;
+    while (at > 0 && *ret_n < n) {
+        bool good;
 
-        if (!id_set_has(page->filter, dataset->asset_id))
-            continue;
-        if (write(view, dataset, n == 0, out, &written, err) < 0)
+        if (passes(view, page->filter, &c->datasets[--at], &good, err) < 0)
             return err_ret(err);
-        if (!written)
+        if (!good)
             continue;
-        if (skip > 0 || n == page->limit) {
-            out->n = before;
-            if (skip == 0) {
-                page->more = true;
-                return 0;
-            }
-            skip--;
-            continue;
-        }
-        page->last = dataset->asset_id;
-        n++;
+        *ret_at = at;
+        ++*ret_n;
     }
     return 0;
 }
 
-struct str catalogue_service(const struct catalogue *catalogue)
+/* Where the page begins. */
+static int begin_at(struct catalogue_view *view, const struct catalogue_page *page, size_t *ret_at,
+                    struct err *err)
 {
-    return catalogue->service;
+    const struct catalogue *c = view->catalogue;
+    size_t n;
+
+    if (str_present(page->before))
+        return walk_back(view, page, find(c, page->before), page->limit, ret_at, &n, err);
+    *ret_at = str_present(page->after) ? find(c, page->after) : 0;
+    if (str_present(page->after) && *ret_at < c->n_datasets &&
+        str_eq(c->datasets[*ret_at].asset_id, page->after))
+        ++*ret_at;
+    return 0;
+}
+
+int catalogue_write_page(struct catalogue_view *view, struct catalogue_page *page, struct err *err)
+{
+    const struct catalogue *c = view->catalogue;
+    size_t at, first = 0, n = 0, skip = page->offset, before;
+
+    if (begin_at(view, page, &at, err) < 0)
+        return err_ret(err);
+    for (; at < c->n_datasets && !page->more; at++) {
+        const struct dataset *dataset = &c->datasets[at];
+        bool good;
+
+        if (passes(view, page->filter, dataset, &good, err) < 0)
+            return err_ret(err);
+        if (!good || (skip > 0 && skip--))
+            continue;
+        if (n == page->limit) {
+            page->more = true;
+            continue;
+        }
+        if (write_entry(view, page, dataset, err) < 0)
+            return err_ret(err);
+        if (n++ == 0) {
+            first = at;
+            page->first = dataset->asset_id;
+        }
+        page->last = dataset->asset_id;
+    }
+    if (n == 0)
+        return 0;
+    if (walk_back(view, page, first, 1, &at, &before, err) < 0)
+        return err_ret(err);
+    page->earlier = before > 0;
+    return 0;
+}
+
+struct str catalogue_service(const struct catalogue *catalogue, const struct codec *codec)
+{
+    return catalogue->services[codec_index(codec)];
+}
+
+struct str catalogue_participant(const struct catalogue *catalogue)
+{
+    return catalogue->participant;
 }

@@ -80,6 +80,42 @@ int dsp__command_submit(struct command **command_address, const char *name, stru
     return 0;
 }
 
+static int begin(struct command *command, const struct choice *choice, struct err *err)
+{
+    command->process.peer_address = arena_str(command->arena, choice->address);
+    command->process.protocol = choice->codec->protocol;
+    return command->begin != NULL ? command->begin(command, err) : 0;
+}
+
+/* Whoever waits hears of a failure here; a success is told by the operation. */
+static void chosen(void *cls, const struct choice *choice, const struct err *cause)
+{
+    struct command *command = cls;
+    dsp_done_fn *const tell = command->done;
+    void *const tell_cls = command->cls;
+    struct err err = *cause;
+
+    if (err.code != E_OK || begin(command, choice, &err) < 0)
+        dsp__command_free(&command);
+    else
+        IGNORE(dsp__command_submit(&command, command->name, &err), "told below");
+    if (err.code != E_OK)
+        tell(tell_cls, STR_NONE, &err);
+}
+
+int dsp__command_choose(struct command **command_address, const char *name, struct str address,
+                        struct str protocol, struct err *err)
+{
+    struct command *command = MOVE(*command_address);
+
+    command->name = name;
+    if (dsp__choose(command->app, address, protocol, chosen, command, err) < 0) {
+        dsp__command_free(&command);
+        return err_ret(err);
+    }
+    return 0;
+}
+
 int dsp__command_read(struct db *tx, struct command *command, struct err *err)
 {
     struct process process = {0};

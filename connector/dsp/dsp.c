@@ -28,13 +28,13 @@ const struct http_route dsp_management_routes[] = {
  * known.
  */
 static const struct {
-    struct str below;
+    struct str below; /* /dsp/{version} */
     enum message_form form;
     bool pids;
 } errors[] = {
-    {STR_INIT("/dsp/2025-1/negotiations/"), MF_NEGOTIATION_ERROR, true},
-    {STR_INIT("/dsp/2025-1/transfers/"),    MF_TRANSFER_ERROR,    true},
-    {STR_INIT("/dsp/2025-1/catalog/"),      MF_CATALOG_ERROR,     false},
+    {STR_INIT("negotiations/"), MF_NEGOTIATION_ERROR, true},
+    {STR_INIT("transfers/"),    MF_TRANSFER_ERROR,    true},
+    {STR_INIT("catalog/"),      MF_CATALOG_ERROR,     false},
 };
 
 /* clang-format on */
@@ -62,10 +62,29 @@ static struct pids known_pids(const struct rq *rq)
     return pids;
 }
 
+/* The version in which a peer asked, also where its path leads nowhere; NULL: in none of ours. */
+static const struct codec *asked_in(const struct rq *rq, struct str *ret_below)
+{
+    static const struct str dsp = STR_INIT("/dsp/");
+    const struct app *app = rq->app;
+    const struct codec *codec;
+    struct str rest;
+
+    if (!str_starts(rq->path, dsp))
+        return NULL;
+    rest = str_from(rq->path, dsp.n);
+    codec = codec_by_version(str_cut(&rest, '/'));
+    *ret_below = rest;
+    return codec != NULL && codec_served(app->settings, codec) ? codec : NULL;
+}
+
 void dsp_render_error(struct rq *rq, const struct err *err)
 {
-    for (size_t i = 0; i < ARRAY_LEN(errors); i++) {
-        if (!str_starts(rq->path, errors[i].below))
+    struct str below = STR_NONE;
+    const struct codec *codec = asked_in(rq, &below);
+
+    for (size_t i = 0; codec != NULL && i < ARRAY_LEN(errors); i++) {
+        if (!str_starts(below, errors[i].below))
             continue;
 
         const struct str detail =
@@ -79,7 +98,7 @@ void dsp_render_error(struct rq *rq, const struct err *err)
                           ? arena_printf(rq->arena, "%s: %.*s", err->at, STR_ARG(detail))
                           : detail,
         };
-        const struct str body = message_write(&text, rq->arena);
+        const struct str body = message_write(codec, &text, rq->arena);
 
         if (str_present(body))
             rq_reply_json(rq, err_http(err->code), body);
@@ -145,7 +164,8 @@ int dsp_open(struct app *app, struct dsp **ret_dsp, struct err *err)
         return err_set(err, E_NO_MEMORY, "", "protocol");
     dsp->app = app;
     CHECK(pthread_mutex_init(&dsp->lock, NULL) == 0);
-    if (catalogue_cache_open(app, &dsp->catalogue, err) < 0) {
+    if (catalogue_cache_open(app, &dsp->catalogue, err) < 0 ||
+        dsp__known_peers_open(&dsp->known, err) < 0) {
         dsp_close(&dsp);
         return err_ret(err);
     }
@@ -167,6 +187,7 @@ void dsp_close(struct dsp **dsp_address)
         arena_free(&arena);
     }
     catalogue_cache_close(&dsp->catalogue);
+    dsp__known_peers_close(&dsp->known);
     (void)pthread_mutex_destroy(&dsp->lock);
     free(dsp);
 }

@@ -1,5 +1,5 @@
 /*
- * connector/dsp/dsp.h - Dataspace Protocol 2025-1: catalogue, negotiation, transfer, both roles
+ * connector/dsp/dsp.h - Dataspace Protocol 2025-1 and 2024-1: catalogue, negotiation, transfer, both roles
  *
  * Commands are what an operator or the management API may ask. Each checks, writes state, outbox
  * row and (where due) agreement in one operation of the writer, and calls `done` after the commit
@@ -13,7 +13,16 @@
 
 MUST_CHECK int dsp_open(struct app *app, struct dsp **ret_dsp, struct err *err);
 void dsp_close(struct dsp **dsp);
-/* Public routes: <base>/dsp/2025-1/…, /.well-known/dspace-version. */
+/*
+ * <root>/<version>, the best of dsp.versions. Errors: E_CONFIG (it is empty).
+ */
+MUST_CHECK int dsp_best_url(const struct settings *settings, struct str root, struct arena *arena,
+                            struct str *ret_url, struct err *err);
+/* The i-th of dsp.versions, the best first, as "dataspace-protocol-http:2025-1"; or STR_NONE. */
+struct str dsp_protocol(const struct settings *settings, size_t i);
+/* A version document's name for a version ("2024-1", "2024/1") means that of the protocol. */
+bool dsp_is_version(struct str protocol, struct str version);
+/* Public routes: <base>/dsp/{version}/…, /.well-known/dspace-version. */
 extern const struct http_route dsp_routes[];
 /* Management listener: an operator's words, /naru/v1/negotiations/… and /naru/v1/transfers/…. */
 extern const struct http_route dsp_management_routes[];
@@ -43,7 +52,8 @@ void dsp_on_agreed(struct dsp *dsp, void (*agreed)(void *cls), void *cls);
 typedef void dsp_done_fn(void *cls, struct str id, const struct err *err);
 
 struct dsp_negotiate {
-    struct str peer_id, peer_address, protocol;
+    struct str peer_id;
+    struct str peer_address, protocol; /* which version: dsp__choose */
     struct str offer_id, asset_id;
     struct str policy; /* offer as JSON text (DSP compact form), as the peer's catalogue gave it */
     struct str callbacks; /* JSON array or STR_NONE */
@@ -74,8 +84,8 @@ MUST_CHECK int dsp_negotiation_offer_rules(struct app *app, struct str id, struc
 
 struct dsp_transfer {
     struct str agreement_id, format;
-    struct str peer_address; /* STR_NONE: as in the negotiation */
-    struct str data_address; /* JSON, push only */
+    struct str peer_address, protocol; /* STR_NONE: as in the negotiation */
+    struct str data_address;           /* JSON, push only */
     struct str private_properties, callbacks;
 };
 
@@ -102,16 +112,23 @@ MUST_CHECK int dsp_agreement_end(struct app *app, struct str agreement_id, struc
                                  dsp_done_fn *done, void *cls, struct err *err);
 
 /*
- * Asks a peer for its catalogue (or one dataset) and gives the JSON answer to `done` (fetcher's
- * thread). `query` is a DSP filter array as JSON text or STR_NONE. Errors: E_PEER_*.
+ * Asks a peer for its catalogue (or one dataset) and gives the JSON answer, in the words of 2025-1,
+ * to `done` (fetcher's thread). `query` is a DSP filter array as JSON text or STR_NONE; pages that
+ * the peer links are followed until `wanted` datasets have come. Which version: dsp__choose.
+ * Errors: E_PEER_*.
  */
 typedef void dsp_catalogue_fn(void *cls, struct str json, const struct err *err);
-MUST_CHECK int dsp_catalogue_request(struct app *app, struct str peer_address, struct str peer_id,
-                                     struct str query, dsp_catalogue_fn *done, void *cls,
-                                     struct err *err);
-MUST_CHECK int dsp_dataset_request(struct app *app, struct str peer_address, struct str peer_id,
-                                   struct str dataset_id, dsp_catalogue_fn *done, void *cls,
-                                   struct err *err);
+
+struct dsp_ask {
+    struct str peer_id, peer_address, protocol;
+    struct str query, dataset_id;
+    size_t wanted;
+};
+
+MUST_CHECK int dsp_catalogue_request(struct app *app, const struct dsp_ask *request,
+                                     dsp_catalogue_fn *done, void *cls, struct err *err);
+MUST_CHECK int dsp_dataset_request(struct app *app, const struct dsp_ask *request,
+                                   dsp_catalogue_fn *done, void *cls, struct err *err);
 /* The same for the versions that a peer speaks: <base_address>/.well-known/dspace-version. */
 MUST_CHECK int dsp_version_request(struct app *app, struct str base_address, dsp_catalogue_fn *done,
                                    void *cls, struct err *err);

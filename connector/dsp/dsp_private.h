@@ -28,8 +28,7 @@
 #include "connector/dsp/routes.def"
 #undef ROUTE
 
-#define DSP_PROTOCOL "dataspace-protocol-http:2025-1"
-#define DSP_OUT_MAX  3 /* messages that one operation puts into the outbox */
+#define DSP_OUT_MAX 3 /* messages that one operation puts into the outbox */
 
 /* Messages that an operation of the outbox has put (dsp__put_later), until their commit. */
 struct later {
@@ -44,13 +43,14 @@ struct dsp {
     struct catalogue_cache *catalogue;
     pthread_mutex_t lock; /* guards later */
     struct later *later;
+    struct known_peers *known;
     void (*agreed)(void *cls); /* NULL: nobody asks */
     void *agreed_cls;
 };
 
 /* A negotiation or a transfer, as far as the protocol is concerned. */
 struct process {
-    struct str id, role, peer_pid, peer_id, peer_address;
+    struct str id, role, peer_pid, peer_id, peer_address, protocol;
     int64_t state;
     struct str asset_id, offer_id, policy_hash, policy, agreement_id, format, data_address, error;
 };
@@ -121,6 +121,37 @@ MUST_CHECK int dsp__event_reached(struct app *app, struct db *tx, const struct p
                                   int64_t now_us, struct err *err);
 MUST_CHECK int dsp__event_begun(struct app *app, struct db *tx, const struct process_kind *kind,
                                 struct str id, bool listened, int64_t now_us, struct err *err);
+/* -- versions (version.c, choose.c) ------------------------------------------------------------- */
+
+/* The version in which a process is held, from its first message to its last. */
+const struct codec *dsp__codec(const struct process *process);
+/* Our address in it. */
+struct str dsp__own_url(const struct app *app, const struct codec *codec, struct arena *arena);
+/* The version of a route below /dsp/{version}. Errors: E_NOT_FOUND if it is not served. */
+MUST_CHECK int dsp__codec_of_route(const struct rq *rq, const struct codec **ret_codec,
+                                   struct err *err);
+/* The body in our words; borrowed until the request's end. */
+MUST_CHECK int dsp__read_body(struct rq *rq, const struct codec *codec,
+                              const struct jval **ret_root, struct err *err);
+
+struct choice {
+    const struct codec *codec;
+    struct str address; /* base URL in this version, without trailing slashes */
+};
+
+typedef void dsp_chosen_fn(void *cls, const struct choice *choice, const struct err *err);
+/*
+ * Finds the version to speak with a peer. `protocol` names one ("dataspace-protocol-http:2024-1"),
+ * or any ("dataspace-protocol-http", STR_NONE); an address that ends with a version says which.
+ * Else the peer's version document tells, kept for minutes. `chosen` is called once, before the
+ * return or later in the fetcher's thread; not after an error here. Texts of the choice are
+ * borrowed for the call. Errors: E_INVALID; to `chosen` also E_PEER_*.
+ */
+MUST_CHECK int dsp__choose(struct app *app, struct str address, struct str protocol,
+                           dsp_chosen_fn *chosen, void *cls, struct err *err);
+struct known_peers;
+MUST_CHECK int dsp__known_peers_open(struct known_peers **ret_known, struct err *err);
+void dsp__known_peers_close(struct known_peers **known);
 
 /* -- sending ---------------------------------------------------------------------------------- */
 
@@ -173,6 +204,7 @@ struct inbound {
     struct rq *rq;
     struct app *app;
     const struct endpoint *endpoint;
+    const struct codec *codec; /* of the route */
     int message;
     struct peer peer;
     const struct jval *root;
@@ -293,9 +325,12 @@ struct command {
     const struct process_kind *kind;
     struct str id, reason, rules;
     struct process process;         /* of a first message */
+    struct str offer;               /* in it, JSON */
     struct effect prepared, effect; /* each run begins with what was prepared */
     int64_t now_us;
     int act;
+    const char *name;
+    int (*begin)(struct command *command, struct err *err); /* once the peer's version is known */
     /* NULL: everything was prepared, the operation only writes */
     int (*run)(struct db *tx, struct command *command, struct err *err);
     dsp_done_fn *done;
@@ -308,6 +343,12 @@ struct command *dsp__command_new(struct app *app, dsp_done_fn *done, void *cls);
 void dsp__command_free(struct command **command);
 /* Takes it, also on failure. */
 MUST_CHECK int dsp__command_submit(struct command **command, const char *name, struct err *err);
+/*
+ * The same for a first message, once it is known which version the peer speaks (dsp__choose):
+ * process.peer_address and .protocol are set, then begin is called. What fails later goes to done.
+ */
+MUST_CHECK int dsp__command_choose(struct command **command, const char *name, struct str address,
+                                   struct str protocol, struct err *err);
 /* Inside run: reads command->process by command->id. Errors: E_NOT_FOUND. */
 MUST_CHECK int dsp__command_read(struct db *tx, struct command *command, struct err *err);
 /* command->run of a termination. */

@@ -77,18 +77,16 @@ static int insert(struct db *tx, const struct process_kind *kind, const struct e
     if (kind == &transfer_kind)
         return db_exec(tx, &q_dsp_transfer_insert,
                        DB_ARGS(DB_TEXT(p->id), DB_TEXT(p->role), DB_TEXT(p->peer_pid),
-                               DB_TEXT(p->peer_id), DB_TEXT(p->peer_address),
-                               DB_TEXT(STR(DSP_PROTOCOL)), DB_I64(e->state), DB_I64(now_us),
-                               DB_TEXT(p->agreement_id), DB_TEXT(p->asset_id), DB_TEXT(p->format),
-                               DB_TEXT(p->data_address), DB_TEXT(e->private_properties),
-                               DB_TEXT(e->callbacks)),
+                               DB_TEXT(p->peer_id), DB_TEXT(p->peer_address), DB_TEXT(p->protocol),
+                               DB_I64(e->state), DB_I64(now_us), DB_TEXT(p->agreement_id),
+                               DB_TEXT(p->asset_id), DB_TEXT(p->format), DB_TEXT(p->data_address),
+                               DB_TEXT(e->private_properties), DB_TEXT(e->callbacks)),
                        NULL, err);
     return db_exec(tx, &q_dsp_negotiation_insert,
                    DB_ARGS(DB_TEXT(p->id), DB_TEXT(p->role), DB_TEXT(p->peer_pid),
-                           DB_TEXT(p->peer_id), DB_TEXT(p->peer_address),
-                           DB_TEXT(STR(DSP_PROTOCOL)), DB_I64(e->state), DB_I64(now_us),
-                           DB_TEXT(p->asset_id), DB_TEXT(p->offer_id), DB_TEXT(p->policy_hash),
-                           DB_TEXT(e->callbacks)),
+                           DB_TEXT(p->peer_id), DB_TEXT(p->peer_address), DB_TEXT(p->protocol),
+                           DB_I64(e->state), DB_I64(now_us), DB_TEXT(p->asset_id),
+                           DB_TEXT(p->offer_id), DB_TEXT(p->policy_hash), DB_TEXT(e->callbacks)),
                    NULL, err);
 }
 

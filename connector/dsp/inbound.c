@@ -92,7 +92,8 @@ static int read_process(struct inbound *in, struct err *err)
     case DB_FAIL: return err_ret(err);
     }
     log_ctx_add(&in->rq->log, L_STR("process", in->process.id));
-    if (!str_eq(in->process.peer_id, in->peer.id)) {
+    /* another peer's, or held in another version: there is none here */
+    if (!str_eq(in->process.peer_id, in->peer.id) || dsp__codec(&in->process) != in->codec) {
         in->process = (struct process){0}; /* the answer tells a stranger no pid of it */
         return not_found(in, pid, err);
     }
@@ -109,7 +110,7 @@ static int check_begun(struct inbound *in, struct err *err)
                           ? str_eq(in->msg.agreement_id, in->process.agreement_id)
                           : str_eq(jval_str(jval_get(in->msg.offer, "@id")), in->process.offer_id);
 
-    if (!same)
+    if (!same || dsp__codec(&in->process) != in->codec)
         return err_tell(err, E_INVALID,
                         dsp__is_provider(&in->process) ? "/consumerPid" : "/providerPid",
                         "is in use by another %s", in->endpoint->kind->name);
@@ -122,8 +123,8 @@ static int read_begun(struct inbound *in, struct err *err)
 {
     const struct worker *worker = in->rq->thread;
     const char *role = in->endpoint->role;
-    const struct str peer_pid =
-        str_eq_c(str_c(role), "provider") ? in->msg.consumer_pid : in->msg.provider_pid;
+    const bool role_is_provider = str_eq_c(str_c(role), "provider");
+    const struct str peer_pid = role_is_provider ? in->msg.consumer_pid : in->msg.provider_pid;
 
     switch (db_one(worker->db, in->endpoint->kind->by_peer,
                    DB_ARGS(DB_TEXT(in->peer.id), DB_TEXT(str_c(role)), DB_TEXT(peer_pid)),
@@ -138,8 +139,12 @@ static int read_begun(struct inbound *in, struct err *err)
         .peer_pid = peer_pid,
         .peer_id = in->peer.id,
         .peer_address = message_address_base(in->msg.callback),
+        .protocol = in->codec->protocol,
     };
     in->effect.first = &in->process;
+    /* where every message names an address, this alone tells a first one */
+    if (str_present(role_is_provider ? in->msg.provider_pid : in->msg.consumer_pid))
+        return err_tell(err, E_INVALID, "", "a first message names no process of ours");
     if (!message_address_ok(in->process.peer_address, in->app->settings->allow_http))
         return err_tell(err, E_INVALID, "/callbackAddress", "expected an https URL without query");
     return fetch_url_check(in->app->fetcher, in->process.peer_address, NULL, err) < 0
@@ -354,7 +359,7 @@ static int reply(struct inbound *in, struct err *err)
         rq_reply_empty(in->rq, 200);
         return 0;
     }
-    body = message_write(&text, in->rq->arena);
+    body = message_write(in->codec, &text, in->rq->arena);
     if (!str_present(body))
         return err_set(err, E_NO_MEMORY, "", "answer");
     rq_reply_json(in->rq, 201, body);
@@ -415,11 +420,11 @@ static int decode(struct inbound *in, struct err *err)
     };
     const struct jval *root;
 
-    if (rq_json(in->rq, &jlimits_default, &root, err) < 0)
+    if (dsp__read_body(in->rq, in->codec, &root, err) < 0)
         return err_ret(err);
     in->msg.provider_pid = claimed_pid(root, "providerPid");
     in->msg.consumer_pid = claimed_pid(root, "consumerPid");
-    if (message_decode(in->endpoint->form, root, in->rq->arena, &in->msg, err) < 0)
+    if (message_decode(in->codec, in->endpoint->form, root, in->rq->arena, &in->msg, err) < 0)
         return err_ret(err);
     in->message = in->endpoint->message;
     if (in->message >= 0)
@@ -430,7 +435,7 @@ static int decode(struct inbound *in, struct err *err)
             return 0;
         }
     }
-    return err_tell(err, E_INVALID, "/eventType", "expected 'ACCEPTED' or 'FINALIZED'");
+    CHECK_UNREACHABLE();
 }
 
 /*
@@ -457,6 +462,8 @@ int dsp__receive(struct rq *rq, const struct endpoint *endpoint, struct err *err
         return err_set(err, E_NO_MEMORY, "", "message");
     rq->cls = in;
     *in = (struct inbound){.rq = rq, .app = rq->app, .endpoint = endpoint, .follow = -1};
+    if (dsp__codec_of_route(rq, &in->codec, err) < 0)
+        return err_ret(err);
     rc = identity_authenticate(rq, rq->route->handler, &in->peer, err);
     if (rc != 0)
         return rc > 0 ? 0 : rc;
@@ -489,15 +496,20 @@ int dsp__show(struct rq *rq, const struct process_kind *kind, struct err *err)
     const struct worker *worker = rq->thread;
     const struct str pid = rq_param(rq, "pid");
     struct process process = {0};
+    const struct codec *codec;
     struct peer peer = {0};
-    int rc = identity_authenticate(rq, rq->route->handler, &peer, err);
+    int rc;
 
+    if (dsp__codec_of_route(rq, &codec, err) < 0)
+        return err_ret(err);
+    rc = identity_authenticate(rq, rq->route->handler, &peer, err);
     if (rc != 0)
         return rc > 0 ? 0 : rc;
     if (db_one(worker->db, kind->get, DB_ARGS(DB_TEXT(pid)), &process_row, rq->arena, &process,
                err) == DB_FAIL)
         return err_ret(err);
-    if (!str_present(process.id) || !str_eq(process.peer_id, peer.id))
+    if (!str_present(process.id) || !str_eq(process.peer_id, peer.id) ||
+        dsp__codec(&process) != codec)
         return err_tell(err, E_NOT_FOUND, "", "no such %s: '%.*s'", kind->name, STR_ARG(pid));
 
     const struct message_text text = {
@@ -505,7 +517,7 @@ int dsp__show(struct rq *rq, const struct process_kind *kind, struct err *err)
         .pids = dsp__pids(&process),
         .state = str_c(machine_wire_name(kind->machine, process.state)),
     };
-    const struct str body = message_write(&text, rq->arena);
+    const struct str body = message_write(codec, &text, rq->arena);
 
     if (!str_present(body))
         return err_set(err, E_NO_MEMORY, "", "answer");

@@ -208,18 +208,71 @@ static int check_address(const struct jval *address, struct err *err)
     return check_properties(jval_get(address, "endpointProperties"), err);
 }
 
-static int check_members(enum message_form form, const struct message *m, struct err *err)
+bool message_names_address(const struct codec *codec, enum message_form form, bool first)
 {
-    /*
-     * oneOf in the request's and the offer's schema: a first message says where to answer, a later
-     * one to what it belongs
-     */
-    if (form == MF_REQUEST && str_present(m->provider_pid) == str_present(m->callback))
-        return err_tell(err, E_PEER_SYNTAX, "",
-                        "expected either 'providerPid' or 'callbackAddress'");
-    if (form == MF_OFFER && str_present(m->consumer_pid) == str_present(m->callback))
-        return err_tell(err, E_PEER_SYNTAX, "",
-                        "expected either 'consumerPid' or 'callbackAddress'");
+    static const struct {
+        enum message_form form;
+        bool always; /* of a version that wants it in later ones too */
+    } rows[] = {
+        {MF_REQUEST,          true },
+        {MF_OFFER,            true },
+        {MF_AGREEMENT,        true },
+        {MF_TRANSFER_REQUEST, false},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (rows[i].form == form)
+            return (rows[i].always && codec->answers_always) || (first && form != MF_AGREEMENT);
+    }
+    return false;
+}
+
+/* 2025-1: a first message says where to answer, a later one to what it belongs; 2024-1: all do. */
+static int check_address_or_pid(const struct codec *codec, const struct message *m, struct str pid,
+                                const char *name, struct err *err)
+{
+    if (codec->answers_always && !str_present(m->callback))
+        return err_tell(err, E_PEER_SYNTAX, "", "expected 'callbackAddress'");
+    if (!codec->answers_always && str_present(pid) == str_present(m->callback))
+        return err_tell(err, E_PEER_SYNTAX, "", "expected either '%s' or 'callbackAddress'", name);
+    return 0;
+}
+
+/* The values that the schemas name. */
+static int check_event(enum message_form form, const struct message *m, struct err *err)
+{
+    static const struct {
+        enum message_form form;
+        const char *at, *names[8];
+    } rows[] = {
+        {MF_EVENT,       "/eventType", {"ACCEPTED", "FINALIZED"}                                                            },
+        {MF_NEGOTIATION,
+         "/state",                     {"REQUESTED", "OFFERED", "ACCEPTED", "AGREED", "VERIFIED", "FINALIZED", "TERMINATED"}},
+        {MF_TRANSFER,    "/state",     {"REQUESTED", "STARTED", "SUSPENDED", "COMPLETED", "TERMINATED"}                     },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (rows[i].form != form)
+            continue;
+        for (size_t n = 0; n < ARRAY_LEN(rows[i].names) && rows[i].names[n] != NULL; n++) {
+            if (str_eq_c(m->event, rows[i].names[n]))
+                return 0;
+        }
+        return err_tell(err, E_INVALID, rows[i].at, "is not one of the protocol's values");
+    }
+    return 0;
+}
+
+static int check_members(const struct codec *codec, enum message_form form, const struct message *m,
+                         struct err *err)
+{
+    if (form == MF_REQUEST &&
+        check_address_or_pid(codec, m, m->provider_pid, "providerPid", err) < 0)
+        return err_ret(err);
+    if (form == MF_OFFER && check_address_or_pid(codec, m, m->consumer_pid, "consumerPid", err) < 0)
+        return err_ret(err);
+    if (check_event(form, m, err) < 0)
+        return err_ret(err);
     if (m->offer != NULL && check_policy(m->offer, "/offer", "Offer", err) < 0)
         return err_ret(err);
     if (m->agreement != NULL && check_agreement(m->agreement, err) < 0)
@@ -234,8 +287,8 @@ static int check_members(enum message_form form, const struct message *m, struct
     return 0;
 }
 
-int message_decode(enum message_form form, const struct jval *root, struct arena *arena,
-                   struct message *ret_message, struct err *err)
+int message_decode(const struct codec *codec, enum message_form form, const struct jval *root,
+                   struct arena *arena, struct message *ret_message, struct err *err)
 {
     struct message m = {0};
 
@@ -244,7 +297,7 @@ int message_decode(enum message_form form, const struct jval *root, struct arena
         return err_ret(err);
     if (!str_eq_c(m.type, forms[form].type))
         return err_tell(err, E_PEER_SYNTAX, "/@type", "expected '%s'", forms[form].type);
-    if (check_lengths(&m, err) < 0 || check_members(form, &m, err) < 0)
+    if (check_lengths(&m, err) < 0 || check_members(codec, form, &m, err) < 0)
         return err_ret(err);
     *ret_message = m;
     return 0;

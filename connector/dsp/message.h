@@ -1,6 +1,7 @@
 /*
- * connector/dsp/message.h - messages of DSP 2025-1: what a peer sends, and the texts that we send
+ * connector/dsp/message.h - messages of the protocol: what a peer sends, and the texts that we send
  *
+ * Decoded is what codec_read (codec.h) has left: the words of 2025-1.
  * The JSON schemas of the specification are normative and plain JSON is allowed, so messages are
  * decoded by field tables; unknown members are ignored (OPEN). Policies inside messages stay views
  * and go to policy/, which knows no such leniency. Texts that are written live in the arena;
@@ -8,10 +9,10 @@
  */
 #pragma once
 
+#include "connector/dsp/codec.h"
 #include "connector/store/store.h"
 #include "lib/base/arena.h"
 
-#define DSP_CONTEXT "https://w3id.org/dspace/2025/1/context.jsonld"
 #define EDC_CONTEXT "https://w3id.org/edc/dspace/v0.0.1" /* beside it in what stock EDC sends */
 
 /* All members that any message has; absent ones are STR_NONE or NULL. */
@@ -49,11 +50,18 @@ enum message_form {
 /* "ContractRequestMessage" */
 const char *message_type(enum message_form form);
 /*
- * Decodes and checks one message of the given form. Errors: E_PEER_SYNTAX, E_INVALID, E_LIMIT with
+ * Decodes and checks one message of the given form, in our words; the codec says which rules of
+ * its version hold. Errors: E_PEER_SYNTAX, E_INVALID, E_LIMIT with
  * `at` = JSON pointer and public detail.
  */
-MUST_CHECK int message_decode(enum message_form form, const struct jval *root, struct arena *arena,
+MUST_CHECK int message_decode(const struct codec *codec, enum message_form form,
+                              const struct jval *root, struct arena *arena,
                               struct message *ret_message, struct err *err);
+/*
+ * Our address stands in a message of this form: in a first one, that the peer may answer, and where
+ * the version demands it in later ones.
+ */
+bool message_names_address(const struct codec *codec, enum message_form form, bool first);
 /*
  * Code and reasons of a termination, suspension or error as one line for people, at most 512 bytes;
  * of an answer that was not decoded the reason may also be a single text or object.
@@ -98,4 +106,6 @@ struct message_text {
     struct str callback, event, agreement_id, format, state, code, reason;
     struct str offer, agreement, data_address; /* JSON */
 };
-struct str message_write(const struct message_text *text, struct arena *arena);
+/* In the words of the codec. */
+struct str message_write(const struct codec *codec, const struct message_text *text,
+                         struct arena *arena);

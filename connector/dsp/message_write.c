@@ -107,9 +107,12 @@ struct str message_agreement(const struct agreement_text *agreement, struct aren
     return taken(&out, arena);
 }
 
-struct str message_write(const struct message_text *text, struct arena *arena)
+struct str message_write(const struct codec *codec, const struct message_text *text,
+                         struct arena *arena)
 {
     AUTO(buf_done) struct buf out = buf_init(LIMIT_JSON_BYTES);
+    AUTO(buf_done) struct buf translated = buf_init(2 * LIMIT_JSON_BYTES);
+    struct err ignored = {0};
 
     buf_add_c(&out, "{\"@context\":[\"" DSP_CONTEXT "\"],\"@type\":\"");
     buf_add_c(&out, message_type(text->form));
@@ -132,5 +135,9 @@ struct str message_write(const struct message_text *text, struct arena *arena)
         buf_add_char(&out, ']');
     }
     buf_add_char(&out, '}');
-    return taken(&out, arena);
+    if (!codec->translated)
+        return taken(&out, arena);
+    if (buf_failed(&out) || codec_write(codec, buf_str(&out), STR_NONE, &translated, &ignored) < 0)
+        return STR_NONE;
+    return taken(&translated, arena);
 }

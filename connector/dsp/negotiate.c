@@ -26,7 +26,7 @@ int dsp__rules_of_text(struct str policy_text, struct arena *arena, struct str *
     return str_present(*ret_rules) ? 0 : err_set(err, E_NO_MEMORY, "", "offer");
 }
 
-static int check(const struct app *app, const struct dsp_negotiate *request, struct err *err)
+static int check(const struct dsp_negotiate *request, struct err *err)
 {
     const struct {
         struct str text;
@@ -41,10 +41,6 @@ static int check(const struct app *app, const struct dsp_negotiate *request, str
         if (ids[i].text.n == 0 || ids[i].text.n > LIMIT_ID)
             return err_tell(err, E_INVALID, ids[i].at, "expected 1 to %d bytes", LIMIT_ID);
     }
-    if (!message_address_ok(request->peer_address, app->settings->allow_http))
-        return err_tell(err, E_INVALID, "/counterPartyAddress", "expected an https URL");
-    if (str_present(request->protocol) && !str_eq(request->protocol, STR(DSP_PROTOCOL)))
-        return err_tell(err, E_INVALID, "/protocol", "expected '%s'", DSP_PROTOCOL);
     return 0;
 }
 
@@ -52,7 +48,6 @@ static int prepare(struct command *command, const struct dsp_negotiate *request,
 {
     struct arena *arena = command->arena;
     struct process *process = &command->process;
-    struct message_text text = {.form = MF_REQUEST, .callback = command->app->dsp_url};
     struct offer_text offer = {
         .id = arena_str(arena, request->offer_id),
         .target = arena_str(arena, request->asset_id),
@@ -65,16 +60,20 @@ static int prepare(struct command *command, const struct dsp_negotiate *request,
         .id = dsp__new_id(command->app, arena),
         .role = STR("consumer"),
         .peer_id = offer.assigner,
-        .peer_address = message_address_base(arena_str(arena, request->peer_address)),
     };
     command->prepared.first = process;
     command->prepared.callbacks = arena_str(arena, request->callbacks);
     command->prepared.state = NEG_REQUESTING;
-    text.offer = message_offer(&offer, arena);
-    if (dsp__keep_offer(&command->prepared, process, &offer, arena, err) < 0)
-        return err_ret(err);
-    return dsp__send(command->app, &command->prepared, &negotiation_kind, process,
-                     "dsp.negotiation.begin", "request", &text, arena, err);
+    command->offer = message_offer(&offer, arena);
+    return dsp__keep_offer(&command->prepared, process, &offer, arena, err);
+}
+
+static int begin(struct command *command, struct err *err)
+{
+    struct message_text text = {.form = MF_REQUEST, .offer = command->offer};
+
+    return dsp__send(command->app, &command->prepared, &negotiation_kind, &command->process,
+                     "dsp.negotiation.begin", "request", &text, command->arena, err);
 }
 
 int dsp_negotiate(struct app *app, const struct dsp_negotiate *request, dsp_done_fn *done,
@@ -82,15 +81,17 @@ int dsp_negotiate(struct app *app, const struct dsp_negotiate *request, dsp_done
 {
     struct command *command;
 
-    if (check(app, request, err) < 0)
+    if (check(request, err) < 0)
         return err_ret(err);
     command = dsp__command_new(app, done, cls);
     if (command == NULL)
         return err_set(err, E_NO_MEMORY, "", "command");
     command->kind = &negotiation_kind;
+    command->begin = begin;
     if (prepare(command, request, err) < 0) {
         dsp__command_free(&command);
         return err_ret(err);
     }
-    return dsp__command_submit(&command, "negotiate", err);
+    return dsp__command_choose(&command, "negotiate", request->peer_address, request->protocol,
+                               err);
 }

@@ -11,6 +11,7 @@
 #define COLUMN(member) FIELD(struct process, member, #member, 0)
 static const struct field process_fields[] = {
     COLUMN(id),       COLUMN(role),        COLUMN(peer_pid), COLUMN(peer_id),      COLUMN(peer_address),
+    COLUMN(protocol),
     COLUMN(state),    COLUMN(asset_id),    COLUMN(offer_id), COLUMN(policy_hash),  COLUMN(policy),
     COLUMN(agreement_id), COLUMN(format),  COLUMN(data_address), COLUMN(error),
 };
@@ -58,6 +59,19 @@ struct str dsp__new_id(const struct app *app, struct arena *arena)
     return arena_printf(arena, "urn:uuid:%s", uuid_format(uuid_new(app->env)).c);
 }
 
+const struct codec *dsp__codec(const struct process *process)
+{
+    const struct codec *codec = codec_by_protocol(process->protocol);
+
+    CHECK(codec != NULL); /* a row is written with the protocol of a codec */
+    return codec;
+}
+
+struct str dsp__own_url(const struct app *app, const struct codec *codec, struct arena *arena)
+{
+    return arena_printf(arena, "%.*s/%.*s", STR_ARG(app->dsp_root), STR_ARG(codec->version));
+}
+
 bool dsp__is_provider(const struct process *process)
 {
     return str_eq(process->role, STR("provider"));
@@ -95,8 +109,12 @@ int dsp__send(struct app *app, struct effect *effect, const struct process_kind 
     const int64_t now_us = env_wall_us(app->env);
     struct outbox_msg *msg = &effect->out[effect->n_out];
 
+    const struct codec *codec = dsp__codec(process);
+
     CHECK(effect->n_out < DSP_OUT_MAX);
     text->id = dsp__new_id(app, arena);
+    if (message_names_address(codec, text->form, !str_present(process->peer_pid)))
+        text->callback = dsp__own_url(app, codec, arena);
     text->pids = dsp__pids(process);
     buf_add_str(&url, process->peer_address);
     buf_add_c(&url, kind->path);
@@ -113,7 +131,7 @@ int dsp__send(struct app *app, struct effect *effect, const struct process_kind 
         .kind = str_c(outbox_kind),
         .url = arena_str(arena, buf_str(&url)),
         .audience = process->peer_id,
-        .body = message_write(text, arena),
+        .body = message_write(codec, text, arena),
         .deadline_us = now_us + app->settings->negotiation_limit_us,
         .due_us = now_us,
     };

@@ -10,7 +10,7 @@
 #include "lib/base/banned.h"
 
 struct propose_in {
-    struct str peer_id, peer_address;
+    struct str peer_id, peer_address, protocol;
     struct str offer_id; /* of the catalogue; or else: */
     struct str asset_id;
     const struct jval *policy;
@@ -19,6 +19,7 @@ struct propose_in {
 static const struct field propose_fields[] = {
     FIELD(struct propose_in, peer_id,      "counterPartyId",      F_REQUIRED | F_NONEMPTY),
     FIELD(struct propose_in, peer_address, "counterPartyAddress", F_REQUIRED | F_NONEMPTY),
+    FIELD(struct propose_in, protocol,     "protocol",            F_NONEMPTY),
     FIELD(struct propose_in, offer_id,     "offerId",             F_NONEMPTY),
     FIELD(struct propose_in, asset_id,     "assetId",             F_NONEMPTY),
     FIELD(struct propose_in, policy,       "policy",              0),
@@ -27,14 +28,12 @@ static OBJECT(propose_object, struct propose_in, propose_fields, CLOSED);
 
 /* clang-format on */
 
-static int check(const struct app *app, const struct propose_in *in, struct err *err)
+static int check(const struct propose_in *in, struct err *err)
 {
     const bool own_rules = str_present(in->asset_id) && in->policy != NULL;
 
     if (in->peer_id.n > LIMIT_ID)
         return err_tell(err, E_INVALID, "/counterPartyId", "expected 1 to %d bytes", LIMIT_ID);
-    if (!message_address_ok(in->peer_address, app->settings->allow_http))
-        return err_tell(err, E_INVALID, "/counterPartyAddress", "expected an https URL");
     if (str_present(in->offer_id) ? str_present(in->asset_id) || in->policy != NULL : !own_rules)
         return err_tell(err, E_INVALID, "", "expected either 'offerId' or 'assetId' and 'policy'");
     return 0;
@@ -87,7 +86,6 @@ static int prepare(struct rq *rq, const struct propose_in *in, struct command *c
 {
     struct arena *arena = command->arena;
     struct process *process = &command->process;
-    struct message_text text = {.form = MF_OFFER, .callback = command->app->dsp_url};
     struct offer_text offer = {
         .assigner = command->app->settings->participant_did,
         .assignee = arena_str(arena, in->peer_id),
@@ -100,15 +98,29 @@ static int prepare(struct rq *rq, const struct propose_in *in, struct command *c
         .id = dsp__new_id(command->app, arena),
         .role = STR("provider"),
         .peer_id = offer.assignee,
-        .peer_address = message_address_base(arena_str(arena, in->peer_address)),
     };
     command->prepared.first = process;
     command->prepared.state = NEG_OFFERING;
-    text.offer = message_offer(&offer, arena);
-    if (dsp__keep_offer(&command->prepared, process, &offer, arena, err) < 0)
-        return err_ret(err);
-    return dsp__send(command->app, &command->prepared, &negotiation_kind, process,
-                     "dsp.negotiation.propose", "offers", &text, arena, err);
+    command->offer = message_offer(&offer, arena);
+    return dsp__keep_offer(&command->prepared, process, &offer, arena, err);
+}
+
+static int begin(struct command *command, struct err *err)
+{
+    struct message_text text = {.form = MF_OFFER, .offer = command->offer};
+
+    return dsp__send(command->app, &command->prepared, &negotiation_kind, &command->process,
+                     "dsp.negotiation.propose", "offers", &text, command->arena, err);
+}
+
+/* An address alone is taken as it is, in the version that it names, or the best one. */
+static struct str protocol_of(const struct app *app, const struct propose_in *in)
+{
+    const struct codec *codec = codec_by_address(message_address_base(in->peer_address));
+
+    if (str_present(in->protocol))
+        return in->protocol;
+    return codec != NULL ? codec->protocol : dsp_protocol(app->settings, 0);
 }
 
 struct proposed {
@@ -148,17 +160,19 @@ int dsp_operator_propose(struct rq *rq, struct err *err)
     struct propose_in in = {0};
     struct command *command;
 
-    if (rq_decode(rq, &propose_object, &in, err) < 0 || check(rq->app, &in, err) < 0)
+    if (rq_decode(rq, &propose_object, &in, err) < 0 || check(&in, err) < 0)
         return err_ret(err);
     rq->cls = ARENA_NEW(rq->arena, struct proposed);
     command = rq->cls != NULL ? dsp__command_new(rq->app, came, rq) : NULL;
     if (command == NULL)
         return err_set(err, E_NO_MEMORY, "", "command");
     command->kind = &negotiation_kind;
+    command->begin = begin;
     if (prepare(rq, &in, command, err) < 0) {
         dsp__command_free(&command);
         return err_ret(err);
     }
     rq_suspend(rq, answer);
-    return dsp__command_submit(&command, "negotiation propose", err);
+    return dsp__command_choose(&command, "negotiation propose", in.peer_address,
+                               protocol_of(rq->app, &in), err);
 }

@@ -48,27 +48,49 @@ static enum outbox_result meaning(const struct outbox_msg *msg, int status, bool
 }
 
 /*
- * The reason that an error gives, "" if it gives none; STR_NONE if the body is no JSON object. Errors
- * are read leniently: whatever is wrong with their form, what they say is all that an operator will
- * learn.
+ * A document of the peer in our words, read as the given version: of an answer it is not known in
+ * which the question was. NULL: it is none of that version.
  */
-static struct str error_reason(struct str body, struct arena *arena)
+static const struct jval *read_as(const struct codec *codec, const struct jdoc *doc,
+                                  struct jdoc **ret_translated)
 {
-    AUTO(jdoc_free) struct jdoc *doc = NULL;
     struct err ignored = {0};
 
-    if (jdoc_parse(body, NULL, &doc, &ignored) < 0 || jtype_of(jdoc_root(doc)) != J_OBJECT)
-        return STR_NONE;
+    if (codec_read(codec, jdoc_root(doc), ret_translated, &ignored) < 0)
+        return NULL;
+    return jdoc_root(*ret_translated != NULL ? *ret_translated : doc);
+}
 
-    const struct jval *root = jdoc_root(doc);
+/*
+ * What an error says. Errors are read leniently: whatever is wrong with their form, it is all that
+ * an operator will learn.
+ */
+static struct str reason_in(const struct codec *codec, const struct jdoc *doc, struct arena *arena)
+{
+    AUTO(jdoc_free) struct jdoc *translated = NULL;
+    const struct jval *root = read_as(codec, doc, &translated);
     const struct jval *reasons = jval_get(root, "reason");
     const struct message said = {
         .code = jval_str(jval_get(root, "code")),
         .reason = reasons != NULL ? reasons : jval_get(root, "detail"), /* RFC 9457 */
     };
-    const struct str reason = message_reason(&said, arena);
 
-    return str_present(reason) ? reason : STR("");
+    return root != NULL ? message_reason(&said, arena) : STR_NONE;
+}
+
+/* The peer's reason, or its status. */
+static struct str refusal(const struct fetch_response *response, struct arena *arena)
+{
+    AUTO(jdoc_free) struct jdoc *doc = NULL;
+    struct err ignored = {0};
+
+    if (jdoc_parse(response->body, NULL, &doc, &ignored) == 0) {
+        for (size_t i = 0; i < CODECS && !str_present(reason); i++)
+            reason = reason_in(&codecs[i], doc, arena);
+    }
+    return str_present(reason)
+               ? reason
+               : arena_printf(arena, "the other party answered %d", response->status);
 }
 
 /* The pid that the peer has given to a process that we began; STR_NONE if the answer is none. */
@@ -76,12 +98,18 @@ static struct str answered_pid(const struct sent_kind *kind, struct str body, st
 {
     AUTO(jdoc_free) struct jdoc *doc = NULL;
     struct err ignored = {0};
-    struct str pid;
 
     if (jdoc_parse(body, NULL, &doc, &ignored) < 0)
         return STR_NONE;
-    pid = jval_str(jval_get(jdoc_root(doc), kind->pid_member));
-    return pid.n > 0 && pid.n <= LIMIT_ID ? arena_str(arena, pid) : STR_NONE;
+    for (size_t i = 0; i < CODECS; i++) {
+        AUTO(jdoc_free) struct jdoc *translated = NULL;
+        const struct str pid =
+            jval_str(jval_get(read_as(&codecs[i], doc, &translated), kind->pid_member));
+
+        if (pid.n > 0 && pid.n <= LIMIT_ID)
+            return arena_str(arena, pid);
+    }
+    return STR_NONE;
 }
 
 static void judge(struct app *app, const struct outbox_msg *msg,

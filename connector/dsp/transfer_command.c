@@ -13,11 +13,12 @@
 /* clang-format off */
 struct agreement_state {
     int64_t negotiation_state;
-    struct str peer_address;
+    struct str peer_address, protocol;
 };
 static const struct field agreement_state_fields[] = {
     FIELD(struct agreement_state, negotiation_state, "negotiation_state", 0),
     FIELD(struct agreement_state, peer_address, "peer_address", 0),
+    FIELD(struct agreement_state, protocol, "protocol", 0),
 };
 static OBJECT(agreement_state_row, struct agreement_state, agreement_state_fields, OPEN);
 
@@ -70,15 +71,16 @@ static int run_request(struct db *tx, struct command *command, struct err *err)
         .form = MF_TRANSFER_REQUEST,
         .agreement_id = command->process.agreement_id,
         .format = command->process.format,
-        .callback = command->app->dsp_url,
     };
     struct agreement_state state = {0};
 
     if (read_own(tx, command, &state, err) < 0 ||
         write_destination(command, &text.data_address, err) < 0)
         return err_ret(err);
-    if (!str_present(command->process.peer_address))
+    if (!str_present(command->process.peer_address)) {
         command->process.peer_address = state.peer_address;
+        command->process.protocol = state.protocol;
+    }
     return dsp__send(command->app, &command->effect, &transfer_kind, &command->process,
                      "dsp.transfer.begin", "request", &text, command->arena, err);
 }
@@ -104,9 +106,6 @@ int dsp_transfer_request(struct app *app, const struct dsp_transfer *request, ds
 
     if (request->agreement_id.n == 0 || request->format.n == 0)
         return err_tell(err, E_INVALID, "/contractId", "agreement and format are needed");
-    if (str_present(request->peer_address) &&
-        !message_address_ok(request->peer_address, app->settings->allow_http))
-        return err_tell(err, E_INVALID, "/counterPartyAddress", "expected an https URL");
     if (check_address(request->format, request->data_address, err) < 0)
         return err_ret(err);
     command = dsp__command_new(app, done, cls);
@@ -117,7 +116,6 @@ int dsp_transfer_request(struct app *app, const struct dsp_transfer *request, ds
     command->process = (struct process){
         .id = dsp__new_id(app, command->arena),
         .role = STR("consumer"),
-        .peer_address = message_address_base(arena_str(command->arena, request->peer_address)),
         .agreement_id = arena_str(command->arena, request->agreement_id),
         .format = arena_str(command->arena, request->format),
         .data_address = arena_str(command->arena, request->data_address),
@@ -126,7 +124,10 @@ int dsp_transfer_request(struct app *app, const struct dsp_transfer *request, ds
     command->prepared.state = TP_REQUESTING;
     command->prepared.callbacks = arena_str(command->arena, request->callbacks);
     command->prepared.private_properties = arena_str(command->arena, request->private_properties);
-    return dsp__command_submit(&command, "transfer request", err);
+    if (!str_present(request->peer_address))
+        return dsp__command_submit(&command, "transfer request", err);
+    return dsp__command_choose(&command, "transfer request", request->peer_address,
+                               request->protocol, err);
 }
 
 /*

@@ -219,8 +219,18 @@ int mgmt_catalog_request(struct rq *rq, struct err *err)
     if (read_ask(rq, &v4_catalog_request, &ask, err) < 0)
         return err_ret(err);
     wait_for(rq, ask);
-    return dsp_catalogue_request(rq->app, ask->in.address, ask->in.peer_id, ask->filter, asked, ask,
-                                 err);
+
+    const struct dsp_ask request = {
+        .peer_id = ask->in.peer_id,
+        .peer_address = ask->in.address,
+        .protocol = ask->in.protocol,
+        .query = ask->filter,
+        .wanted = ask->spec.limited
+                      ? (size_t)ask->spec.search.offset + (size_t)ask->spec.search.limit
+                      : SIZE_MAX,
+    };
+
+    return dsp_catalogue_request(rq->app, &request, asked, ask, err);
 }
 
 int mgmt_dataset_request(struct rq *rq, struct err *err)
@@ -232,6 +242,13 @@ int mgmt_dataset_request(struct rq *rq, struct err *err)
     if (!str_present(ask->in.id))
         return form_missing(err, "value", "@id");
     wait_for(rq, ask);
-    return dsp_dataset_request(rq->app, ask->in.address, ask->in.peer_id, ask->in.id, asked, ask,
-                               err);
+
+    const struct dsp_ask request = {
+        .peer_id = ask->in.peer_id,
+        .peer_address = ask->in.address,
+        .protocol = ask->in.protocol,
+        .dataset_id = ask->in.id,
+    };
+
+    return dsp_dataset_request(rq->app, &request, asked, ask, err);
 }

@@ -1,6 +1,7 @@
 /*
  * connector/mgmt/status.c - GET /naru/v1/status; POST /naru/v1/policies/explain
  */
+#include "connector/dsp/dsp.h"
 #include "connector/exchange/exchange.h"
 #include "connector/mgmt/mgmt_private.h"
 #include "lib/base/timefmt.h"
@@ -80,7 +81,8 @@ int mgmt_status(struct rq *rq, struct err *err)
     jw_kstr(&w, "data", app->data_url);
     jw_key(&w, "protocols");
     jw_array(&w);
-    jw_c(&w, "dataspace-protocol-http:2025-1");
+    for (size_t i = 0; str_present(dsp_protocol(app->settings, i)); i++)
+        jw_str(&w, dsp_protocol(app->settings, i));
     jw_array_end(&w);
     if (write_broker(rq, &w, err) < 0)
         return err_ret(err);

@@ -70,6 +70,7 @@ static int read_request(struct rq *rq, struct dsp_transfer *ret, struct err *err
         mgmt__properties(in.private_properties, rq->arena, &ret->private_properties, err) < 0)
         return err_ret(err);
     ret->peer_address = in.peer_address;
+    ret->protocol = in.protocol;
     ret->agreement_id = in.agreement_id;
     ret->format = in.format;
     return mgmt__callbacks(rq, in.callbacks, &ret->callbacks, err);

@@ -20,13 +20,6 @@
 #define DOCUMENT_MAX KIB(16) /* a version document */
 #define WELL_KNOWN   "/.well-known/dspace-version"
 
-/* Versions of ours, the newest first, and how EDC names them in "protocol". */
-static const struct {
-    const char *version, *protocol;
-} spoken[] = {
-    {"2025-1", "dataspace-protocol-http:2025-1"},
-};
-
 struct versions_in {
     struct str address, peer_id, bpnl;
 };
@@ -209,13 +202,13 @@ int mgmt_versions_request(struct rq *rq, struct err *err)
 
 /* Clients read the full names; the object is JSON-LD all the same. */
 static void write_params(struct jw *w, const struct look *look, const struct document *d,
-                         struct str path, const char *protocol, struct arena *arena)
+                         struct str path, struct str protocol, struct arena *arena)
 {
     jw_object(w);
     jw_kstr(w, LD_EDC "counterPartyId", look->peer_id);
     jw_kstr(w, LD_EDC "counterPartyAddress",
             arena_printf(arena, "%.*s%.*s", STR_ARG(d->base), STR_ARG(path)));
-    jw_kc(w, LD_EDC "protocol", protocol);
+    jw_kstr(w, LD_EDC "protocol", protocol);
     jw_kraw(w, "@context", STR("{\"edc\":\"" LD_EDC "\"}"));
     jw_object_end(w);
 }
@@ -225,19 +218,20 @@ static int choose(const struct look *look, const struct document *d, struct aren
                   struct jw *w, struct err *err)
 {
     AUTO(jdoc_free) struct jdoc *doc = NULL;
+    const struct app *app = look->rq->app;
     const struct jval *versions;
+    struct str protocol;
 
     if (read_versions(d, &doc, &versions, err) < 0)
         return err_ret(err);
-    for (size_t i = 0; i < ARRAY_LEN(spoken); i++) {
+    for (size_t i = 0; str_present(protocol = dsp_protocol(app->settings, i)); i++) {
         for (size_t k = 0; k < jval_len(versions); k++) {
             const struct jval *version = jval_at(versions, k);
             const struct str path = jval_str(jval_get(version, "path"));
 
-            if (!str_eq_c(jval_str(jval_get(version, "version")), spoken[i].version))
+            if (!dsp_is_version(protocol, jval_str(jval_get(version, "version"))))
                 continue;
-            write_params(w, look, d, str_eq(path, STR("/")) ? STR("") : path, spoken[i].protocol,
-                         arena);
+            write_params(w, look, d, str_eq(path, STR("/")) ? STR("") : path, protocol, arena);
             return 0;
         }
     }

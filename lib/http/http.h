@@ -155,6 +155,8 @@ MUST_CHECK int rq_query_i64(const struct rq *rq, const char *name, int64_t dflt,
  * *+json and none are accepted, others are E_MEDIA_TYPE. */
 MUST_CHECK int rq_json(struct rq *rq, const struct jlimits *limits, const struct jval **ret_root,
                        struct err *err);
+/* Takes another form of the body's document: freed with the request, after a form kept before. */
+void rq_keep_doc(struct rq *rq, struct jdoc **doc);
 /* rq_json + object_decode. */
 MUST_CHECK int rq_decode(struct rq *rq, const struct object *object, void *out, struct err *err);
 

@@ -129,6 +129,7 @@ struct rq_private {
         [HTTP_METHODS]; /* methods that this path knows, if the one asked for is not among them */
     unsigned n_allow;
     struct jdoc *doc;
+    struct jdoc *kept_doc; /* rq_keep_doc */
 
     struct MHD_Response *response; /* prepared, not queued */
     struct reply_header *headers;

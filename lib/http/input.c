@@ -118,6 +118,12 @@ int rq_json(struct rq *rq, const struct jlimits *limits, const struct jval **ret
     return 0;
 }
 
+void rq_keep_doc(struct rq *rq, struct jdoc **doc)
+{
+    jdoc_free(&rq->priv->kept_doc);
+    rq->priv->kept_doc = MOVE(*doc);
+}
+
 int rq_decode(struct rq *rq, const struct object *object, void *out, struct err *err)
 {
     const struct jval *root;

@@ -94,6 +94,7 @@ static void recycle(struct rq *rq)
         priv->sent_end(priv->sent_cls, 0, false);
     priv->sent_end = NULL;
     jdoc_free(&priv->doc);
+    jdoc_free(&priv->kept_doc);
     if (priv->body.cap > HTTP_BUF_KEEP)
         buf_done(&priv->body);
     arena_reset(rq->arena);

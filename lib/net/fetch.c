@@ -332,17 +332,25 @@ void fetch_cancel(struct fetcher *fetcher, struct fetch *job)
     signal_job(fetcher, job);
 }
 
-struct str fetch_response_header(const struct fetch *job, const char *name)
+struct str fetch_response_header_at(const struct fetch *job, const char *name, size_t i)
 {
     struct str rest = buf_str(&job->head_text);
-    struct str found = STR_NONE;
 
     while (str_present(rest)) {
         struct str value = str_cut(&rest, '\n');
         struct str key = str_cut(&value, ':');
 
-        if (str_present(value) && str_eq_nocase(key, str_c(name)))
-            found = str_trim(value);
+        if (str_present(value) && str_eq_nocase(key, str_c(name)) && i-- == 0)
+            return str_trim(value);
     }
+    return STR_NONE;
+}
+
+struct str fetch_response_header(const struct fetch *job, const char *name)
+{
+    struct str found = STR_NONE, value;
+
+    for (size_t i = 0; str_present(value = fetch_response_header_at(job, name, i)); i++)
+        found = value;
     return found;
 }

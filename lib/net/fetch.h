@@ -109,6 +109,8 @@ void fetch_resume(struct fetcher *fetcher, struct fetch *job);
 void fetch_cancel(struct fetcher *fetcher, struct fetch *job);
 /* A response header's value (last one wins), or STR_NONE; only inside head, sink and done. */
 struct str fetch_response_header(const struct fetch *job, const char *name);
+/* The value of the i-th header of that name, for those that may come more than once. */
+struct str fetch_response_header_at(const struct fetch *job, const char *name, size_t i);
 
 /* Bytes of the body that have left so far, for a request with a source; only inside its callbacks. */
 int64_t fetch_sent(const struct fetch *job);

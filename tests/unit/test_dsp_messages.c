@@ -86,7 +86,7 @@ START_TEST(test_decode)
 
     ck_assert_msg(jdoc_parse(str_c(cases[_i].text), NULL, &doc, &err) == 0, "%s: %s",
                   cases[_i].name, err.text);
-    rc = message_decode(cases[_i].form, jdoc_root(doc), arena, &message, &err);
+    rc = message_decode(&codecs[0], cases[_i].form, jdoc_root(doc), arena, &message, &err);
     ck_assert_msg(rc == -(int)cases[_i].code, "%s: got %d (%s)", cases[_i].name, rc, err.text);
     if (cases[_i].at == NULL)
         return;
@@ -115,8 +115,9 @@ START_TEST(test_long_ids)
                  "\"%s\",\"consumerPid\":\"c\"}",
                  id);
         ck_assert_int_eq(jdoc_parse(str_c(text), NULL, &doc, &err), 0);
-        ck_assert_int_eq(message_decode(MF_VERIFICATION, jdoc_root(doc), arena, &message, &err),
-                         n == LIMIT_ID ? 0 : -(int)E_INVALID);
+        ck_assert_int_eq(
+            message_decode(&codecs[0], MF_VERIFICATION, jdoc_root(doc), arena, &message, &err),
+            n == LIMIT_ID ? 0 : -(int)E_INVALID);
     }
 }
 
@@ -179,9 +180,10 @@ START_TEST(test_write)
     struct message message;
     struct err err = {0};
 
-    ck_assert_int_eq(jdoc_parse(message_write(&text, arena), NULL, &doc, &err), 0);
-    ck_assert_int_eq(
-        message_decode(MF_NEGOTIATION_TERMINATION, jdoc_root(doc), arena, &message, &err), 0);
+    ck_assert_int_eq(jdoc_parse(message_write(&codecs[0], &text, arena), NULL, &doc, &err), 0);
+    ck_assert_int_eq(message_decode(&codecs[0], MF_NEGOTIATION_TERMINATION, jdoc_root(doc), arena,
+                                    &message, &err),
+                     0);
     ck_assert(str_eq(message.id, nasty));
     ck_assert(str_eq(message.provider_pid, nasty));
     ck_assert(str_eq(message.consumer_pid, nasty));
@@ -256,9 +258,9 @@ static int decode_example(const char *path)
     for (int form = 0; form < MF__COUNT; form++) {
         if (!str_eq_c(type, message_type((enum message_form)form)))
             continue;
-        ck_assert_msg(
-            message_decode((enum message_form)form, jdoc_root(doc), arena, &message, &err) == 0,
-            "%s: %s %s", path, err.at, err.text);
+        ck_assert_msg(message_decode(&codecs[0], (enum message_form)form, jdoc_root(doc), arena,
+                                     &message, &err) == 0,
+                      "%s: %s %s", path, err.at, err.text);
         return 1;
     }
     return 0;

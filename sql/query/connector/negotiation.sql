@@ -1,15 +1,15 @@
 -- name: dsp_negotiation_get
 -- in:   id:text
--- out:  id:text role:text peer_pid:text peer_id:text peer_address:text state:i64 asset_id:text offer_id:text policy_hash:text policy:text agreement_id:text error:text
-SELECT n.negotiation_id AS id, n.role, n.peer_pid, n.peer_id, n.peer_address, n.state, n.asset_id, n.offer_id, n.policy_hash, t.policy, n.agreement_id, n.error
+-- out:  id:text role:text peer_pid:text peer_id:text peer_address:text protocol:text state:i64 asset_id:text offer_id:text policy_hash:text policy:text agreement_id:text error:text
+SELECT n.negotiation_id AS id, n.role, n.peer_pid, n.peer_id, n.peer_address, n.protocol, n.state, n.asset_id, n.offer_id, n.policy_hash, t.policy, n.agreement_id, n.error
   FROM negotiation n
   JOIN policy_text t ON t.policy_hash = n.policy_hash
  WHERE n.negotiation_id = $1;
 
 -- name: dsp_negotiation_by_peer
 -- in:   peer_id:text role:text peer_pid:text
--- out:  id:text role:text peer_pid:text peer_id:text peer_address:text state:i64 asset_id:text offer_id:text policy_hash:text policy:text agreement_id:text error:text
-SELECT n.negotiation_id AS id, n.role, n.peer_pid, n.peer_id, n.peer_address, n.state, n.asset_id, n.offer_id, n.policy_hash, t.policy, n.agreement_id, n.error
+-- out:  id:text role:text peer_pid:text peer_id:text peer_address:text protocol:text state:i64 asset_id:text offer_id:text policy_hash:text policy:text agreement_id:text error:text
+SELECT n.negotiation_id AS id, n.role, n.peer_pid, n.peer_id, n.peer_address, n.protocol, n.state, n.asset_id, n.offer_id, n.policy_hash, t.policy, n.agreement_id, n.error
   FROM negotiation n
   JOIN policy_text t ON t.policy_hash = n.policy_hash
  WHERE n.peer_id = $1

@@ -1,14 +1,14 @@
 -- name: dsp_transfer_get
 -- in:   id:text
--- out:  id:text role:text peer_pid:text peer_id:text peer_address:text state:i64 asset_id:text agreement_id:text format:text data_address:text error:text
-SELECT transfer_id AS id, role, peer_pid, peer_id, peer_address, state, asset_id, agreement_id, format, data_address, error
+-- out:  id:text role:text peer_pid:text peer_id:text peer_address:text protocol:text state:i64 asset_id:text agreement_id:text format:text data_address:text error:text
+SELECT transfer_id AS id, role, peer_pid, peer_id, peer_address, protocol, state, asset_id, agreement_id, format, data_address, error
   FROM transfer
  WHERE transfer_id = $1;
 
 -- name: dsp_transfer_by_peer
 -- in:   peer_id:text role:text peer_pid:text
--- out:  id:text role:text peer_pid:text peer_id:text peer_address:text state:i64 asset_id:text agreement_id:text format:text data_address:text error:text
-SELECT transfer_id AS id, role, peer_pid, peer_id, peer_address, state, asset_id, agreement_id, format, data_address, error
+-- out:  id:text role:text peer_pid:text peer_id:text peer_address:text protocol:text state:i64 asset_id:text agreement_id:text format:text data_address:text error:text
+SELECT transfer_id AS id, role, peer_pid, peer_id, peer_address, protocol, state, asset_id, agreement_id, format, data_address, error
   FROM transfer
  WHERE peer_id = $1
    AND role = $2
@@ -60,8 +60,8 @@ UPDATE transfer
 
 -- name: dsp_transfer_running
 -- in:   agreement_id:text
--- out:  id:text role:text peer_pid:text peer_id:text peer_address:text state:i64 asset_id:text agreement_id:text format:text data_address:text error:text
-SELECT transfer_id AS id, role, peer_pid, peer_id, peer_address, state, asset_id, agreement_id, format, data_address, error
+-- out:  id:text role:text peer_pid:text peer_id:text peer_address:text protocol:text state:i64 asset_id:text agreement_id:text format:text data_address:text error:text
+SELECT transfer_id AS id, role, peer_pid, peer_id, peer_address, protocol, state, asset_id, agreement_id, format, data_address, error
   FROM transfer
  WHERE agreement_id = $1
    AND state NOT IN (800, 825, 850)
