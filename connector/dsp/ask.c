@@ -140,23 +140,43 @@ static void join(struct asking *a)
     finish(a, err.code == E_OK ? buf_str(&a->first) : STR_NONE, &err);
 }
 
-/* The URL of `<url>; rel="next"` in one Link header (RFC 8288), which may hold several. */
+/* Cuts up to an unquoted `sep` off the front of *rest, as str_cut does. */
+static struct str cut_unquoted(struct str *rest, char sep)
+{
+    bool quoted = false;
+    size_t n = 0;
+
+    while (n < rest->n && (quoted || rest->p[n] != sep)) {
+        quoted ^= rest->p[n] == '"';
+        n++;
+    }
+    const struct str part = str_n(rest->p, n);
+
+    *rest = n < rest->n ? str_from(*rest, n + 1) : STR_NONE;
+    return part;
+}
+
+static bool says_next(struct str parameter)
+{
+    const struct str name = str_trim(str_cut(&parameter, '='));
+    struct str value = str_trim(parameter);
+
+    if (value.n >= 2 && value.p[0] == '"' && value.p[value.n - 1] == '"')
+        value = str_n(value.p + 1, value.n - 2);
+    return str_eq_nocase(name, STR("rel")) && str_eq_nocase(value, STR("next"));
+}
+
+/* The URL of `<url>; rel="next"` in one Link header (RFC 8288), which may hold several links. */
 static struct str next_of(struct str header)
 {
     while (str_present(header)) {
-        struct str link = str_trim(str_cut(&header, ','));
-        const struct str url = str_cut(&link, '>');
+        struct str link = str_trim(cut_unquoted(&header, ','));
+        const struct str url = str_trim(cut_unquoted(&link, ';'));
 
         while (str_present(link)) {
-            struct str value = str_trim(str_cut(&link, ';'));
-            const struct str name = str_trim(str_cut(&value, '='));
-
-            value = str_trim(value);
-            if (value.n >= 2 && value.p[0] == '"' && value.p[value.n - 1] == '"')
-                value = str_n(value.p + 1, value.n - 2);
-            if (str_eq_nocase(name, STR("rel")) && str_eq_nocase(value, STR("next")) &&
-                str_starts(url, STR("<")))
-                return str_from(url, 1);
+            if (says_next(cut_unquoted(&link, ';')) && url.n > 2 && url.p[0] == '<' &&
+                url.p[url.n - 1] == '>')
+                return str_n(url.p + 1, url.n - 2);
         }
     }
     return STR_NONE;

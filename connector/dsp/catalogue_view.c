@@ -258,6 +258,7 @@ static int begin_at(struct catalogue_view *view, const struct catalogue_page *pa
 int catalogue_write_page(struct catalogue_view *view, struct catalogue_page *page, struct err *err)
 {
     const struct catalogue *c = view->catalogue;
+    const size_t end = str_present(page->before) ? find(c, page->before) : c->n_datasets;
     size_t at, first = 0, n = 0, skip = page->offset, before;
 
     if (begin_at(view, page, &at, err) < 0)
@@ -270,7 +271,7 @@ int catalogue_write_page(struct catalogue_view *view, struct catalogue_page *pag
             return err_ret(err);
         if (!good || (skip > 0 && skip--))
             continue;
-        if (n == page->limit) {
+        if (n == page->limit || at >= end) {
             page->more = true;
             continue;
         }

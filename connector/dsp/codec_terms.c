@@ -37,6 +37,7 @@ static_assert(ARRAY_LEN(prefixes) == P__COUNT, "one row per prefix");
 enum kind {
     K_TEXT,    /* a string */
     K_NAME,    /* a string: a name of the prefix of the row, written with it, here without */
+    K_WORD,    /* the same, but only "use" loses its prefix: the profile of 2025-1 knows no other */
     K_NODE,    /* an object */
     K_NODES,   /* an array of objects */
     K_TEXTS,   /* an array of anything, which stays as it is */
@@ -53,7 +54,7 @@ static const struct term {
     enum prefix prefix;
     struct str theirs;
     enum kind kind;
-    enum prefix of; /* K_NAME */
+    enum prefix of; /* K_NAME, K_WORD */
 } terms[] = {
 #define TERM(name, prefix, kind) {STR_INIT(name), prefix, STR_INIT(name), kind, P_DSPACE}
 #define NAME(name, prefix, of)   {STR_INIT(name), prefix, STR_INIT(name), K_NAME, of}
@@ -102,8 +103,8 @@ static const struct term {
     TERM("or",                  P_ODRL,   K_NODES),
     TERM("xone",                P_ODRL,   K_NODES),
     TERM("andSequence",         P_ODRL,   K_NODES),
-    NAME("action",              P_ODRL,   P_ODRL),
-    NAME("leftOperand",         P_ODRL,   P_ODRL),
+    {STR_INIT("action"),        P_ODRL,   STR_INIT("action"),      K_WORD, P_ODRL},
+    {STR_INIT("leftOperand"),   P_ODRL,   STR_INIT("leftOperand"), K_WORD, P_ODRL},
     NAME("operator",            P_ODRL,   P_ODRL),
     TERM("rightOperand",        P_ODRL,   K_AS_IS),
     TERM("unit",                P_ODRL,   K_AS_IS),
@@ -188,22 +189,34 @@ static struct str text_of(const struct jval *v)
     return jval_str(v);
 }
 
-static void build_name(struct reading *r, const struct jval *v, enum prefix of)
+/* first and then text as one; `v` itself if that is longer than any name. */
+static void build_joined(struct reading *r, struct str first, struct str text, const struct jval *v)
+{
+    char full[LIMIT_ID + 1];
+
+    if (first.n + text.n >= sizeof(full)) {
+        jbuild_val(r->out, v);
+        return;
+    }
+    (void)snprintf(full, sizeof(full), "%.*s%.*s", STR_ARG(first), STR_ARG(text));
+    jbuild_str(r->out, str_c(full));
+}
+
+static void build_name(struct reading *r, const struct term *term, const struct jval *v)
 {
     const struct str text = text_of(v);
     const struct name name = name_of(r, text);
-    char full[LIMIT_ID + 1];
+    const bool other = str_present(name.iri) && !str_eq(name.iri, prefixes[term->of].iri);
 
-    if (!str_present(text)) {
+    if (!str_present(text))
         jbuild_val(r->out, v);
-    } else if (!str_present(name.iri) || str_eq(name.iri, prefixes[of].iri)) {
+    else if (other)
+        build_joined(r, name.iri, name.local, v);
+    else if (term->kind == K_WORD && !str_eq(name.local, STR("use")) &&
+             memchr(name.local.p, ':', name.local.n) == NULL)
+        build_joined(r, prefixes[term->of].name, name.local, v);
+    else
         jbuild_str(r->out, name.local);
-    } else if (name.iri.n + name.local.n < sizeof(full)) {
-        (void)snprintf(full, sizeof(full), "%.*s%.*s", STR_ARG(name.iri), STR_ARG(name.local));
-        jbuild_str(r->out, str_c(full));
-    } else {
-        jbuild_val(r->out, v);
-    }
 }
 
 static void build_text(struct reading *r, const struct jval *v)
@@ -257,7 +270,8 @@ static void build_value(struct reading *r, const struct term *term, const struct
 {
     switch (term->kind) {
     case K_TEXT: build_text(r, v); break;
-    case K_NAME: build_name(r, v, term->of); break;
+    case K_WORD:
+    case K_NAME: build_name(r, term, v); break;
     case K_NODE: build_node(r, v); break;
     case K_ONE:
     case K_NODES: build_nodes(r, v); break;
@@ -481,6 +495,7 @@ static void write_refs(struct writing *o, const struct jval *v)
 static void write_value(struct writing *o, const struct term *term, const struct jval *v)
 {
     switch (term->kind) {
+    case K_WORD:
     case K_NAME:
         if (jtype_of(v) == J_STR)
             write_prefixed(o, term->of, jval_str(v));

@@ -15,6 +15,7 @@
 #include "lib/base/banned.h"
 
 #define PROPERTIES_MAX 1000 /* rows of one asset */
+#define CATALOGUE_MARK LD_EDC "isCatalog"
 
 struct asset_in {
     struct str id;
@@ -117,6 +118,28 @@ static void warn_address(struct rq *rq, const struct asset_change *c)
                     L_C("reason", err.text));
 }
 
+/* What EDC calls a CatalogAsset is an asset with this property; its type says the same. */
+static int mark_catalogue(struct asset_change *c, const struct jval *node,
+                          const struct asset_in *in, struct err *err)
+{
+    struct arena *arena = c->change.rq->arena;
+    const struct jval *mark = jval_at(ld_values(node, CATALOGUE_MARK), 0);
+    struct str rest;
+
+    if (!ld_has_type(node, LD_EDC "CatalogAsset") && !jval_bool(jval_get(mark, "@value")))
+        return 0;
+    if (jval_get(in->properties, CATALOGUE_MARK) != NULL)
+        return 0;
+    if (c->n_rows == PROPERTIES_MAX)
+        return err_tell(err, E_LIMIT, "/" LD_EDC "properties", "more than %d properties",
+                        PROPERTIES_MAX);
+    c->rows[c->n_rows++] = (struct property){STR(CATALOGUE_MARK), STR("true")};
+    rest = str_from(c->properties, 1);
+    c->properties = arena_printf(arena, "{\"" CATALOGUE_MARK "\":[{\"@value\":true}]%s%.*s",
+                                 rest.n > 1 ? "," : "", STR_ARG(rest));
+    return str_present(c->properties) ? 0 : err_set(err, E_LIMIT, "", "memory of the request");
+}
+
 static int read_asset(struct rq *rq, bool create, struct asset_change **ret, struct err *err)
 {
     struct asset_change *c = ARENA_NEW(rq->arena, struct asset_change);
@@ -138,7 +161,8 @@ static int read_asset(struct rq *rq, bool create, struct asset_change **ret, str
     if (mgmt__properties(in.properties, rq->arena, &c->properties, err) < 0 ||
         mgmt__properties(in.private_properties, rq->arena, &c->private_properties, err) < 0 ||
         add_rows(c, in.properties, "", err) < 0 ||
-        add_rows(c, in.private_properties, "private:", err) < 0 || add_address(c, err) < 0)
+        add_rows(c, in.private_properties, "private:", err) < 0 ||
+        add_address(c, err) < 0 || mark_catalogue(c, node, &in, err) < 0)
         return err_ret(err);
     warn_address(rq, c);
     *ret = c;
@@ -226,6 +250,20 @@ static struct str with_id(const struct asset *asset, struct arena *arena)
     return arena_str(arena, buf_str(&out));
 }
 
+static bool is_catalogue(const struct asset *asset)
+{
+    static const struct str mark = STR_INIT(CATALOGUE_MARK);
+    AUTO(jdoc_free) struct jdoc *doc = NULL;
+    struct err ignored = {0};
+    const struct jval *value;
+
+    if (memmem(asset->properties.p, asset->properties.n, mark.p, mark.n) == NULL ||
+        jdoc_parse(asset->properties, NULL, &doc, &ignored) < 0)
+        return false;
+    value = jval_get(jval_at(jval_get(jdoc_root(doc), CATALOGUE_MARK), 0), "@value");
+    return jval_bool(value) || str_eq(jval_str(value), STR("true"));
+}
+
 static int write_asset(struct rq *rq, struct str id, struct arena *arena, struct jw *w,
                        bool *ret_found, struct err *err)
 {
@@ -243,7 +281,7 @@ static int write_asset(struct rq *rq, struct str id, struct arena *arena, struct
     mgmt__etag(rq, asset.created_us, asset.version);
     jw_object(w);
     jw_kstr(w, "@id", asset.asset_id);
-    jw_kc(w, "@type", "Asset");
+    jw_kc(w, "@type", is_catalogue(&asset) ? "CatalogAsset" : "Asset");
     if (mgmt__compact(app->mgmt, w, "properties", with_id(&asset, arena), err) < 0)
         return err_ret(err);
     if (!str_eq(asset.private_properties, STR("{}")) &&

@@ -159,6 +159,7 @@ class Peer:
         self.seen = []
         self.texts = []  # bodies as they came
         self.answer = self.accept
+        self.links = lambda _path: []  # Link headers of an answer
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -181,6 +182,8 @@ class Peer:
                 reply = reply if isinstance(reply, bytes) else b"" if reply is None else json.dumps(reply).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(reply)))
+                for link in outer.links(self.path):
+                    self.send_header("Link", link)
                 self.end_headers()
                 self.wfile.write(reply)
 

@@ -1,63 +1,11 @@
-"""What we write validates against the schemas of DSP 2025-1, and the specification's own examples are taken.
-
-The schemas lie beside the clone (../shared); without them the scenario is skipped. Three of them refer to a part of
-another one in a form that no validator resolves (a missing slash); the copy in memory is mended.
-"""
+"""What we write validates against the schemas of DSP 2025-1, and the specification's own examples are taken."""
 
 import copy
-import json
 import uuid
 
 from connectors import Peer, Space, message
-from harness import ROOT, Skip, main, tap, wait_until
-
-SPEC = ROOT.parent / "shared" / "spec" / "dsp-2025-1"
-SCHEMAS = {
-    "Catalog": "catalog/catalog-schema.json", "Dataset": "catalog/dataset-schema.json",
-    "CatalogError": "catalog/catalog-error-schema.json",
-    "ContractRequestMessage": "negotiation/contract-request-message-schema.json",
-    "ContractOfferMessage": "negotiation/contract-offer-message-schema.json",
-    "ContractAgreementMessage": "negotiation/contract-agreement-message-schema.json",
-    "ContractAgreementVerificationMessage": "negotiation/contract-agreement-verification-message-schema.json",
-    "ContractNegotiationEventMessage": "negotiation/contract-negotiation-event-message-schema.json",
-    "ContractNegotiationTerminationMessage": "negotiation/contract-negotiation-termination-message-schema.json",
-    "ContractNegotiation": "negotiation/contract-negotiation-schema.json",
-    "ContractNegotiationError": "negotiation/contract-negotiation-error-schema.json",
-    "TransferRequestMessage": "transfer/transfer-request-message-schema.json",
-    "TransferStartMessage": "transfer/transfer-start-message-schema.json",
-    "TransferSuspensionMessage": "transfer/transfer-suspension-message-schema.json",
-    "TransferCompletionMessage": "transfer/transfer-completion-message-schema.json",
-    "TransferTerminationMessage": "transfer/transfer-termination-message-schema.json",
-    "TransferProcess": "transfer/transfer-process-schema.json", "TransferError": "transfer/transfer-error-schema.json",
-}
-
-
-class Validator:
-    def __init__(self):
-        try:
-            import jsonschema
-        except ImportError:
-            raise Skip("python3-jsonschema is not installed") from None
-        if not SPEC.is_dir():
-            raise Skip("the specification is not there (../shared/spec/dsp-2025-1)")
-        store = {}
-        for path in SPEC.rglob("*-schema.json"):
-            text = path.read_text().replace("schema.json#definitions/", "schema.json#/definitions/")
-            schema = json.loads(text)
-            store[schema["$id"]] = schema
-        self.jsonschema, self.store = jsonschema, store
-
-    def errors(self, document, name=None):
-        path = name or SCHEMAS[document["@type"]]
-        schema = self.store[f"https://w3id.org/dspace/2025/1/{path}"]
-        resolver = self.jsonschema.RefResolver(schema["$id"], schema, store=self.store)
-        found = self.jsonschema.Draft201909Validator(schema, resolver=resolver).iter_errors(document)
-        return [f"{'/'.join(map(str, e.absolute_path))}: {e.message}"[:300] for e in found]
-
-    def check(self, document, what, name=None):
-        errors = self.errors(document, name)
-        tap.ok(not errors, f"{what} is valid: {document.get('@type', '-')}", "\n".join(errors) + json.dumps(document))
-
+from harness import main, tap, wait_until
+from schemas import Validator
 
 def transfers(peer, provider, agreement, validator):
     """A transfer of ours as the provider's peer, through suspension to termination."""
@@ -85,7 +33,7 @@ def transfers(peer, provider, agreement, validator):
     validator.check(as_peer.get(f"/transfers/{theirs}").json, "a completed transfer")
 
 
-def examples(peer, provider):
+def examples(peer, provider, validator):
     """Each example of the specification is decoded: the refusal, if any, is of its content, not of its form."""
     as_peer = provider.as_peer(peer.name)
     places = {
@@ -102,8 +50,7 @@ def examples(peer, provider):
         "TransferTerminationMessage": ("transfers/{}/termination",) * 2,
         "CatalogRequestMessage": ("catalog/request",) * 2,
     }
-    for path in sorted(SPEC.rglob("example/*.json")):
-        example = json.loads(path.read_text())
+    for name, example in validator.examples():
         if example.get("@type") not in places:
             continue
         first, later = places[example["@type"]]
@@ -112,7 +59,7 @@ def examples(peer, provider):
         text = answer.text
         good = answer.status in (200, 201, 404) or any(
             part in text for part in ("no such", "not understood", "not allowed", "is not supported", "unknown"))
-        tap.ok(good, f"example {path.name} is decoded", f"{answer.status} {text}")
+        tap.ok(good, f"example {name} is decoded", f"{answer.status} {text}")
 
 
 def scenario():
@@ -155,7 +102,7 @@ def scenario():
     broken = copy.deepcopy(peer.messages("ContractAgreementMessage")[0])
     del broken["agreement"]["assignee"]
     tap.ok(validator.errors(broken), "the validator sees a missing assignee")
-    examples(peer, provider)
+    examples(peer, provider, validator)
 
 
 main(scenario)
