@@ -416,12 +416,13 @@ struct writing {
 };
 
 /* Also as policy/ writes what the profile of 2025-1 leaves out: "odrl:duty". */
-static const struct term *find_ours(struct str key)
+static const struct term *find_ours(struct str key, const struct jval *v)
 {
     if (str_starts(key, prefixes[P_ODRL].name))
         key = str_from(key, prefixes[P_ODRL].name.n);
     for (size_t i = 0; i < ARRAY_LEN(terms); i++) {
-        if (str_eq(key, terms[i].ours))
+        /* "dataset" is a list in a catalogue, an id in a request */
+        if (str_eq(key, terms[i].ours) && (terms[i].kind != K_NODES || jtype_of(v) != J_STR))
             return &terms[i];
     }
     return NULL;
@@ -527,7 +528,7 @@ static void write_value(struct writing *o, const struct term *term, const struct
 
 static void write_member(struct writing *o, struct str key, const struct jval *v)
 {
-    const struct term *term = find_ours(key);
+    const struct term *term = find_ours(key, v);
     char name[64];
 
     if (str_eq(key, STR("@context"))) {

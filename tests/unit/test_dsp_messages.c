@@ -1,6 +1,6 @@
 /*
- * Messages of DSP 2025-1: what is taken, what is refused and where, and that what we write can be read again.
- * The specification's examples are read from ../shared where it is there.
+ * Messages of the protocol: what is taken, what is refused and where, that what we write can be read again, and the words
+ * of 2024-1. The specifications' examples are read from ../shared where it is there.
  */
 #include <check.h>
 #include <dirent.h>
@@ -18,6 +18,7 @@
     "{\"@id\":\"a\",\"@type\":\"Agreement\",\"target\":\"t\",\"assigner\":\"p\",\"assignee\":\"c\"}"
 #define BOTH "\"providerPid\":\"p\",\"consumerPid\":\"c\""
 #define SPEC "../shared/spec/dsp-2025-1"
+#define OLD  "../shared/spec/dsp-2024-1"
 
 /* clang-format off */
 static const struct {
@@ -243,52 +244,267 @@ static bool read_file(const char *path, struct buf *out)
     return !buf_failed(out);
 }
 
-static int decode_example(const char *path)
+/* -- round trips ------------------------------------------------------------------------------- */
+
+static struct jdoc *parsed(struct str text, const char *what)
+{
+    struct jdoc *doc = NULL;
+    struct err err = {0};
+
+    ck_assert_msg(jdoc_parse(text, NULL, &doc, &err) == 0, "%s: %s", what, err.text);
+    return doc;
+}
+
+/* A document of a peer in our words; frees it. */
+static struct jdoc *read_in(const struct codec *codec, struct jdoc *doc, const char *what)
+{
+    struct jdoc *translated = NULL;
+    struct err err = {0};
+
+    ck_assert_msg(codec_read(codec, jdoc_root(doc), &translated, &err) == 0, "%s: %s %s", what,
+                  err.at, err.text);
+    if (translated == NULL)
+        return doc;
+    jdoc_free(&doc);
+    return translated;
+}
+
+/* Our words, theirs, and ours again: nothing is lost. */
+static void check_document(const struct codec *codec, const struct jdoc *doc, const char *what)
+{
+    AUTO(buf_done) struct buf ours = buf_init(MIB(1));
+    AUTO(buf_done) struct buf theirs = buf_init(MIB(1));
+    AUTO(jdoc_free) struct jdoc *again = NULL;
+    struct err err = {0};
+
+    jval_write(&ours, jdoc_root(doc));
+    ck_assert_msg(codec_write(codec, buf_str(&ours), STR_NONE, &theirs, &err) == 0, "%s: %s", what,
+                  err.text);
+    again = read_in(codec, parsed(buf_str(&theirs), what), what);
+    ck_assert_msg(jval_eq(jdoc_root(doc), jdoc_root(again)), "%s: %.*s", what,
+                  STR_ARG(buf_str(&theirs)));
+}
+
+static struct str text_of(const struct jval *v, struct arena *arena)
+{
+    AUTO(buf_done) struct buf text = buf_init(MIB(1));
+
+    if (v == NULL)
+        return STR_NONE;
+    jval_write(&text, v);
+    return arena_str(arena, buf_str(&text));
+}
+
+static void check_equal(const struct message *a, const struct message *b, struct arena *arena,
+                        const char *what)
+{
+    const struct {
+        struct str a, b;
+    } texts[] = {
+        {a->type,         b->type        },
+        {a->id,           b->id          },
+        {a->provider_pid, b->provider_pid},
+        {a->consumer_pid, b->consumer_pid},
+        {a->callback,     b->callback    },
+        {a->event,        b->event       },
+        {a->agreement_id, b->agreement_id},
+        {a->format,       b->format      },
+        {a->code,         b->code        },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        ck_assert_msg(str_eq(texts[i].a, texts[i].b), "%s: member %zu", what, i);
+    ck_assert_msg(jval_eq(a->offer, b->offer), "%s: offer", what);
+    ck_assert_msg(jval_eq(a->agreement, b->agreement), "%s: agreement", what);
+    ck_assert_msg(jval_eq(a->data_address, b->data_address), "%s: data address", what);
+    ck_assert_msg(str_eq(message_reason(a, arena), message_reason(b, arena)), "%s: reason", what);
+}
+
+static void check_message(const struct codec *codec, enum message_form form,
+                          const struct jval *root, const char *what)
 {
     AUTO(arena_free) struct arena *arena = arena_new(MIB(1));
-    AUTO(jdoc_free) struct jdoc *doc = NULL;
-    AUTO(buf_done) struct buf text = buf_init(MIB(1));
-    struct message message;
+    AUTO(jdoc_free) struct jdoc *again = NULL;
+    struct message first, second;
     struct err err = {0};
+
+    ck_assert_msg(message_decode(codec, form, root, arena, &first, &err) == 0, "%s: %s %s", what,
+                  err.at, err.text);
+    const struct message no_code = {.reason = first.reason};
+    const struct message_text text = {
+        .form = form,
+        .id = first.id,
+        .pids = {first.provider_pid, first.consumer_pid},
+        .callback = first.callback,
+        .event = form == MF_EVENT ? first.event : STR_NONE,
+        .state = form != MF_EVENT ? first.event : STR_NONE,
+        .agreement_id = first.agreement_id,
+        .format = first.format,
+        .code = first.code,
+        .reason = message_reason(&no_code, arena),
+        .offer = text_of(first.offer, arena),
+        .agreement = text_of(first.agreement, arena),
+        .data_address = text_of(first.data_address, arena),
+    };
+
+    again = read_in(codec, parsed(message_write(codec, &text, arena), what), what);
+    ck_assert_msg(message_decode(codec, form, jdoc_root(again), arena, &second, &err) == 0,
+                  "%s again: %s %s", what, err.at, err.text);
+    check_equal(&first, &second, arena, what);
+}
+
+/* True if it is a message that we decode. */
+static bool check_example(const struct codec *codec, const char *path)
+{
+    AUTO(buf_done) struct buf text = buf_init(MIB(1));
+    AUTO(jdoc_free) struct jdoc *doc = NULL;
     struct str type;
 
     ck_assert(read_file(path, &text));
-    ck_assert_msg(jdoc_parse(buf_str(&text), NULL, &doc, &err) == 0, "%s: %s", path, err.text);
+    doc = read_in(codec, parsed(buf_str(&text), path), path);
+    check_document(codec, doc, path);
     type = jval_str(jval_get(jdoc_root(doc), "@type"));
     for (int form = 0; form < MF__COUNT; form++) {
         if (!str_eq_c(type, message_type((enum message_form)form)))
             continue;
-        ck_assert_msg(message_decode(&codecs[0], (enum message_form)form, jdoc_root(doc), arena,
-                                     &message, &err) == 0,
-                      "%s: %s %s", path, err.at, err.text);
-        return 1;
+        check_message(codec, (enum message_form)form, jdoc_root(doc), path);
+        return true;
     }
-    return 0;
+    return false;
 }
+
+/* clang-format off */
+static const struct {
+    const char *version, *folders[3];
+    int messages, documents;
+} specs[] = {
+    {"2025-1", {SPEC "/negotiation/example", SPEC "/transfer/example", SPEC "/catalog/example"}, 20, 23},
+    {"2024-1", {OLD "/negotiation/message/example", OLD "/transfer/message/example", OLD "/catalog/message/example"}, 20, 23},
+};
+
+/* clang-format on */
 
 START_TEST(test_examples)
 {
-    static const char *const folders[] = {SPEC "/negotiation/example", SPEC "/transfer/example",
-                                          SPEC "/catalog/example"};
-    int decoded = 0;
+    const struct codec *codec = codec_by_version(str_c(specs[_i].version));
+    int messages = 0, documents = 0;
 
-    for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
-        DIR *dir = opendir(folders[i]);
+    for (size_t i = 0; i < ARRAY_LEN(specs[_i].folders); i++) {
+        DIR *dir = opendir(specs[_i].folders[i]);
 
         if (dir == NULL) {
-            printf("# SKIP examples: '%s' is not there\n", folders[i]);
+            printf("# SKIP examples: '%s' is not there\n", specs[_i].folders[i]);
             return;
         }
         for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
             char path[512];
 
-            snprintf(path, sizeof(path), "%s/%s", folders[i], entry->d_name);
-            if (str_ends(str_c(path), STR(".json")))
-                decoded += decode_example(path);
+            snprintf(path, sizeof(path), "%s/%s", specs[_i].folders[i], entry->d_name);
+            if (!str_ends(str_c(path), STR(".json")))
+                continue;
+            documents++;
+            messages += check_example(codec, path);
         }
         closedir(dir);
     }
-    ck_assert_int_ge(decoded, 19);
+    ck_assert_int_ge(messages, specs[_i].messages);
+    ck_assert_int_ge(documents, specs[_i].documents);
+}
+
+END_TEST
+
+/* -- the words of 2024-1 ------------------------------------------------------------------------ */
+
+#define OLD_CTX "\"@context\":\"https://w3id.org/dspace/2024/1/context.json\""
+#define NEW_CTX "\"@context\":[\"" DSP_CONTEXT "\"]"
+#define PREFIXES                                                                                   \
+    "\"@context\":{\"dspace\":\"https://w3id.org/dspace/2024/1/\",\"cx\":\"https://cx/\"}"
+#define VOCAB                                                                                      \
+    "\"@context\":{\"@vocab\":\"https://v/\",\"dspace\":\"https://w3id.org/dspace/2024/1/\"}"
+
+/* clang-format off */
+static const struct {
+    const char *name, *theirs, *ours; /* ours NULL: refused for its context */
+} words[] = {
+    {"text and prefix", "{" OLD_CTX ",\"dspace:code\":\"1\"}", "{" NEW_CTX ",\"code\":\"1\"}"},
+    {"a full name", "{" OLD_CTX ",\"https://w3id.org/dspace/2024/1/code\":\"1\"}", "{" NEW_CTX ",\"code\":\"1\"}"},
+    {"a bare name", "{" OLD_CTX ",\"code\":\"1\"}", "{" NEW_CTX ",\"code\":\"1\"}"},
+    {"the context in an array", "{\"@context\":[\"x\",\"https://w3id.org/dspace/2024/1/context.json\"]}", "{" NEW_CTX "}"},
+    {"a node for text", "{" OLD_CTX ",\"odrl:target\":{\"@id\":\"t\"}}", "{" NEW_CTX ",\"target\":\"t\"}"},
+    {"a typed value for text", "{" OLD_CTX ",\"dspace:timestamp\":{\"@value\":\"t\",\"@type\":\"xsd:dateTime\"}}", "{" NEW_CTX ",\"timestamp\":\"t\"}"},
+    {"one without brackets", "{" OLD_CTX ",\"odrl:permission\":{\"odrl:action\":\"odrl:use\"}}", "{" NEW_CTX ",\"permission\":[{\"action\":\"use\"}]}"},
+    {"nothing as an empty list", "{" OLD_CTX ",\"odrl:prohibition\":[]}", "{" NEW_CTX "}"},
+    {"a state bare", "{" OLD_CTX ",\"dspace:state\":\"REQUESTED\"}", "{" NEW_CTX ",\"state\":\"REQUESTED\"}"},
+    {"a state as a node", "{" OLD_CTX ",\"dspace:state\":{\"@id\":\"dspace:REQUESTED\"}}", "{" NEW_CTX ",\"state\":\"REQUESTED\"}"},
+    {"a state in full", "{" OLD_CTX ",\"dspace:state\":\"https://w3id.org/dspace/2024/1/REQUESTED\"}", "{" NEW_CTX ",\"state\":\"REQUESTED\"}"},
+    {"an operand", "{" OLD_CTX ",\"odrl:constraint\":{\"odrl:leftOperand\":{\"@id\":\"odrl:spatial\"}}}", "{" NEW_CTX ",\"constraint\":[{\"leftOperand\":\"odrl:spatial\"}]}"},
+    {"an operand in full", "{" OLD_CTX ",\"odrl:constraint\":{\"odrl:leftOperand\":\"http://www.w3.org/ns/odrl/2/spatial\"}}", "{" NEW_CTX ",\"constraint\":[{\"leftOperand\":\"odrl:spatial\"}]}"},
+    {"an operand of others", "{" PREFIXES ",\"odrl:constraint\":{\"odrl:leftOperand\":\"cx:Membership\"}}", "{" NEW_CTX ",\"constraint\":[{\"leftOperand\":\"https://cx/Membership\"}]}"},
+    {"a list in the way of JSON-LD", "{" OLD_CTX ",\"odrl:and\":{\"@list\":[{\"odrl:operator\":\"odrl:eq\"}]}}", "{" NEW_CTX ",\"and\":[{\"operator\":\"eq\"}]}"},
+    {"what others add", "{" PREFIXES ",\"cx:a\":[1],\"dct:title\":\"t\",\"@id\":\"i\"}", "{" NEW_CTX ",\"https://cx/a\":[1],\"http://purl.org/dc/terms/title\":\"t\",\"@id\":\"i\"}"},
+    {"a vocabulary of others", "{" VOCAB ",\"name\":\"n\",\"dspace:name\":\"m\"}", "{" NEW_CTX ",\"https://v/name\":\"n\",\"name\":\"m\"}"},
+    {"profiles", "{" OLD_CTX ",\"odrl:profile\":[{\"@id\":\"p\"}]}", "{" NEW_CTX ",\"profile\":\"p\"}"},
+    {"services", "{" OLD_CTX ",\"dcat:accessService\":[{\"dcat:endpointUrl\":\"u\"}]}", "{" NEW_CTX ",\"accessService\":{\"endpointURL\":\"u\"}}"},
+    {"types that are none", "{" OLD_CTX ",\"@type\":7,\"dspace:code\":[],\"dspace:offer\":\"o\",\"odrl:and\":3,\"\":1}", "{" NEW_CTX ",\"@type\":7,\"code\":[],\"offer\":\"o\",\"and\":[3]}"},
+    {"no context", "{\"dspace:code\":\"1\"}", NULL},
+    {"another version's", "{" NEW_CTX "}", NULL},
+    {"an object without the prefix", "{\"@context\":{\"dspace\":\"https://w3id.org/dspace/v0.8/\"}}", NULL},
+    {"not an object", "[]", NULL},
+};
+
+/* clang-format on */
+
+START_TEST(test_words)
+{
+    const struct codec *codec = codec_by_version(STR("2024-1"));
+    AUTO(jdoc_free) struct jdoc *theirs = parsed(str_c(words[_i].theirs), words[_i].name);
+    AUTO(jdoc_free) struct jdoc *ours = NULL;
+    AUTO(jdoc_free) struct jdoc *want = NULL;
+    AUTO(buf_done) struct buf got = buf_init(KIB(64));
+    struct err err = {0};
+    const int rc = codec_read(codec, jdoc_root(theirs), &ours, &err);
+
+    if (words[_i].ours == NULL) {
+        ck_assert_msg(rc == -(int)E_PEER_SYNTAX, "%s: got %d", words[_i].name, rc);
+        ck_assert_ptr_null(ours);
+        return;
+    }
+    ck_assert_msg(rc == 0, "%s: %s", words[_i].name, err.text);
+    want = parsed(str_c(words[_i].ours), words[_i].name);
+    jval_write(&got, jdoc_root(ours));
+    ck_assert_msg(jval_eq(jdoc_root(ours), jdoc_root(want)), "%s: %.*s", words[_i].name,
+                  STR_ARG(buf_str(&got)));
+}
+
+END_TEST
+
+/* What is said to a peer of 2024-1. */
+START_TEST(test_old_form)
+{
+    const struct codec *codec = codec_by_version(STR("2024-1"));
+    AUTO(buf_done) struct buf out = buf_init(KIB(64));
+    AUTO(jdoc_free) struct jdoc *got = NULL;
+    AUTO(jdoc_free) struct jdoc *want = NULL;
+    struct err err = {0};
+
+    ck_assert_int_eq(
+        codec_write(
+            codec,
+            STR("{" NEW_CTX
+                ",\"@type\":\"ContractRequestMessage\",\"reason\":[\"r\"],\"offer\":{\"@type\":"
+                "\"Offer\",\"profile\":\"p\",\"permission\":[{\"action\":\"use\",\"odrl:duty\":[{\"action\":"
+                "\"odrl:inform\"}]}],\"https://x/y\":{\"action\":\"use\"}}}"),
+            STR("me"), &out, &err),
+        0);
+    got = parsed(buf_str(&out), "old form");
+    want = parsed(
+        STR("{" OLD_CTX
+            ",\"@type\":\"dspace:ContractRequestMessage\",\"dspace:reason\":[{\"@value\":\"r\","
+            "\"@language\":\"en\"}],\"dspace:offer\":{\"@type\":\"odrl:Offer\",\"odrl:profile\":[{\"@id\":\"p\"}],"
+            "\"odrl:permission\":[{\"odrl:action\":\"odrl:use\",\"odrl:duty\":{\"odrl:action\":\"odrl:inform\"}}],"
+            "\"https://x/y\":{\"action\":\"use\"},\"odrl:assigner\":\"me\"}}"),
+        "wanted");
+    ck_assert_msg(jval_eq(jdoc_root(got), jdoc_root(want)), "%.*s", STR_ARG(buf_str(&out)));
 }
 
 END_TEST
@@ -304,7 +520,9 @@ static Suite *suite(void)
     tcase_add_test(tc, test_reason);
     tcase_add_test(tc, test_write);
     tcase_add_test(tc, test_agreement);
-    tcase_add_test(tc, test_examples);
+    tcase_add_loop_test(tc, test_examples, 0, (int)ARRAY_LEN(specs));
+    tcase_add_loop_test(tc, test_words, 0, (int)ARRAY_LEN(words));
+    tcase_add_test(tc, test_old_form);
     suite_add_tcase(s, tc);
     return s;
 }
