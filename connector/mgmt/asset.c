@@ -161,8 +161,8 @@ static int read_asset(struct rq *rq, bool create, struct asset_change **ret, str
     if (mgmt__properties(in.properties, rq->arena, &c->properties, err) < 0 ||
         mgmt__properties(in.private_properties, rq->arena, &c->private_properties, err) < 0 ||
         add_rows(c, in.properties, "", err) < 0 ||
-        add_rows(c, in.private_properties, "private:", err) < 0 ||
-        add_address(c, err) < 0 || mark_catalogue(c, node, &in, err) < 0)
+        add_rows(c, in.private_properties, "private:", err) < 0 || add_address(c, err) < 0 ||
+        mark_catalogue(c, node, &in, err) < 0)
         return err_ret(err);
     warn_address(rq, c);
     *ret = c;
