@@ -10,7 +10,7 @@
 
 #define EDC_NS   "https://w3id.org/edc/v0.0.1/ns/"
 #define ODRL_NS  "http://www.w3.org/ns/odrl/2/"
-#define PROTOCOL "dataspace-protocol-http:2025-1"
+#define PROTOCOL "dataspace-protocol-http" /* the address says which version, or the peer */
 
 #define WAIT_US  (2 * US_PER_MIN)
 #define PAUSE_MS 20
