@@ -188,6 +188,8 @@ static int check_properties(const struct jval *properties, struct err *err)
         const struct jval *property = jval_at(properties, i);
 
         (void)snprintf(at, sizeof(at), "/dataAddress/endpointProperties/%zu", i);
+        if (check_type(property, at, "EndpointProperty", err) < 0)
+            return err_ret(err);
         if (!str_present(jval_str(jval_get(property, "name"))) ||
             !str_present(jval_str(jval_get(property, "value"))))
             return err_tell(err, E_PEER_SYNTAX, at, "expected 'name' and 'value', both strings");

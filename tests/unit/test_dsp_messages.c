@@ -60,7 +60,7 @@ static const struct {
     {"transfer request without format", MF_TRANSFER_REQUEST, "{" CTX "\"@type\":\"TransferRequestMessage\",\"consumerPid\":\"c\",\"agreementId\":\"a\",\"callbackAddress\":\"https://x\"}", "/format", E_INVALID},
     {"start with an address", MF_START, "{" CTX "\"@type\":\"TransferStartMessage\",\"dataAddress\":{\"@type\":\"DataAddress\",\"endpointType\":\"x\",\"endpointProperties\":[{\"@type\":\"EndpointProperty\",\"name\":\"n\",\"value\":\"v\"}]}," BOTH "}", NULL, E_OK},
     {"address without endpointType", MF_START, "{" CTX "\"@type\":\"TransferStartMessage\",\"dataAddress\":{\"@type\":\"DataAddress\"}," BOTH "}", "/dataAddress/endpointType", E_PEER_SYNTAX},
-    {"address without properties' values", MF_START, "{" CTX "\"@type\":\"TransferStartMessage\",\"dataAddress\":{\"@type\":\"DataAddress\",\"endpointType\":\"x\",\"endpointProperties\":[{\"name\":\"n\"}]}," BOTH "}", "/dataAddress/endpointProperties/0", E_PEER_SYNTAX},
+    {"address without properties' values", MF_START, "{" CTX "\"@type\":\"TransferStartMessage\",\"dataAddress\":{\"@type\":\"DataAddress\",\"endpointType\":\"x\",\"endpointProperties\":[{\"@type\":\"EndpointProperty\",\"name\":\"n\"}]}," BOTH "}", "/dataAddress/endpointProperties/0", E_PEER_SYNTAX},
     {"address with no properties", MF_START, "{" CTX "\"@type\":\"TransferStartMessage\",\"dataAddress\":{\"@type\":\"DataAddress\",\"endpointType\":\"x\",\"endpointProperties\":[]}," BOTH "}", "/dataAddress/endpointProperties", E_PEER_SYNTAX},
 };
 
