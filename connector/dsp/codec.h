@@ -11,6 +11,7 @@
 #include "lib/jdoc/jdoc.h"
 
 #define DSP_CONTEXT       "https://w3id.org/dspace/2025/1/context.jsonld"
+#define EDC_CONTEXT       "https://w3id.org/edc/dspace/v0.0.1" /* beside it in what stock EDC sends */
 #define DSP_PROTOCOL_BASE "dataspace-protocol-http"
 #define CODECS            2
 

@@ -19,7 +19,8 @@
 
 #include "lib/base/banned.h"
 
-#define EXTRA_MAX 16 /* prefixes of a context object */
+#define EXTRA_MAX     16 /* prefixes of a context object */
+#define EDC_NAMESPACE "https://w3id.org/edc/v0.0.1/ns/"
 
 enum prefix { P_DSPACE, P_ODRL, P_DCAT, P_DCT, P__COUNT };
 
@@ -137,6 +138,7 @@ struct reading {
 
     size_t n_extra;
     struct str vocab;
+    bool edc; /* EDC's namespace is among the contexts: what stock EDC sends */
 };
 
 /* A name as its namespace and the rest; the namespace is STR_NONE where it has none that we know. */
@@ -357,6 +359,7 @@ static bool read_context(struct reading *r, const struct jval *context)
     for (const struct jiter *it = jiter_first(context); it != NULL; it = jiter_next(context, it)) {
         const struct str name = jiter_key(it), iri = jval_str(jiter_value(it));
 
+        r->edc = r->edc || str_eq(iri, STR(EDC_NAMESPACE));
         if (str_eq(name, STR("@vocab")))
             r->vocab = iri;
         else if (str_present(iri) && r->n_extra < EXTRA_MAX) {
@@ -398,6 +401,8 @@ int codec_read(const struct codec *codec, const struct jval *root, struct jdoc *
     jbuild_key(build, STR("@context"));
     jbuild_array(build);
     jbuild_str(build, STR(DSP_CONTEXT));
+    if (r.edc)
+        jbuild_str(build, STR(EDC_CONTEXT)); /* as it says so in 2025-1 */
     jbuild_end(build);
     for (const struct jiter *it = jiter_first(root); it != NULL; it = jiter_next(root, it)) {
         if (jiter_key(it).n > 0 && !str_eq(jiter_key(it), STR("@context")))

@@ -13,8 +13,6 @@
 #include "connector/store/store.h"
 #include "lib/base/arena.h"
 
-#define EDC_CONTEXT "https://w3id.org/edc/dspace/v0.0.1" /* beside it in what stock EDC sends */
-
 /* All members that any message has; absent ones are STR_NONE or NULL. */
 struct message {
     const struct jval *context;

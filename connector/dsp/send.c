@@ -78,19 +78,18 @@ static struct str reason_in(const struct codec *codec, const struct jdoc *doc, s
     return root != NULL ? message_reason(&said, arena) : STR_NONE;
 }
 
-/* The peer's reason, or its status. */
-static struct str refusal(const struct fetch_response *response, struct arena *arena)
+/* The reason that an error gives, "" if it gives none; STR_NONE if the body is no JSON object. */
+static struct str error_reason(struct str body, struct arena *arena)
 {
     AUTO(jdoc_free) struct jdoc *doc = NULL;
     struct err ignored = {0};
+    struct str reason = STR_NONE;
 
-    if (jdoc_parse(response->body, NULL, &doc, &ignored) == 0) {
-        for (size_t i = 0; i < CODECS && !str_present(reason); i++)
-            reason = reason_in(&codecs[i], doc, arena);
-    }
-    return str_present(reason)
-               ? reason
-               : arena_printf(arena, "the other party answered %d", response->status);
+    if (jdoc_parse(body, NULL, &doc, &ignored) < 0 || jtype_of(jdoc_root(doc)) != J_OBJECT)
+        return STR_NONE;
+    for (size_t i = 0; i < CODECS && !str_present(reason); i++)
+        reason = reason_in(&codecs[i], doc, arena);
+    return str_present(reason) ? reason : STR("");
 }
 
 /* The pid that the peer has given to a process that we began; STR_NONE if the answer is none. */
