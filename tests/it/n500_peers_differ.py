@@ -352,9 +352,11 @@ def repetitions(w):
     body = message("ContractAgreementVerificationMessage", **{"@id": str(uuid.uuid4())}, providerPid=own, consumerPid=pid)
     for name, again in (("a verification", body), ("the same again", body), ("the same, written in another order", dict(reversed(body.items())))):
         tap.status(w.post(w.ours, f"/negotiations/{own}/agreement/verification", again), 200, name)
-    tap.status(w.post(w.ours, f"/negotiations/{own}/agreement/verification", {**body, "@id": str(uuid.uuid4())}), 400, "another one")
     w.ours.wait_state(own, FINALIZED)
-    tap.equal(len(w.peer.messages("ContractNegotiationEventMessage", consumerPid=pid)), 1, "one event follows")
+    events = w.peer.messages("ContractNegotiationEventMessage", consumerPid=pid)
+    tap.equal({e["eventType"] for e in events}, {"FINALIZED"}, "the event follows, perhaps again for who seems to have missed it")
+    tap.status(w.post(w.ours, f"/negotiations/{own}/agreement/verification", {**body, "@id": str(uuid.uuid4())}), 200, "the step again under another id")
+    tap.equal(w.ours.state(own), FINALIZED, "  is the same step")
     same = str(uuid.uuid4())  # a peer whose messages all have one id
     own, pid = w.requested(**{"@id": same})
     tap.status(w.post(w.manual, f"/negotiations/{own}/termination", message(
@@ -564,8 +566,9 @@ def at_once(w):
         taken = {name: list.count(codes, 200) for name, codes in answers.items()}
         state = FINALIZED if taken["verification"] else TERMINATED
         w.ours.wait_state(own, state)
-        tap.ok(sum(taken.values()) == 1 and not {c for codes in answers.values() for c in codes} - {200, 400, 503},
-               "eight messages at once: one is taken, the others see its state", answers)
+        one = bool(taken["verification"]) != bool(taken["termination"]) and taken["termination"] < 2
+        tap.ok(one and not {c for codes in answers.values() for c in codes} - {200, 400, 503},
+               "eight messages at once: one step is taken, the others see its state", answers)
 
 
 ENTRIES = [
