@@ -157,6 +157,11 @@ void dsp__known_peers_close(struct known_peers **known);
 
 /* "urn:uuid:…" of a fresh UUIDv7. */
 struct str dsp__new_id(const struct app *app, struct arena *arena);
+/*
+ * True if a message to this pid below the peer's address fits into a URL, however much must be
+ * escaped. What does not could neither be answered nor ended by us.
+ */
+bool dsp__pid_fits(struct str address, struct str pid);
 /* Own and peer's pid in their places. */
 struct pids dsp__pids(const struct process *process);
 bool dsp__is_provider(const struct process *process);

@@ -36,17 +36,18 @@ static OBJECT(waiting_row, struct waiting, waiting_fields, OPEN);
  */
 static int message_key(struct inbound *in, struct err *err)
 {
+    struct str text = in->rq->body;
     uint8_t hash[SHA256_LEN];
 
     in->hashed = !str_present(in->msg.id);
-    if (in->hashed) {
-        sha256(in->rq->body.p, in->rq->body.n, hash);
-        in->key = arena_printf(in->rq->arena, "sha256:%s", hash_hex(hash).c);
-    } else {
-        in->key = arena_printf(in->rq->arena, "%.*s %s %.*s", STR_ARG(in->process.id),
-                               in->endpoint->kind->machine->sm->message_names[in->message],
-                               STR_ARG(in->msg.id));
-    }
+    if (!in->hashed)
+        text = arena_printf(in->rq->arena, "%.*s %s %.*s", STR_ARG(in->process.id),
+                            in->endpoint->kind->machine->sm->message_names[in->message],
+                            STR_ARG(in->msg.id));
+    if (!str_present(text))
+        return err_set(err, E_NO_MEMORY, "", "message");
+    sha256(text.p, text.n, hash);
+    in->key = arena_printf(in->rq->arena, "%s:%s", in->hashed ? "sha256" : "id", hash_hex(hash).c);
     return str_present(in->key) ? 0 : err_set(err, E_NO_MEMORY, "", "message");
 }
 
@@ -54,6 +55,12 @@ static int not_found(const struct inbound *in, struct str pid, struct err *err)
 {
     return err_tell(err, E_NOT_FOUND, "", "no such %s: '%.*s'", in->endpoint->kind->name,
                     STR_ARG(pid));
+}
+
+static int pid_too_long(const char *at, struct err *err)
+{
+    return err_tell(err, E_INVALID, at, "makes our messages' addresses longer than %d bytes",
+                    LIMIT_URL);
 }
 
 /*
@@ -73,10 +80,12 @@ static int check_pids(struct inbound *in, struct err *err)
     if (str_present(p->peer_pid) && !str_eq(peer, p->peer_pid))
         return err_tell(err, E_INVALID, provider ? "/consumerPid" : "/providerPid",
                         "is not that of this %s", in->endpoint->kind->name);
-    if (!str_present(p->peer_pid)) {
-        in->process.peer_pid = peer;
-        in->effect.peer_pid = peer;
-    }
+    if (str_present(p->peer_pid))
+        return 0;
+    if (!dsp__pid_fits(p->peer_address, peer))
+        return pid_too_long(provider ? "/consumerPid" : "/providerPid", err);
+    in->process.peer_pid = peer;
+    in->effect.peer_pid = peer;
     return 0;
 }
 
@@ -118,6 +127,18 @@ static int check_begun(struct inbound *in, struct err *err)
     return 0;
 }
 
+/* Where we are asked to answer: what could never be called is refused before anything begins. */
+static int check_callback(const struct inbound *in, struct err *err)
+{
+    if (!message_address_ok(in->process.peer_address, in->app->settings->allow_http))
+        return err_tell(err, E_INVALID, "/callbackAddress", "expected an https URL without query");
+    if (fetch_url_check(in->app->fetcher, in->process.peer_address, NULL, err) < 0)
+        return err_at_prefix(err, "/callbackAddress");
+    if (!dsp__pid_fits(in->process.peer_address, in->process.peer_pid))
+        return pid_too_long(dsp__is_provider(&in->process) ? "/consumerPid" : "/providerPid", err);
+    return 0;
+}
+
 /* A first message again: the process that it began, and the state that it has now. */
 static int read_begun(struct inbound *in, struct err *err)
 {
@@ -145,11 +166,7 @@ static int read_begun(struct inbound *in, struct err *err)
     /* where every message names an address, this alone tells a first one */
     if (str_present(role_is_provider ? in->msg.provider_pid : in->msg.consumer_pid))
         return err_tell(err, E_INVALID, "", "a first message names no process of ours");
-    if (!message_address_ok(in->process.peer_address, in->app->settings->allow_http))
-        return err_tell(err, E_INVALID, "/callbackAddress", "expected an https URL without query");
-    return fetch_url_check(in->app->fetcher, in->process.peer_address, NULL, err) < 0
-               ? err_at_prefix(err, "/callbackAddress")
-               : 0;
+    return check_callback(in, err);
 }
 
 /*

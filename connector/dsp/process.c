@@ -101,6 +101,16 @@ static void add_segment(struct buf *out, struct str pid)
     }
 }
 
+bool dsp__pid_fits(struct str address, struct str pid)
+{
+    AUTO(buf_done) struct buf url = buf_init(LIMIT_URL);
+
+    buf_add_str(&url, address);
+    buf_add_c(&url, "/negotiations//agreement/verification"); /* no message has a longer path */
+    add_segment(&url, pid);
+    return !buf_failed(&url);
+}
+
 int dsp__send(struct app *app, struct effect *effect, const struct process_kind *kind,
               const struct process *process, const char *outbox_kind, const char *tail,
               struct message_text *text, struct arena *arena, struct err *err)

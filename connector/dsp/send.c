@@ -93,7 +93,8 @@ static struct str error_reason(struct str body, struct arena *arena)
 }
 
 /* The pid that the peer has given to a process that we began; STR_NONE if the answer is none. */
-static struct str answered_pid(const struct sent_kind *kind, struct str body, struct arena *arena)
+static struct str answered_pid(const struct sent_kind *kind, const struct outbox_msg *msg,
+                               struct str body, struct arena *arena)
 {
     AUTO(jdoc_free) struct jdoc *doc = NULL;
     struct err ignored = {0};
@@ -105,7 +106,7 @@ static struct str answered_pid(const struct sent_kind *kind, struct str body, st
         const struct str pid =
             jval_str(jval_get(read_as(&codecs[i], doc, &translated), kind->pid_member));
 
-        if (pid.n > 0 && pid.n <= LIMIT_ID)
+        if (pid.n > 0 && pid.n <= LIMIT_ID && dsp__pid_fits(msg->url, pid))
             return arena_str(arena, pid);
     }
     return STR_NONE;
@@ -126,7 +127,7 @@ static void judge(struct app *app, const struct outbox_msg *msg,
     reason = response->status >= 300 ? error_reason(response->body, arena) : STR_NONE;
     result = meaning(msg, response->status, str_present(reason));
     if (result == OUTBOX_SENT && kind->pid_member != NULL) {
-        answer = answered_pid(kind, response->body, arena);
+        answer = answered_pid(kind, msg, response->body, arena);
         if (!str_present(answer)) {
             result = OUTBOX_REFUSED;
             answer = STR("the other party's answer names no process");

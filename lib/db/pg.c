@@ -41,6 +41,7 @@ static const struct {
     {"55P03", E_DB,            false},
     {"25006", E_INTERNAL,      false},
     {"23",    E_DB_CONSTRAINT, false},
+    {"54",    E_LIMIT,         false},
     {"08",    E_DB,            false},
     {"53",    E_DB,            false},
     {"57",    E_DB,            false},

@@ -7,6 +7,8 @@ specification says of errors: type, both pids as far as the sender may know them
 
 import itertools
 import json
+import random
+import string
 import uuid
 
 import hostile
@@ -367,6 +369,24 @@ def check_bodies(world):
         Group(world, connector, f"POST …{path[-12:]}", own, peer).run(hostile.body_cases(path), connector.dsp, check_dsp)
 
 
+def check_at_limits(world):
+    """As long as ids may be, and nothing in them that a database could make shorter."""
+    client = world.connector.as_peer("peer")
+    letters = string.ascii_letters + string.digits
+    pid, message_id = ("".join(random.choices(letters, k=2048)) for _ in range(2))
+    for name, (path, body) in FIRST.items():
+        member = "providerPid" if name == "offer" else "consumerPid"
+        names = {hostile.FRESH: fresh, hostile.OFFER_ID: world.offer["@id"], hostile.ASSET: "data-1", hostile.CALLBACK: world.peer.url,
+                 hostile.AGREEMENT_ID: world.agreements["provider", "FINALIZED"]}
+        first, again = (client.post(path, {**filled(body, names), "@id": message_id, member: pid}) for _ in range(2))
+        tap.status(first, 201, f"first {name} with ids of 2048 bytes")
+        tap.equal(again.json, {**first.json, "state": again.json["state"]}, "  and again: the same process")
+    answer = client.post(f"/transfers/{first.json['providerPid']}/termination", message(
+        "TransferTerminationMessage", **{"@id": message_id}, providerPid=first.json["providerPid"], consumerPid=pid))
+    tap.status(answer, 200, "a message to it with that id")
+    world.calm()
+
+
 def check_sizes(world):
     """An id of 10 MiB: refused by what is announced, and, where nothing is, as soon as it is too much."""
     connector, before = world.connector, world.connector.dump()
@@ -417,6 +437,7 @@ def scenario(made_of=None):
     check_addresses(world)
     check_bodies(world)
     check_sizes(world)
+    check_at_limits(world)
     check_replays(world)
     connector = world.connector
     Group(world, connector, "catalogue").run(hostile.catalogue_cases(), connector.dsp, check_dsp)

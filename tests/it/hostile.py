@@ -15,6 +15,7 @@ OWN, PEER, OFFER_ID, ASSET, AGREEMENT_ID, CALLBACK, FRESH = "<own>", "<peer>", "
 CONTEXT = ["https://w3id.org/dspace/2025/1/context.jsonld"]
 EDC = "https://w3id.org/edc/v0.0.1/ns/"
 LONG = "x" * 2049  # LIMIT_ID and one more
+TOO_LONG_ESCAPED = "한" * 682  # 2046 bytes, three times as many in a URL
 PARTY, STRANGER, NOBODY = "peer", "stranger", None
 
 Case = namedtuple("Case", "name who method path body want raw", defaults=(None,))
@@ -306,6 +307,8 @@ def first_cases(name):
     members, rows = FIRST_FIELDS[name]
     for member, value, want in field_rows(members, rows):
         yield Case(f"{member} {shown(value)}", PARTY, "POST", path, replaced(body, member, value), want)
+    pid = members[0]
+    yield Case(f"{pid} too long for a URL", PARTY, "POST", path, {**body, pid: TOO_LONG_ESCAPED}, invalid(f"/{pid}"))
     yield Case("nobody", NOBODY, "POST", path, body, Want(401, None, None))
     yield Case("a token that is none", "nonsense", "POST", path, body, Want(401, None, None))
 

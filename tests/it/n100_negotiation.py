@@ -495,6 +495,7 @@ def garbage(consumer, seller):
     for name, answer, reason in (
             ("HTML", (200, b"<html>"), "names no process"), ("no body", (201, b""), "names no process"),
             ("an array", (201, [1]), "names no process"), ("a pid of 4 KiB", (201, {"providerPid": "x" * 4096}), "names no process"),
+            ("a pid too long for a URL", (201, {"providerPid": "한" * 682}), "names no process"),
             ("a redirect", (302, None), "302"), ("401", (401, None), "401"),
             ("300 KiB", (200, b" " * 300_000), "large")):
         seller.answer = lambda *_, answer=answer: answer
