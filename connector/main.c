@@ -224,7 +224,7 @@ static int open_parts(struct app *app, struct arena *arena, struct err *err)
         .db = app->db,
         .queries = app->replica != NULL ? shared_outbox_sql : outbox_sql,
         .owner = replica_id(app->replica),
-        .handed = replica_hand,
+        .hand = replica_hand,
         .app = app,
         .send = send_message,
         .ended = send_ended,

@@ -232,7 +232,7 @@ static int wake(void *cls, const void *row, struct err *err)
     return 0;
 }
 
-/* Somebody added to a stream of ours; a row that is gone has been forgotten meanwhile. */
+/* Somebody, or we, added to a stream of ours; a row that is gone has been forgotten meanwhile. */
 static void take_message(struct replica *r, struct str text)
 {
     struct err err = {0};

@@ -46,7 +46,7 @@ bool replica_taken_over(const struct replica *replica);
 /* Inside an operation of the writer. `id` is of what the news is about, or STR_NONE. */
 MUST_CHECK int replica_tell(struct db *tx, const struct replica *replica, enum replica_news news,
                             struct str id, struct err *err);
-/* struct outbox_cfg.handed; app is struct app. */
+/* struct outbox_cfg.hand; app is struct app. */
 int replica_hand(struct db *tx, void *app, const struct outbox_msg *msg, struct err *err);
 
 struct replica_entry {

@@ -72,6 +72,7 @@ struct outbox {
 /* What became of a row in a shared table. */
 struct placed {
     int64_t id, owner;
+    bool behind;
 };
 
 /* clang-format off */
@@ -90,6 +91,7 @@ static const struct field msg_fields[] = {
 static const struct field placed_fields[] = {
     FIELD(struct placed, id, "id", F_REQUIRED),
     FIELD(struct placed, owner, "owner", F_REQUIRED),
+    FIELD(struct placed, behind, "behind", F_REQUIRED),
 };
 /* clang-format on */
 OBJECT(outbox_msg_row, struct outbox_msg, msg_fields, CLOSED);
@@ -630,8 +632,9 @@ static int place(struct outbox *o, struct db *tx, struct outbox_msg *msg, const 
         return err_ret(err);
     msg->id = placed.id;
     msg->owner = placed.owner;
+    msg->handed = placed.behind;
     raise_last_id(o, placed.id);
-    return placed.owner == o->cfg.owner ? 0 : o->cfg.handed(tx, o->cfg.app, msg, err);
+    return placed.behind ? o->cfg.hand(tx, o->cfg.app, msg, err) : 0;
 }
 
 int outbox_put(struct outbox *outbox, struct db *tx, struct outbox_msg *msg, struct err *err)
@@ -654,7 +657,7 @@ void outbox_wake(struct outbox *outbox, const struct outbox_msg *msg)
 
     if (outbox == NULL) /* closed meanwhile: the row waits for the next start */
         return;
-    if (is_shared(outbox) && msg->owner != outbox->cfg.owner)
+    if (msg->handed || (is_shared(outbox) && msg->owner != outbox->cfg.owner))
         return;
     item = item_new(outbox, msg);
     lock(outbox);

@@ -13,9 +13,10 @@
  *
  * Several processes may share a table (cfg.owner > 0), each with a number of its own. A row belongs
  * to one of them, which alone sends it: to whom the rows of its stream belong that still wait, else
- * to who puts it. So a stream keeps its order, whoever adds to it. Who is given a row by another
- * (cfg.handed), or takes over those of one that has died, reads it and calls outbox_wake. A row that
- * is gone or belongs to somebody else by then is forgotten: its stream has ended elsewhere.
+ * to who puts it. Of a row that stands behind others its sender is told with the commit (cfg.hand),
+ * also by himself: he reads it and calls outbox_wake, as for what one that has died has left. So a
+ * stream keeps its order, whoever adds to it. A row that is gone or belongs to somebody else by then
+ * is forgotten: its stream has ended elsewhere.
  */
 #pragma once
 
@@ -42,6 +43,7 @@ struct outbox_msg {
     int64_t attempts;
     int64_t due_us; /* wall clock of the next attempt */
     int64_t owner;  /* who sends it, set by outbox_put; 0 in a table of one process */
+    bool handed;    /* set by outbox_put: its sender is told of it, outbox_wake does nothing */
 };
 extern const struct object outbox_msg_row;
 
@@ -55,10 +57,11 @@ enum outbox_result {
 
 #define OUTBOX_OWNERS 1024 /* bound of cfg.owner */
 
-/* insert: all columns in struct order but the last; delete: id; repeat: id, attempts, due_us;
+/* insert: all columns in struct order but the last two; delete: id; repeat: id, attempts, due_us;
  * pending: rows in id order. In a shared table each has the owner as a further, last parameter,
  * delete and repeat change what belongs to it only, and insert gives back the id (above all others
- * of its stream, and equal to the given one modulo OUTBOX_OWNERS) and the owner. */
+ * of its stream, and equal to the given one modulo OUTBOX_OWNERS), the owner, and whether the row
+ * stands behind others. */
 struct outbox_queries {
     const struct query *insert, *delete, *repeat, *pending;
 };
@@ -70,8 +73,8 @@ struct outbox_cfg {
     struct outbox_queries queries;
     int64_t owner; /* our number in a shared table, below OUTBOX_OWNERS; 0: it is ours alone */
     void *app;
-    /* Shared table, inside outbox_put: the row belongs to msg->owner, which must be told its id. */
-    int (*handed)(struct db *tx, void *app, const struct outbox_msg *msg, struct err *err);
+    /* Shared table, inside outbox_put: tells msg->owner the row's id when it has committed. */
+    int (*hand)(struct db *tx, void *app, const struct outbox_msg *msg, struct err *err);
     /* Starts sending; must end in outbox_result(outbox, msg, …), from any thread, also
      * synchronously. msg is borrowed until then. */
     void (*send)(void *app, const struct outbox_msg *msg);

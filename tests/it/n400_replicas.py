@@ -7,6 +7,7 @@ nothing happens twice, every access has its receipt, and what one replica change
 import itertools
 import json
 import select
+import signal
 import socket
 import threading
 import time
@@ -337,6 +338,45 @@ def nothing_lost(world, events):
               "none counts a part of the file")
 
 
+# -- connections to the database that end -------------------------------------------------------------------------------
+def backends_end(world, pids=None):
+    which = f"pid IN ({', '.join(pids)})" if pids else "pid <> pg_backend_pid()"
+    world.psql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'ours' AND {which}")
+
+
+def all_connections_end(world):
+    """As a restart of the server: everybody connects again, nobody is taken for dead."""
+    before = world.psql("SELECT replica_id FROM replica ORDER BY replica_id")
+    events = []
+    backends_end(world)
+    for r in world.replicas:
+        wait_until(r.ready, 20, f"{r.name} is ready again")
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda _: sale(world, events), range(6)))
+    alive = lambda: [r["alive"] for r in world.replicas[0].api.get("/naru/v1/status").json["replica"]["all"]]
+    wait_until(lambda: alive() == [True] * 3, 20, "all hold their locks again")
+    tap.equal(world.psql("SELECT replica_id FROM replica ORDER BY replica_id"), before, "all connections end: the same replicas go on")
+
+
+def taken_for_dead(world):
+    """One stands still, and the server has ended its connections: when it goes on, it finds itself taken over, and ends."""
+    victim, survivor = world.replicas[2], world.replicas[0]
+    number = victim.number()
+    victim.process.expect_log("another replica took us for dead")
+    pids = [r[0] for r in world.psql("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND granted AND classid ="
+                                     f" 'replica'::regclass::oid AND objid = {number}")]
+    tap.equal(len(pids), 1, "its writer's connection holds its lock")
+    victim.process.must_live = False
+    victim.process.signal(signal.SIGSTOP)
+    backends_end(world, pids)
+    wait_until(lambda: all(r["id"] != number for r in survivor.api.get("/naru/v1/status").json["replica"]["all"]), 20, "it is taken over")
+    victim.process.signal(signal.SIGCONT)
+    tap.equal(victim.process.wait(30), 1, "a replica that was taken for dead ends, for its service manager to start it anew")
+    victim.process.begin()
+    wait_until(victim.ready, 30, "it is back")
+    tap.equal(world.number("SELECT count(*) FROM replica"), 3, "under a number of its own")
+
+
 def scenario():
     world = World()
     numbers = [r.number() for r in world.replicas]
@@ -350,6 +390,11 @@ def scenario():
     with tap.case("limits"):
         limit_is_exact(world)
     nothing_lost(world, trades_while_one_dies(world))
+    with tap.case("connections to the database end"):
+        all_connections_end(world)
+    with tap.case("a replica that stood still"):
+        taken_for_dead(world)
+    wait_until(lambda: world.number("SELECT count(*) FROM outbox") == 0, 30, "the outbox is empty in the end")
 
 
 main(scenario)

@@ -102,8 +102,9 @@ static const struct query_column shared_columns[] = {
     {"owner",       DBT_I64 },
 };
 static const struct query_column place_columns[] = {
-    {"id",    DBT_I64},
-    {"owner", DBT_I64}
+    {"id",     DBT_I64 },
+    {"owner",  DBT_I64 },
+    {"behind", DBT_BOOL}
 };
 static const struct query_column repeat_owner_params[] = {
     {"id",       DBT_I64},
@@ -119,12 +120,13 @@ static const struct query q_shared_insert = {
     .params = shared_columns,
     .n_params = 10,
     .columns = place_columns,
-    .n_columns = 2,
+    .n_columns = 3,
     .text = SQL(
         "INSERT INTO outbox SELECT CASE WHEN o.id >= $1 THEN (o.id / 1024 + 1) * 1024 + $10 ELSE $1 END,"
         " $2, $3, $4, $5, $6, $7, $8, $9, coalesce(o.owner, $10) FROM (SELECT 1) LEFT JOIN"
         " (SELECT id, owner FROM outbox WHERE stream = $2 ORDER BY id DESC LIMIT 1) AS o ON 1"
-        " RETURNING id, owner"),
+        " RETURNING id, owner, EXISTS (SELECT 1 FROM outbox AS b WHERE b.stream = outbox.stream"
+        " AND b.id < outbox.id) AS behind"),
 };
 static const struct query q_shared_delete = {
     .name = "shared delete",
@@ -272,7 +274,7 @@ static int make_table(struct db *tx, void *arg, struct err *err)
         err);
 }
 
-static int on_handed(struct db *tx, void *cls, const struct outbox_msg *msg, struct err *err)
+static int on_hand(struct db *tx, void *cls, const struct outbox_msg *msg, struct err *err)
 {
     (void)tx;
     (void)err;
@@ -298,7 +300,7 @@ static void open_outbox_as(int64_t owner)
         .ended = on_ended,
         .after = on_after,
         .owner = owner,
-        .handed = on_handed,
+        .hand = on_hand,
         .queries = {&q_insert, &q_delete, &q_repeat, &q_pending},
     };
 
@@ -810,19 +812,30 @@ static void wait_none_pending(void)
     }
 }
 
+/* What stands behind another message is told to its sender, even by himself. */
 START_TEST(test_shared_own_messages)
 {
     set_up_as(3);
-    int64_t first = post("s"), second = post("s");
-    ck_assert_int_eq(first % OUTBOX_OWNERS, 3);
-    ck_assert_int_eq(second % OUTBOX_OWNERS, 3);
+    struct outbox_msg first = message("s", US_PER_H), second = message("s", US_PER_H);
+
+    put(&first);
+    put(&second);
+    ck_assert_int_eq(first.id % OUTBOX_OWNERS, 3);
+    ck_assert(!first.handed && second.handed);
+    ck_assert_int_eq(app.n_handed, 1);
+    ck_assert_int_eq(app.handed_id, second.id);
+    ck_assert_int_eq(app.handed_to, 3);
+    outbox_wake(outbox, &second);
+    ck_assert_int_eq(outbox_pending(outbox), 0);
+    second.handed = false; /* read from its row */
+    outbox_wake(outbox, &first);
+    outbox_wake(outbox, &second);
     for (int i = 1; i <= 2; i++) {
         struct sent s = wait_sent(i);
-        ck_assert_int_eq(s.id, i == 1 ? first : second);
+        ck_assert_int_eq(s.id, i == 1 ? first.id : second.id);
         answer(s, OUTBOX_SENT);
     }
     wait_for(&app.n_after, 2, "after");
-    ck_assert_int_eq(app.n_handed, 0);
     ck_assert_int_eq(number_of(&q_count), 0);
     tear_down();
 }
