@@ -341,7 +341,16 @@ static bool is_gone(struct replica *r, const struct replica_entry *e, int64_t no
     return !e->alive && now_us >= r->settled_us && now_us - *since_us >= GONE_US;
 }
 
-/* `start`: nobody waits for us yet, and what a process before us has left is wanted at once. */
+static void take_over(struct replica *r, const struct replica_entry *e)
+{
+    struct err err = {0};
+
+    r->gone_since_us[e->replica_id] = 0; /* if it fails, again after a while */
+    if (replica_take_over(r->app, e->replica_id, e->name, &err) < 0)
+        log_err(NULL, "what a replica has left could not be taken over yet", &err);
+}
+
+/* `start`: what a process before us has left is wanted at once. */
 static int judge(struct replica *r, const struct list *all, int64_t now_us, bool start,
                  struct err *err)
 {
@@ -355,15 +364,14 @@ static int judge(struct replica *r, const struct list *all, int64_t now_us, bool
         alive += e->alive;
         if (e->replica_id < 0 || e->replica_id >= OUTBOX_OWNERS)
             continue;
-        if (e->replica_id == replica_id(r)) {
-            registered = true;
-            if (!e->alive)
-                poke_writer(r);
-        } else if (start ? !e->alive : is_gone(r, e, now_us)) {
-            r->gone_since_us[e->replica_id] = 0;
-            if (replica_take_over(r->app, e->replica_id, e->name, err) < 0)
-                return err_ret(err);
+        if (e->replica_id != replica_id(r)) {
+            if (start ? !e->alive : is_gone(r, e, now_us))
+                take_over(r, e);
+            continue;
         }
+        registered = true;
+        if (!e->alive)
+            poke_writer(r);
     }
     gauge_set(C_REPLICAS, alive);
     return registered ? 0 : give_up(r, err);
