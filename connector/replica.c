@@ -13,6 +13,7 @@
 
 #include "connector/dataplane/dataplane.h"
 #include "connector/dsp/dsp.h"
+#include "connector/events/events.h"
 #include "connector/takeover.h"
 #include "lib/base/check.h"
 #include "lib/base/timefmt.h"
@@ -191,7 +192,7 @@ void replica_writer(struct replica *r, struct db_cfg *cfg)
 /* "<letter> <number> <id>": who tells it, or, of a message, for whom it is. */
 static const char letters[] = {
     [NEWS_CATALOGUE] = 'c', [NEWS_TRANSFER] = 't', [NEWS_AGREEMENT] = 'a',
-    [NEWS_STREAM] = 's',    [NEWS_MESSAGE] = 'm',
+    [NEWS_STREAM] = 's',    [NEWS_MESSAGE] = 'm',  [NEWS_EVENTS] = 'e',
 };
 
 static int notify(struct db *tx, char letter, int64_t number, struct str id, struct err *err)
@@ -253,6 +254,7 @@ static void change_catalogue(struct replica *r, struct str id)
 static void forget_transfer(struct replica *r, struct str id)
 {
     dataplane_forget(r->app->dataplane, id, STR_NONE);
+    dataplane_push_due(r->app->dataplane); /* it may be a push of ours that goes on */
 }
 
 static void forget_agreement(struct replica *r, struct str id)
@@ -265,10 +267,16 @@ static void drop_stream(struct replica *r, struct str id)
     outbox_drop_stream(r->app->outbox, id);
 }
 
+static void look_at_events(struct replica *r, struct str id)
+{
+    (void)id;
+    events_heard(r->app->events);
+}
+
 static void (*const effects[])(struct replica *r, struct str id) = {
     [NEWS_CATALOGUE] = change_catalogue, [NEWS_TRANSFER] = forget_transfer,
     [NEWS_AGREEMENT] = forget_agreement, [NEWS_STREAM] = drop_stream,
-    [NEWS_MESSAGE] = take_message,
+    [NEWS_MESSAGE] = take_message,       [NEWS_EVENTS] = look_at_events,
 };
 
 static void heard(void *cls, struct str payload)
@@ -295,6 +303,8 @@ static int everything_changed(struct replica *r, struct err *err)
 
     dsp_catalogue_changed(app->dsp);
     dataplane_forget_all(app->dataplane);
+    dataplane_push_due(app->dataplane);
+    events_heard(app->events);
     r->settled_us = env_mono_us(app->env) + SETTLE_US;
     return db_each(r->db, &q_outbox_shared_pending, DB_ARGS(DB_I64(replica_id(r))), &outbox_msg_row,
                    wake, r->app, err);

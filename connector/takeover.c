@@ -5,6 +5,7 @@
 #include "connector/takeover.h"
 
 #include "connector/dataplane/dataplane.h"
+#include "connector/events/events.h"
 #include "connector/exchange/exchange.h"
 #include "connector/mgmt/mgmt.h"
 #include "connector/replica.h"
@@ -77,6 +78,7 @@ static int take_piece(struct db *tx, void *arg, struct err *err)
     if (p->more)
         return 0;
     if (mgmt_wishes_release(tx, p->owner, err) < 0 ||
+        db_exec(tx, &q_push_unclaim, DB_ARGS(DB_I64(p->owner)), NULL, err) < 0 ||
         db_exec(tx, &q_replica_forget, DB_ARGS(DB_I64(p->owner)), &entries, err) < 0)
         return err_ret(err);
     p->done_before = entries == 0;
@@ -117,5 +119,7 @@ int replica_take_over(struct app *app, int64_t owner, struct str name, struct er
                 L_STR("name", name), L_I64("messages", messages), L_I64("accesses", accesses));
     exchange_receipts_wake(app->exchange);
     mgmt_wishes_wake(app->mgmt);
+    dataplane_push_due(app->dataplane);
+    events_dispatch(app->events);
     return timed_start(app, err);
 }

@@ -5,7 +5,8 @@
  * One thread begins pushes and takes the steps of their accesses; the bytes move in the fetcher's.
  * What is due stands in the database: transfers of ours as provider that are STARTED. The thread
  * looks there when it is told to (dataplane_push_due), when a push has ended, and when one is to be
- * tried again, so a push that a crash cut off begins again at the next start.
+ * tried again, so a push that a crash cut off begins again at the next start. Of several replicas the
+ * one that claims it first (push_claim) brings it to its end.
  *
  * An attempt is an access as any other: same checks, number, receipt, same end when its right ends.
  * A destination that has taken it (2xx, all bytes) is noted before the peer is told (push_delivered),
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "connector/dataplane/destination.h"
+#include "connector/replica.h"
 #include "lib/base/limits.h"
 #include "lib/log/counters.h"
 #include "lib/log/log.h"
@@ -48,6 +50,7 @@ struct push {
     struct str id, consumer, destination;
     enum phase phase;
     bool seen;      /* by the look under way */
+    bool claimed;   /* before other replicas */
     bool sent;      /* the destination has it */
     bool delivered; /* and that is on record */
     unsigned tries;
@@ -711,6 +714,35 @@ static bool has_room(const struct pusher *pusher, struct str consumer)
     return same < PUSHES_OF_ONE;
 }
 
+static int claim(struct db *tx, void *arg, struct err *err)
+{
+    struct push *p = arg;
+    int64_t changed = 0;
+
+    if (db_exec(tx, &q_push_claim,
+                DB_ARGS(DB_TEXT(p->id), DB_I64(replica_id(p->pusher->dp->app->replica))), &changed,
+                err) < 0)
+        return err_ret(err);
+    p->claimed = changed > 0;
+    return 0;
+}
+
+/* Of several replicas that look at the same time one begins. What another has claimed is not seen by the
+ * next look. */
+static bool is_ours(struct push *p)
+{
+    const struct app *app = p->pusher->dp->app;
+    struct err err = {0};
+
+    if (app->replica == NULL || p->claimed)
+        return true;
+    if (writer_call(app->writer, "push_claim", claim, p, &err) < 0)
+        log_err(NULL, "a push could not be claimed", &err);
+    if (!p->claimed)
+        p->next_us = now_us(p->pusher) + LOOK_AGAIN_US;
+    return p->claimed;
+}
+
 /* A transfer that is due: begins, unless it runs, waits or has no place yet. */
 static void look_at(struct pusher *pusher, const struct due_row *row)
 {
@@ -721,7 +753,8 @@ static void look_at(struct pusher *pusher, const struct due_row *row)
         return;
     p->seen = true;
     p->delivered = p->delivered || row->delivered;
-    if (p->phase == PUSH_WAITS && p->next_us <= now_us(pusher) && has_room(pusher, p->consumer))
+    if (p->phase == PUSH_WAITS && p->next_us <= now_us(pusher) && has_room(pusher, p->consumer) &&
+        is_ours(p))
         begin(p);
 }
 
@@ -729,6 +762,8 @@ static void look_at(struct pusher *pusher, const struct due_row *row)
 static bool look_through(struct pusher *pusher, struct err *err)
 {
     AUTO(arena_free) struct arena *arena = arena_new(MIB(32));
+    const struct app *app = pusher->dp->app;
+    const bool shared = app->replica != NULL;
     struct str after = STR("");
     struct list rows = {.n = PAGE};
 
@@ -737,8 +772,11 @@ static bool look_through(struct pusher *pusher, struct err *err)
         return false;
     }
     while (rows.n == PAGE && pusher->n_running < PUSHES_AT_ONCE) {
-        if (db_list(pusher->db, &q_push_due, DB_ARGS(DB_TEXT(after), DB_I64(PAGE)), &due_object,
-                    arena, PAGE, &rows, err) < 0)
+        const struct db_arg args[] = {DB_TEXT(after), DB_I64(PAGE),
+                                      DB_I64(replica_id(app->replica))};
+
+        if (db_list(pusher->db, shared ? &q_push_due_shared : &q_push_due, args,
+                    ARRAY_LEN(args) - !shared, &due_object, arena, PAGE, &rows, err) < 0)
             return false;
         for (size_t i = 0; i < rows.n && pusher->n_running < PUSHES_AT_ONCE; i++) {
             const struct due_row *row = &LIST_ITEMS(struct due_row, rows)[i];

@@ -3,6 +3,7 @@
  */
 #include "connector/events/events_private.h"
 
+#include "connector/replica.h"
 #include "connector/timed.h"
 #include "lib/base/check.h"
 #include "lib/base/timefmt.h"
@@ -68,6 +69,28 @@ int events_put(struct app *app, struct db *tx, enum event_id id, struct str subj
     return 0;
 }
 
+/* Followers look again. */
+static void wake_followers(struct events *events)
+{
+    if (atomic_load(&events->n_waiting) == 0)
+        return;
+    CHECK(pthread_mutex_lock(&events->lock) == 0);
+    events->news = true;
+    CHECK(pthread_cond_signal(&events->wake) == 0);
+    CHECK(pthread_mutex_unlock(&events->lock) == 0);
+}
+
+void events_heard(struct events *events)
+{
+    atomic_fetch_add(&events->generation, 1);
+    wake_followers(events);
+}
+
+void events_dispatch(struct events *events)
+{
+    events__dispatch(events);
+}
+
 void events_committed(struct app *app)
 {
     struct events *events = app->events;
@@ -77,12 +100,7 @@ void events_committed(struct app *app)
     atomic_fetch_add(&events->generation, 1);
     if (atomic_load(&events->due))
         events__dispatch(events);
-    if (atomic_load(&events->n_waiting) == 0)
-        return;
-    CHECK(pthread_mutex_lock(&events->lock) == 0);
-    events->news = true;
-    CHECK(pthread_cond_signal(&events->wake) == 0);
-    CHECK(pthread_mutex_unlock(&events->lock) == 0);
+    wake_followers(events);
 }
 
 int events_negotiation_gone(struct db *tx, struct str id, int64_t now_us, struct err *err)
@@ -156,21 +174,27 @@ static const struct field counted_fields[] = {FIELD(struct counted, n, "n", F_RE
 /* clang-format on */
 static OBJECT(counted_row, struct counted, counted_fields, OPEN);
 
-static int open_database(struct events *events, struct err *err)
+int events__read_backlog(struct events *events, struct db *db, struct err *err)
 {
     AUTO(arena_free) struct arena *arena = arena_new(KIB(4));
-    struct db_cfg cfg = events->app->db;
     struct counted backlog = {0};
 
     if (arena == NULL)
         return err_set(err, E_NO_MEMORY, "", "events");
-    cfg.read_only = true;
-    if (db_open(&cfg, &events->db, err) < 0 ||
-        db_one(events->db, &q_event_backlog, DB_NO_ARGS, &counted_row, arena, &backlog, err) ==
-            DB_FAIL)
+    if (db_one(db, &q_event_backlog, DB_NO_ARGS, &counted_row, arena, &backlog, err) == DB_FAIL)
         return err_ret(err);
     atomic_store(&events->backlog, backlog.n);
     return 0;
+}
+
+static int open_database(struct events *events, struct err *err)
+{
+    struct db_cfg cfg = events->app->db;
+
+    cfg.read_only = true;
+    if (db_open(&cfg, &events->db, err) < 0)
+        return err_ret(err);
+    return events__read_backlog(events, events->db, err);
 }
 
 static void init_locks(struct events *events)

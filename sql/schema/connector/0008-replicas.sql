@@ -11,4 +11,10 @@ INSERT INTO replica (replica_id, name, started_us) VALUES (0, 'before', 0);
 ALTER TABLE outbox ADD COLUMN owner bigint NOT NULL DEFAULT 0;
 CREATE INDEX outbox_stream ON outbox (stream, id);
 CREATE INDEX outbox_owner ON outbox (owner, id);
+-- who brings a push to its destination
+CREATE TABLE push_claim (
+    transfer_id text PRIMARY KEY REFERENCES transfer ON DELETE CASCADE,
+    owner bigint NOT NULL
+);
+CREATE INDEX push_claim_owner ON push_claim (owner);
 -- engine: all
