@@ -13,7 +13,6 @@
 
 #include "connector/dataplane/dataplane.h"
 #include "connector/dsp/dsp.h"
-#include "connector/events/events.h"
 #include "connector/takeover.h"
 #include "lib/base/check.h"
 #include "lib/base/timefmt.h"
@@ -192,7 +191,7 @@ void replica_writer(struct replica *r, struct db_cfg *cfg)
 /* "<letter> <number> <id>": who tells it, or, of a message, for whom it is. */
 static const char letters[] = {
     [NEWS_CATALOGUE] = 'c', [NEWS_TRANSFER] = 't', [NEWS_AGREEMENT] = 'a',
-    [NEWS_STREAM] = 's',    [NEWS_MESSAGE] = 'm',  [NEWS_EVENTS] = 'e',
+    [NEWS_STREAM] = 's',    [NEWS_MESSAGE] = 'm',
 };
 
 static int notify(struct db *tx, char letter, int64_t number, struct str id, struct err *err)
@@ -267,16 +266,10 @@ static void drop_stream(struct replica *r, struct str id)
     outbox_drop_stream(r->app->outbox, id);
 }
 
-static void look_at_events(struct replica *r, struct str id)
-{
-    (void)id;
-    events_heard(r->app->events);
-}
-
 static void (*const effects[])(struct replica *r, struct str id) = {
     [NEWS_CATALOGUE] = change_catalogue, [NEWS_TRANSFER] = forget_transfer,
     [NEWS_AGREEMENT] = forget_agreement, [NEWS_STREAM] = drop_stream,
-    [NEWS_MESSAGE] = take_message,       [NEWS_EVENTS] = look_at_events,
+    [NEWS_MESSAGE] = take_message,
 };
 
 static void heard(void *cls, struct str payload)
@@ -304,7 +297,6 @@ static int everything_changed(struct replica *r, struct err *err)
     dsp_catalogue_changed(app->dsp);
     dataplane_forget_all(app->dataplane);
     dataplane_push_due(app->dataplane);
-    events_heard(app->events);
     r->settled_us = env_mono_us(app->env) + SETTLE_US;
     return db_each(r->db, &q_outbox_shared_pending, DB_ARGS(DB_I64(replica_id(r))), &outbox_msg_row,
                    wake, r->app, err);

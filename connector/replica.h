@@ -22,7 +22,6 @@ enum replica_news {
     NEWS_TRANSFER,  /* its state has changed */
     NEWS_AGREEMENT, /* it has ended */
     NEWS_STREAM,    /* the process has ended: what waits to be sent for it is forgotten */
-    NEWS_EVENTS,    /* there are new ones for who follows them; no id */
     NEWS_MESSAGE,   /* for one of them, by replica_hand: a message of a stream of his */
 };
 

@@ -3,7 +3,6 @@
  */
 #include "connector/events/events_private.h"
 
-#include "connector/replica.h"
 #include "connector/timed.h"
 #include "lib/base/check.h"
 #include "lib/base/timefmt.h"
@@ -69,23 +68,6 @@ int events_put(struct app *app, struct db *tx, enum event_id id, struct str subj
     return 0;
 }
 
-/* Followers look again. */
-static void wake_followers(struct events *events)
-{
-    if (atomic_load(&events->n_waiting) == 0)
-        return;
-    CHECK(pthread_mutex_lock(&events->lock) == 0);
-    events->news = true;
-    CHECK(pthread_cond_signal(&events->wake) == 0);
-    CHECK(pthread_mutex_unlock(&events->lock) == 0);
-}
-
-void events_heard(struct events *events)
-{
-    atomic_fetch_add(&events->generation, 1);
-    wake_followers(events);
-}
-
 void events_dispatch(struct events *events)
 {
     events__dispatch(events);
@@ -100,7 +82,12 @@ void events_committed(struct app *app)
     atomic_fetch_add(&events->generation, 1);
     if (atomic_load(&events->due))
         events__dispatch(events);
-    wake_followers(events);
+    if (atomic_load(&events->n_waiting) == 0)
+        return;
+    CHECK(pthread_mutex_lock(&events->lock) == 0);
+    events->news = true;
+    CHECK(pthread_cond_signal(&events->wake) == 0);
+    CHECK(pthread_mutex_unlock(&events->lock) == 0);
 }
 
 int events_negotiation_gone(struct db *tx, struct str id, int64_t now_us, struct err *err)

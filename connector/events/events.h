@@ -44,8 +44,6 @@ MUST_CHECK int events_put(struct app *app, struct db *tx, enum event_id id, stru
 /* After a commit that may have put events; the writer's thread. Costs nothing if nobody listens. */
 void events_committed(struct app *app);
 
-/* Others on the same database have put events: followers look again; any thread. */
-void events_heard(struct events *events);
 /* Puts what waits into the outbox, whoever has put it; any thread. */
 void events_dispatch(struct events *events);
 

@@ -17,9 +17,10 @@ from connectors import Connector, Space, message
 from d020_trade import as_list, field, publish, pull, start_transfer
 from edc import CTX, POLICY, PROTOCOL, connector
 from harness import BIN, PATIENCE, Client, Postgres, free_port, main, request, start, tap, temp_dir, wait_until
+from sink import Sink
 
 OURS, PEER = "did:web:ours.test", "did:web:peer.test"
-SALES, PURCHASES, LIMIT = 42, 24, 100
+SALES, PURCHASES, LIMIT, PUSHES = 42, 24, 100, 18
 NOTICE_S = 1  # news between replicas; far more than it takes
 EVENT = "X-Naru-Event"
 
@@ -89,7 +90,7 @@ class Replica(Connector):
             "identity.key": shared / "company.pem", "management.api_key": shared / "api-key", "public.url": url,
             "public.listen": f"127.0.0.1:{self.public}", "public.certificate": certificate, "public.key": key,
             "management.listen": f"127.0.0.1:{self.management}", "fetch.ca": space.authority.ca, "fetch.allow": "127.0.0.0/8,::1/128",
-            "database": database, "data.dir": self.folder, "data.roots": shared,
+            "push.allow": "127.0.0.0/8,::1/128", "database": database, "data.dir": self.folder, "data.roots": shared,
         }
         conf = self.folder / "connector.conf"
         conf.write_text("".join(f"{k} = {v}\n" for k, v in values.items()))
@@ -268,6 +269,41 @@ def limit_is_exact(world):
     wait_until(lambda: world.number(f"SELECT count(*) FROM receipt WHERE agreement_id = '{agreement}'") == LIMIT, 20, "their receipts")
 
 
+def events_everywhere(world):
+    """Who follows at one replica sees what happens at another."""
+    follower, answers = world.replicas[2], []
+    latest = follower.api.get("/naru/v1/events?after=latest").json["next"]
+    waiting = threading.Thread(target=lambda: answers.append(follower.api.get(f"/naru/v1/events?after={latest}&wait=30", timeout_s=60)))
+    waiting.start()
+    waiting.join(0.3)  # most likely it waits by now; if not, it finds the event at once
+    began = time.monotonic()
+    body = {"@context": CTX, "@id": "unoffered", "properties": {"name": "unoffered"},
+            "dataAddress": {"type": "File", "path": str(world.shared / "a.csv")}}
+    tap.status(world.replicas[0].edc.post("/v3/assets", body), 200, "an asset at the first replica")
+    waiting.join(40 * PATIENCE)
+    tap.ok(answers and time.monotonic() - began < 5 * PATIENCE and "unoffered" in answers[0].text, "is an event at the third",
+           answers[0].text if answers else "")
+
+
+def pushes_leave_once(world):
+    sink = Sink(world.space)
+    agreement, _ = bought(world.peer, world.ours, "data")
+
+    def push(i):
+        pid = again(lambda: world.peer.edc.post("/v3/transferprocesses", {
+            "@context": CTX, "@type": "TransferRequest", "counterPartyAddress": world.ours.dsp, "contractId": agreement,
+            "protocol": PROTOCOL, "transferType": "HttpData-PUSH",
+            "dataDestination": {"@type": "DataAddress", "type": "HttpData", "baseUrl": f"{sink.url}/{i}"}}), 200, "a push").json["@id"]
+        wait_until(lambda: field(world.peer, "transferprocesses", pid, "state") == "COMPLETED", 60, "a push reaches COMPLETED")
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(push, range(PUSHES)))
+    paths = sorted(r["path"] for r in sink.requests if r["whole"])
+    tap.equal(paths, sorted(f"/{i}" for i in range(PUSHES)), f"{PUSHES} pushes, each delivered once")
+    owners = world.number("SELECT count(DISTINCT owner) FROM push_claim")
+    tap.ok(owners > 1, "by several replicas", owners)
+
+
 # -- trades while one dies ----------------------------------------------------------------------------------------------
 def sale(world, events):
     agreement, pid = bought(world.peer, world.ours, "data")
@@ -389,6 +425,10 @@ def scenario():
         order_of_a_stream(world)
     with tap.case("limits"):
         limit_is_exact(world)
+    with tap.case("events"):
+        events_everywhere(world)
+    with tap.case("pushes"):
+        pushes_leave_once(world)
     nothing_lost(world, trades_while_one_dies(world))
     with tap.case("connections to the database end"):
         all_connections_end(world)
