@@ -89,7 +89,7 @@ struct change {
     struct err err;
     struct str id;
     int64_t now_us;
-    bool catalogue; /* changes what the catalogue says */
+    bool catalogue;                       /* changes what the catalogue says */
     void (*after)(struct change *change); /* NULL, or once committed, in the writer's thread */
     struct str if_match;                  /* STR_NONE: the entity may be in any state */
 };
