@@ -20,7 +20,7 @@ from harness import BIN, PATIENCE, Client, Postgres, free_port, main, request, s
 from sink import Sink
 
 OURS, PEER = "did:web:ours.test", "did:web:peer.test"
-SALES, PURCHASES, LIMIT, PUSHES = 42, 24, 100, 18
+SALES, PURCHASES, LIMIT, ROUNDS, PUSHES = 42, 24, 100, 12, 18
 NOTICE_S = 1  # news between replicas; far more than it takes
 EVENT = "X-Naru-Event"
 
@@ -248,17 +248,39 @@ def order_of_a_stream(world):
     tap.equal(field(world.peer, "transferprocesses", pid, "state"), "STARTED", "ten suspensions and resumptions, each at another replica, in order")
 
 
-def limit_is_exact(world):
-    policy = {"permission": [{"action": "use", "constraint": {"leftOperand": "count", "operator": "lteq", "rightOperand": str(LIMIT)}}]}
+def offer_limited(world, asset, limit):
+    """An asset that each agreement may be used for so many times."""
+    policy = {"permission": [{"action": "use", "constraint": {"leftOperand": "count", "operator": "lteq", "rightOperand": str(limit)}}]}
     for route, body in (
-            ("/v3/assets", {"@id": "limited", "properties": {"name": "limited"},
+            ("/v3/assets", {"@id": asset, "properties": {"name": asset},
                             "dataAddress": {"type": "File", "path": str(world.shared / "a.csv")}}),
-            ("/v3/policydefinitions", {"@id": "limited-policy", "policy": {**POLICY, **policy}}),
-            ("/v3/contractdefinitions", {"@id": "limited-offer", "accessPolicyId": "data-policy", "contractPolicyId": "limited-policy",
+            ("/v3/policydefinitions", {"@id": f"{asset}-policy", "policy": {**POLICY, **policy}}),
+            ("/v3/contractdefinitions", {"@id": f"{asset}-offer", "accessPolicyId": "data-policy", "contractPolicyId": f"{asset}-policy",
                                          "assetsSelector": [{"@type": "Criterion", "operandLeft": "https://w3id.org/edc/v0.0.1/ns/id",
-                                                             "operator": "=", "operandRight": "limited"}]})):
+                                                             "operator": "=", "operandRight": asset}]})):
         tap.status(world.ours.edc.post(route, {"@context": CTX, **body}), 200, f"POST {route}")
-    wait_until(lambda: len(as_list(catalogue(world.peer, world.ours)["dcat:dataset"])) == 2, 10, "it is offered")
+    wait_until(lambda: asset in [d["@id"] for d in as_list(catalogue(world.peer, world.ours)["dcat:dataset"])], 10, "it is offered")
+
+
+def one_use_each(world):
+    """Many at the same instant, again and again: what one lets through no other one may."""
+    offer_limited(world, "single", 1)
+    through = []
+    for _ in range(ROUNDS):
+        token = token_of(world, bought(world.peer, world.ours, "single")[1])
+        barrier = threading.Barrier(9)
+
+        def access(i, token=token, barrier=barrier):
+            barrier.wait(20)
+            return direct(world, world.replicas[i % 3], token).status
+
+        with ThreadPoolExecutor(9) as pool:
+            through.append(sorted(pool.map(access, range(9))))
+    tap.equal(through, [[200] + [403] * 8] * ROUNDS, f"{ROUNDS} agreements for one use each, nine accesses at once")
+
+
+def limit_is_exact(world):
+    offer_limited(world, "limited", LIMIT)
     agreement, pid = bought(world.peer, world.ours, "limited")
     token = token_of(world, pid)
     with ThreadPoolExecutor(24) as pool:
@@ -425,6 +447,7 @@ def scenario():
         order_of_a_stream(world)
     with tap.case("limits"):
         limit_is_exact(world)
+        one_use_each(world)
     with tap.case("events"):
         events_everywhere(world)
     with tap.case("pushes"):
