@@ -120,6 +120,6 @@ int replica_take_over(struct app *app, int64_t owner, struct str name, struct er
     exchange_receipts_wake(app->exchange);
     mgmt_wishes_wake(app->mgmt);
     dataplane_push_due(app->dataplane);
-    events_dispatch(app->events);
+    events_take_over(app);
     return timed_start(app, err);
 }

@@ -68,11 +68,6 @@ int events_put(struct app *app, struct db *tx, enum event_id id, struct str subj
     return 0;
 }
 
-void events_dispatch(struct events *events)
-{
-    events__dispatch(events);
-}
-
 void events_committed(struct app *app)
 {
     struct events *events = app->events;

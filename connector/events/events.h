@@ -44,9 +44,6 @@ MUST_CHECK int events_put(struct app *app, struct db *tx, enum event_id id, stru
 /* After a commit that may have put events; the writer's thread. Costs nothing if nobody listens. */
 void events_committed(struct app *app);
 
-/* Puts what waits into the outbox, whoever has put it; any thread. */
-void events_dispatch(struct events *events);
-
 /* Inside the transaction that deletes a negotiation: its events keep saying what it was. */
 MUST_CHECK int events_negotiation_gone(struct db *tx, struct str id, int64_t now_us,
                                        struct err *err);
