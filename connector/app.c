@@ -9,6 +9,7 @@
 #include "connector/exchange/exchange.h"
 #include "connector/identity/identity.h"
 #include "connector/mgmt/mgmt.h"
+#include "connector/replica.h"
 #include "lib/log/log.h"
 
 #include "lib/base/banned.h"
@@ -39,6 +40,7 @@ void app_stop(struct app *app)
     events_finish(app->events); /* who waits for an event is answered */
     http_close(&app->management_http, grace_us);
     http_close(&app->public_http, grace_us);
+    replica_stop(app->replica);
     dataplane_finish(app->dataplane);
     mgmt_finish(app->mgmt);
     timers_stop(app->timers);
@@ -52,6 +54,7 @@ void app_stop(struct app *app)
     fetcher_close(&app->fetcher);
     app->outbox = NULL;
     writer_close(&app->writer);
+    replica_close(&app->replica);
     timers_close(&app->timers);
     events_close(&app->events);
     identity_close(&app->identity);

@@ -14,6 +14,7 @@
 #include "connector/identity/identity.h"
 #include "connector/market/market.h"
 #include "connector/mgmt/mgmt.h"
+#include "connector/replica.h"
 #include "connector/send.h"
 #include "connector/timed.h"
 #include "lib/base/check.h"
@@ -30,6 +31,13 @@ static const struct outbox_queries outbox_sql = {
     .delete = &q_outbox_delete,
     .repeat = &q_outbox_repeat,
     .pending = &q_outbox_pending,
+};
+
+static const struct outbox_queries shared_outbox_sql = {
+    .insert = &q_outbox_shared_insert,
+    .delete = &q_outbox_shared_delete,
+    .repeat = &q_outbox_shared_repeat,
+    .pending = &q_outbox_shared_pending,
 };
 
 static void *worker_new(void *cls, struct err *err)
@@ -75,6 +83,22 @@ static int open_database(struct app *app, struct arena *arena, struct err *err)
         return err_prefix(err, "database");
     if (applied > 0)
         log_info(NULL, "schema brought up to date", L_I64("applied", applied));
+    return 0;
+}
+
+/* Its connection tells who we are among several. */
+static int open_writer(struct app *app, struct err *err)
+{
+    struct db_cfg cfg;
+
+    if (replica_open(app, &app->replica, err) < 0)
+        return err_ret(err);
+    cfg = app->db;
+    replica_writer(app->replica, &cfg);
+    if (writer_open(&cfg, app->env, &app->writer, err) < 0)
+        return err_ret(err);
+    if (app->replica != NULL)
+        writer_begin_with(app->writer, replica_take_turn, app->replica);
     return 0;
 }
 
@@ -190,8 +214,8 @@ static int open_parts(struct app *app, struct arena *arena, struct err *err)
 
     if (own_urls(app, arena, err) < 0 || key_load(key_file, &app->key, err) < 0 ||
         secret_load(api_key_file, &app->api_key, err) < 0 || open_database(app, arena, err) < 0 ||
-        writer_open(&app->db, app->env, &app->writer, err) < 0 ||
-        open_fetcher(app, arena, err) < 0 || identity_open(app, &app->identity, err) < 0 ||
+        open_writer(app, err) < 0 || open_fetcher(app, arena, err) < 0 ||
+        identity_open(app, &app->identity, err) < 0 ||
         timers_open(app->env, app, timed_fire, &app->timers, err) < 0 ||
         events_open(app, &app->events, err) < 0)
         return err_ret(err);
@@ -200,7 +224,9 @@ static int open_parts(struct app *app, struct arena *arena, struct err *err)
         .env = app->env,
         .writer = app->writer,
         .db = app->db,
-        .queries = outbox_sql,
+        .queries = app->replica != NULL ? shared_outbox_sql : outbox_sql,
+        .owner = replica_id(app->replica),
+        .hand = replica_hand,
         .app = app,
         .send = send_message,
         .ended = send_ended,
@@ -213,7 +239,7 @@ static int open_parts(struct app *app, struct arena *arena, struct err *err)
         open_listeners(app, arena, err) < 0 || timed_start(app, err) < 0 ||
         outbox_start(app->outbox, err) < 0 || events_start(app, err) < 0 ||
         dataplane_start(app, dsp_transfer_end, err) < 0 || exchange_start(app, err) < 0 ||
-        mgmt_start(app, err) < 0)
+        mgmt_start(app, err) < 0 || replica_start(app, err) < 0)
         return err_ret(err);
     return 0;
 }
@@ -256,8 +282,9 @@ static int serve(struct run *run)
     run_ready();
     run_until_stopped(run, reload, &app);
     log_info(NULL, "stopping");
+    const bool taken_over = replica_taken_over(app.replica);
     app_stop(&app);
-    return 0;
+    return taken_over;
 }
 
 int main(int argc, char **argv)

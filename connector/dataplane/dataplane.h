@@ -83,6 +83,14 @@ MUST_CHECK int dataplane_grant(struct app *app, const struct transfer *transfer,
  * within 5 s. After the commit. */
 void dataplane_forget(struct dataplane *dataplane, struct str transfer_id, struct str agreement_id);
 
+/* The same of all transfers. */
+void dataplane_forget_all(struct dataplane *dataplane);
+
+/* Inside an operation: receipts of accesses that a process with this number (connector/replica.h) has
+ * left between their first byte and their receipt, at most LIMIT_PAGE. */
+MUST_CHECK int dataplane_settle_left(struct db *tx, struct dataplane *dataplane, int64_t owner,
+                                     size_t *ret_n, struct err *err);
+
 /* Consumer, inside the writer's operation that accepts TransferStart: keeps the EDR. `address` is
  * the message's dataAddress. */
 MUST_CHECK int dataplane_edr_store(struct db *tx, struct str transfer_id,

@@ -10,6 +10,7 @@
  */
 #include "connector/dataplane/dataplane_private.h"
 #include "connector/receipt.h"
+#include "connector/replica.h"
 #include "lib/base/limits.h"
 #include "lib/crypto/hash.h"
 #include "lib/log/log.h"
@@ -45,7 +46,7 @@ int dataplane__meter_begin(struct db *tx, const struct meter *m, struct err *err
     return db_exec(tx, &q_access_put,
                    DB_ARGS(DB_TEXT(str_c(event.c)), DB_TEXT(str_c(party_role_names[m->role])),
                            DB_TEXT(m->agreement), DB_TEXT(m->transfer), DB_I64(m->since_us),
-                           DB_I64(m->reserved)),
+                           DB_I64(m->reserved), DB_I64(replica_id(m->dp->app->replica))),
                    NULL, err);
 }
 

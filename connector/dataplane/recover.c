@@ -5,6 +5,7 @@
  * receipt, by a kill right after the commit; a row never does.
  */
 #include "connector/dataplane/dataplane_private.h"
+#include "connector/replica.h"
 #include "lib/base/limits.h"
 #include "lib/log/log.h"
 #include "sql_connector.h"
@@ -59,23 +60,30 @@ static int recover_row(struct db *tx, struct dataplane *dp, const struct left *l
     return dataplane__settle_now(tx, &m, 1, err);
 }
 
-static int recover_rows(struct db *tx, void *arg, struct err *err)
+int dataplane_settle_left(struct db *tx, struct dataplane *dp, int64_t owner, size_t *ret_n,
+                          struct err *err)
 {
-    struct recovery *r = arg;
     AUTO(arena_free) struct arena *arena = arena_new(MIB(16));
     struct list rows = {0};
 
     if (arena == NULL)
         return err_set(err, E_NO_MEMORY, "", "accesses");
-    if (db_list(tx, &q_access_left, DB_ARGS(DB_I64(LIMIT_PAGE)), &left_row, arena, LIMIT_PAGE,
-                &rows, err) < 0)
+    if (db_list(tx, &q_access_left, DB_ARGS(DB_I64(owner), DB_I64(LIMIT_PAGE)), &left_row, arena,
+                LIMIT_PAGE, &rows, err) < 0)
         return err_ret(err);
     for (size_t i = 0; i < rows.n; i++) {
-        if (recover_row(tx, r->dp, &LIST_ITEMS(struct left, rows)[i], err) < 0)
+        if (recover_row(tx, dp, &LIST_ITEMS(struct left, rows)[i], err) < 0)
             return err_ret(err);
     }
-    r->n = rows.n;
+    *ret_n = rows.n;
     return 0;
+}
+
+static int recover_rows(struct db *tx, void *arg, struct err *err)
+{
+    struct recovery *r = arg;
+
+    return dataplane_settle_left(tx, r->dp, replica_id(r->dp->app->replica), &r->n, err);
 }
 
 /* -- slots ------------------------------------------------------------------------------------- */

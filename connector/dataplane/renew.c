@@ -23,6 +23,8 @@ struct renewal {
     struct str transfer_id, body;
     struct str token, refresh_token;
     int64_t expires_us, now_us;
+    int64_t received_us; /* of the refresh token that is used */
+    struct err refused;  /* what the provider said, while the database is asked */
     struct writer_op op;
 };
 
@@ -85,6 +87,30 @@ static void kept(void *arg, const struct err *err)
     finish(arg, err);
 }
 
+/* A provider that takes a refresh token once refuses who comes second: has another replica got it? */
+static int find_other(struct db *tx, void *arg, struct err *err)
+{
+    struct renewal *r = arg;
+    struct endpoint e = {0};
+
+    if (dataplane__endpoint_get(tx, r->transfer_id, r->arena, &e, err) < 0)
+        return err_ret(err);
+    r->token = e.received_us > r->received_us ? e.token : STR_NONE;
+    return 0;
+}
+
+static void looked(void *arg, const struct err *err)
+{
+    struct renewal *r = arg;
+
+    if (err->code == E_OK && str_present(r->token)) {
+        finish(r, err);
+        return;
+    }
+    log_err(NULL, "a pull token could not be renewed", &r->refused);
+    finish(r, &r->refused);
+}
+
 static int read_answer(struct renewal *r, const struct fetch_response *response, struct err *err)
 {
     struct token_answer answer = {0};
@@ -112,6 +138,14 @@ static void answered(void *cls, const struct fetch_response *response, const str
     if (err.code == E_OK && read_answer(r, response, &err) == 0) {
         r->op = (struct writer_op){.name = "edr_renew", .fn = keep, .arg = r, .done = kept};
         if (writer_submit(r->dp->app->writer, &r->op, &err) == 0)
+            return;
+    }
+    if (r->dp->app->replica != NULL && err.code == E_PEER_REFUSED) {
+        struct err busy = {0};
+
+        r->refused = err;
+        r->op = (struct writer_op){.name = "edr_other", .fn = find_other, .arg = r, .done = looked};
+        if (writer_submit(r->dp->app->writer, &r->op, &busy) == 0)
             return;
     }
     log_err(NULL, "a pull token could not be renewed", &err);
@@ -188,6 +222,7 @@ void dataplane__renew(struct dataplane *dp, const struct endpoint *endpoint,
     }
     pthread_mutex_lock(&dp->lock);
     under_way = find(dp, endpoint->transfer_id);
+    fresh->received_us = endpoint->received_us;
     if (under_way == NULL) {
         fresh->next = dp->renewals;
         dp->renewals = fresh;

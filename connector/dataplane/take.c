@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "connector/dataplane/dataplane_private.h"
+#include "connector/replica.h"
 #include "connector/store/store.h"
 #include "lib/base/limits.h"
 #include "sql_connector.h"
@@ -239,6 +240,8 @@ bool dataplane__number_at_hand(struct access *a)
     struct err err = {0};
     int64_t number = -1;
 
+    if (!replica_hears(dp->app->replica)) /* the transfer may have ended elsewhere */
+        return false;
     pthread_mutex_lock(&dp->lock);
     if (!view->counts && !view->forgotten && m->since_us < view->until_us &&
         view->next_number < view->end_number)

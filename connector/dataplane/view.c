@@ -9,6 +9,7 @@
  */
 #include "connector/dataplane/dataplane_private.h"
 #include "connector/facts/facts.h"
+#include "connector/replica.h"
 #include "lib/base/limits.h"
 #include "sql_connector.h"
 
@@ -286,7 +287,8 @@ static struct view *find(struct dataplane *dp, struct str transfer_id, int64_t n
 
     struct view *view = dp->views[str_hash(transfer_id) % VIEWS];
 
-    if (view != NULL && now_us < view->until_us && str_eq(view->transfer_id, transfer_id))
+    if (view != NULL && now_us < view->until_us && str_eq(view->transfer_id, transfer_id) &&
+        replica_hears(dp->app->replica))
         found = view_ref(view);
     *ret_forgotten = dp->forgotten;
     pthread_mutex_unlock(&dp->lock);
@@ -353,8 +355,10 @@ int dataplane__view_get(struct dataplane *dp, struct db *db, struct str transfer
     return 0;
 }
 
-void dataplane_forget(struct dataplane *dp, struct str transfer_id, struct str agreement_id)
+/* Drops the views that are of either; of all if both are STR_NONE. */
+static void forget(struct dataplane *dp, struct str transfer_id, struct str agreement_id)
 {
+    const bool all = !str_present(transfer_id) && !str_present(agreement_id);
     struct view *dropped[8];
     size_t n;
 
@@ -366,7 +370,7 @@ void dataplane_forget(struct dataplane *dp, struct str transfer_id, struct str a
             struct view *view = dp->views[i];
 
             if (view == NULL ||
-                !((str_present(transfer_id) && str_eq(view->transfer_id, transfer_id)) ||
+                !(all || (str_present(transfer_id) && str_eq(view->transfer_id, transfer_id)) ||
                   (str_present(agreement_id) &&
                    str_eq(view->agreement.agreement_id, agreement_id))))
                 continue;
@@ -380,4 +384,15 @@ void dataplane_forget(struct dataplane *dp, struct str transfer_id, struct str a
         for (size_t i = 0; i < n; i++)
             view_unref(&dropped[i]);
     } while (n == ARRAY_LEN(dropped));
+}
+
+void dataplane_forget(struct dataplane *dp, struct str transfer_id, struct str agreement_id)
+{
+    if (str_present(transfer_id) || str_present(agreement_id))
+        forget(dp, transfer_id, agreement_id);
+}
+
+void dataplane_forget_all(struct dataplane *dp)
+{
+    forget(dp, STR_NONE, STR_NONE);
 }

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "connector/dsp/catalogue_private.h"
+#include "connector/replica.h"
 #include "lib/base/check.h"
 #include "lib/crypto/hash.h"
 
@@ -41,6 +42,8 @@ int catalogue_get(struct catalogue_cache *cache, struct db *db, struct catalogue
     int rc = 0;
 
     CHECK(pthread_mutex_lock(&cache->lock) == 0);
+    if (!replica_hears(cache->app->replica))
+        catalogue_changed(cache);
     if (cache->current == NULL || cache->current->version != atomic_load(&cache->version)) {
         struct catalogue *fresh = NULL;
 

@@ -103,9 +103,9 @@ struct effect {
     size_t n_out;
 };
 
-/* Inside an operation, after all checks. */
+/* Inside an operation, after all checks; sets who sends the messages. */
 MUST_CHECK int dsp__effect_write(struct app *app, struct db *tx, const struct process_kind *kind,
-                                 struct str id, const struct effect *effect, int64_t now_us,
+                                 struct str id, struct effect *effect, int64_t now_us,
                                  struct err *err);
 /* After the commit, before anybody hears of it: what is cached of the process is forgotten. */
 void dsp__effect_committed(struct app *app, const struct process_kind *kind, struct str id);

@@ -4,6 +4,7 @@
 #include "connector/dataplane/dataplane.h"
 #include "connector/dsp/dsp_private.h"
 #include "connector/events/events.h"
+#include "connector/replica.h"
 #include "connector/store/property.h"
 #include "connector/timed.h"
 #include "lib/log/counters.h"
@@ -116,7 +117,7 @@ static int write_texts(struct db *tx, const struct effect *e, struct err *err)
 }
 
 int dsp__effect_write(struct app *app, struct db *tx, const struct process_kind *kind,
-                      struct str id, const struct effect *e, int64_t now_us, struct err *err)
+                      struct str id, struct effect *e, int64_t now_us, struct err *err)
 {
     const struct agreement *a = e->agreement;
 
@@ -137,6 +138,9 @@ int dsp__effect_write(struct app *app, struct db *tx, const struct process_kind 
     if (e->address != NULL && dataplane_edr_store(tx, id, e->address, now_us, err) < 0)
         return err_ret(err);
     if (e->forget && db_exec(tx, &q_dsp_outbox_forget, DB_ARGS(DB_TEXT(id)), NULL, err) < 0)
+        return err_ret(err);
+    if ((e->forget && replica_tell(tx, app->replica, NEWS_STREAM, id, err) < 0) ||
+        (kind == &transfer_kind && replica_tell(tx, app->replica, NEWS_TRANSFER, id, err) < 0))
         return err_ret(err);
     for (size_t i = 0; i < e->n_out; i++) {
         if (outbox_put(app->outbox, tx, &e->out[i], err) < 0)

@@ -164,7 +164,7 @@ static int given_up(struct db *tx, struct app *app, const struct sent_kind *sent
     const struct machine *machine = sent->kind->machine;
     const int state = machine_state(machine, row->state);
     const int64_t now_us = env_wall_us(app->env);
-    const struct effect effect = {
+    struct effect effect = {
         .state = machine->codes[machine->terminated].rest,
         .error = state == machine->terminated ? STR_NONE : reason, /* ours stays */
         .end_reason = str_present(reason) ? reason : STR("terminated"),

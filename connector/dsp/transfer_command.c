@@ -6,6 +6,7 @@
 #include "connector/dsp/dsp_private.h"
 #include "connector/exchange/exchange.h"
 #include "connector/facts/facts.h"
+#include "connector/replica.h"
 #include "sql_connector.h"
 
 #include "lib/base/banned.h"
@@ -307,7 +308,8 @@ static int run_end(struct db *tx, void *arg, struct err *err)
                     &ending->effects[i], now_us, err) < 0)
             return err_ret(err);
     }
-    if (report_end(tx, ending, &agreement, now_us, err) < 0)
+    if (report_end(tx, ending, &agreement, now_us, err) < 0 ||
+        replica_tell(tx, ending->app->replica, NEWS_AGREEMENT, ending->agreement_id, err) < 0)
         return err_ret(err);
     return db_exec(tx, &q_dsp_agreement_end,
                    DB_ARGS(DB_TEXT(ending->agreement_id), DB_I64(now_us), DB_TEXT(ending->reason)),

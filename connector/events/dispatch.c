@@ -145,6 +145,9 @@ static int run(struct db *tx, void *arg, struct err *err)
     d->first = NULL;
     d->last = &d->first;
     d->n = 0;
+    /* of replicas each puts messages that others send */
+    if (app->replica != NULL && events__read_backlog(d->events, tx, err) < 0)
+        return err_ret(err);
     if (db_list(tx, &q_event_due, DB_ARGS(DB_I64(d->events->tag), DB_I64(before_us), DB_I64(PIECE)),
                 &due_row, d->arena, PIECE, &d->rows, err) < 0)
         return err_ret(err);

@@ -156,21 +156,27 @@ static const struct field counted_fields[] = {FIELD(struct counted, n, "n", F_RE
 /* clang-format on */
 static OBJECT(counted_row, struct counted, counted_fields, OPEN);
 
-static int open_database(struct events *events, struct err *err)
+int events__read_backlog(struct events *events, struct db *db, struct err *err)
 {
     AUTO(arena_free) struct arena *arena = arena_new(KIB(4));
-    struct db_cfg cfg = events->app->db;
     struct counted backlog = {0};
 
     if (arena == NULL)
         return err_set(err, E_NO_MEMORY, "", "events");
-    cfg.read_only = true;
-    if (db_open(&cfg, &events->db, err) < 0 ||
-        db_one(events->db, &q_event_backlog, DB_NO_ARGS, &counted_row, arena, &backlog, err) ==
-            DB_FAIL)
+    if (db_one(db, &q_event_backlog, DB_NO_ARGS, &counted_row, arena, &backlog, err) == DB_FAIL)
         return err_ret(err);
     atomic_store(&events->backlog, backlog.n);
     return 0;
+}
+
+static int open_database(struct events *events, struct err *err)
+{
+    struct db_cfg cfg = events->app->db;
+
+    cfg.read_only = true;
+    if (db_open(&cfg, &events->db, err) < 0)
+        return err_ret(err);
+    return events__read_backlog(events, events->db, err);
 }
 
 static void init_locks(struct events *events)

@@ -40,6 +40,9 @@ extern const struct event_kind events__kinds[EVENT__COUNT];
 /* NULL if there is none of this name. */
 const struct event_kind *events__kind(struct str name);
 
+/* Counts the messages of ours in the outbox. */
+MUST_CHECK int events__read_backlog(struct events *events, struct db *db, struct err *err);
+
 /* -- body.c ------------------------------------------------------------------------------------ */
 
 enum event_format { EVENT_EDC, EVENT_CLOUD };

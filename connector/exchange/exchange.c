@@ -418,6 +418,17 @@ static const struct field count_fields[] = {FIELD(struct count, n, "n", F_REQUIR
 /* clang-format on */
 static OBJECT(count_row, struct count, count_fields, OPEN);
 
+int exchange__batches(struct db *db, struct arena *arena, int64_t *ret_n, struct err *err)
+{
+    struct count count = {0};
+
+    if (db_one(db, &q_outbox_count_kind, DB_ARGS(DB_TEXT(STR("broker.usage"))), &count_row, arena,
+               &count, err) == DB_FAIL)
+        return err_ret(err);
+    *ret_n = count.n;
+    return 0;
+}
+
 /*
  * A batch that was in flight before a restart is still in the outbox; read before that starts to
  * send.
@@ -429,16 +440,14 @@ static int load_state(struct exchange *exchange, struct err *err)
     AUTO(db_close) struct db *db = NULL;
     AUTO(arena_free) struct arena *arena = arena_new(KIB(64));
     struct credential_answer row = {0};
-    struct count count = {0};
+    int64_t batches = 0;
 
     cfg.read_only = true;
     if (arena == NULL)
         return err_set(err, E_NO_MEMORY, "", "exchange");
-    if (db_open(&cfg, &db, err) < 0 ||
-        db_one(db, &q_outbox_count_kind, DB_ARGS(DB_TEXT(STR("broker.usage"))), &count_row, arena,
-               &count, err) == DB_FAIL)
+    if (db_open(&cfg, &db, err) < 0 || exchange__batches(db, arena, &batches, err) < 0)
         return err_ret(err);
-    exchange->batch_in_flight = count.n > 0;
+    exchange->batch_in_flight = batches > 0 && app->replica == NULL; /* else it may be another's */
     switch (db_one(db, &q_membership_get, DB_ARGS(DB_TEXT(app->settings->participant_did)),
                    &membership_row, arena, &row, err)) {
     case DB_ROW: identity_set_membership(app->identity, row.credential, row.expires_us); return 0;

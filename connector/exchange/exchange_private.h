@@ -24,6 +24,9 @@ struct exchange {
     int64_t membership_wait_us; /* back-off of the next attempt */
 };
 
+/* Batches of receipts that have not been answered. */
+MUST_CHECK int exchange__batches(struct db *db, struct arena *arena, int64_t *ret_n,
+                                 struct err *err);
 /* Called when a batch has ended (in flight no longer); starts the next if there is work. */
 void exchange__batch_over(struct exchange *exchange);
 /* Writer's transaction: records per-line answers of a batch, or that it was refused as a whole. */

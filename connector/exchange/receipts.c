@@ -105,9 +105,16 @@ static int collect(struct db *tx, void *arg, struct err *err)
     struct batch *batch = arg;
     struct app *app = batch->exchange->app;
     struct list lines = {0};
+    int64_t batches = 0;
 
     buf_reset(&batch->body);
     batch->msg.id = 0;
+    if (app->replica != NULL) {
+        if (exchange__batches(tx, batch->arena, &batches, err) < 0)
+            return err_ret(err);
+        if (batches > 0) /* another replica's: when that has ended it sends ours, too */
+            return 0;
+    }
     if (db_list(tx, &q_receipt_unanswered, DB_ARGS(DB_I64(LIMIT_BATCH_LINES)), &line_row,
                 batch->arena, LIMIT_BATCH_LINES, &lines, err) < 0)
         return err_ret(err);

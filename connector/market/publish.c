@@ -18,6 +18,7 @@
 #include "connector/events/events.h"
 #include "connector/identity/identity.h"
 #include "connector/market/market_private.h"
+#include "connector/replica.h"
 #include "lib/base/encode.h"
 #include "lib/base/limits.h"
 #include "lib/base/timefmt.h"
@@ -584,7 +585,7 @@ static int store_offer(struct db *tx, const struct work *work, struct err *err)
 
 static int store(struct db *tx, void *arg, struct err *err)
 {
-    const struct work *work = arg;
+    struct work *work = arg;
     struct app *app = work->rq->app;
     const struct str state = work->msg.id != 0 ? STR("sent") : STR("local");
 
@@ -593,6 +594,8 @@ static int store(struct db *tx, void *arg, struct err *err)
                 DB_ARGS(DB_TEXT(work->asset_id), DB_TEXT(STR("")), DB_I64(work->version),
                         DB_TEXT(work->entry), DB_TEXT(state), DB_I64(work->now_us)),
                 NULL, err) < 0)
+        return err_ret(err);
+    if (replica_tell(tx, app->replica, NEWS_CATALOGUE, STR_NONE, err) < 0)
         return err_ret(err);
     return work->msg.id != 0 ? outbox_put(app->outbox, tx, &work->msg, err) : 0;
 }
@@ -765,12 +768,13 @@ struct withdrawal {
 
 static int store_withdrawal(struct db *tx, void *arg, struct err *err)
 {
-    const struct withdrawal *w = arg;
+    struct withdrawal *w = arg;
 
     if (db_exec(tx, &q_unpublish_definition, DB_ARGS(DB_TEXT(w->definition_id)), NULL, err) < 0 ||
         db_exec(tx, &q_publication_withdraw, DB_ARGS(DB_TEXT(w->asset_id)), NULL, err) < 0 ||
         events_put(w->app, tx, EV_DEFINITION_DELETED, w->definition_id, STR_NONE, false,
-                   env_wall_us(w->app->env), err) < 0)
+                   env_wall_us(w->app->env), err) < 0 ||
+        replica_tell(tx, w->app->replica, NEWS_CATALOGUE, STR_NONE, err) < 0)
         return err_ret(err);
     return w->msg.id != 0 ? outbox_put(w->app->outbox, tx, &w->msg, err) : 0;
 }

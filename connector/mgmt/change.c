@@ -4,6 +4,7 @@
  */
 #include "connector/dsp/dsp.h"
 #include "connector/mgmt/mgmt_private.h"
+#include "connector/replica.h"
 
 #include "lib/base/banned.h"
 
@@ -19,6 +20,16 @@ static int answer_change(struct rq *rq, struct err *err)
         return mgmt__reply_id(rq, change->id, change->now_us, err);
     rq_reply_empty(rq, 204);
     return 0;
+}
+
+static int run(struct db *tx, void *arg, struct err *err)
+{
+    struct change *change = arg;
+    const struct app *app = change->rq->app;
+
+    if (change->fn(tx, change, err) < 0)
+        return err_ret(err);
+    return change->catalogue ? replica_tell(tx, app->replica, NEWS_CATALOGUE, STR_NONE, err) : 0;
 }
 
 static void changed(void *arg, const struct err *err)
@@ -46,7 +57,8 @@ int mgmt__change(struct rq *rq, struct change *change, const char *name, db_tx_f
         change->if_match = arena_str(rq->arena, if_match);
     if (arena_failed(rq->arena))
         return err_set(err, E_LIMIT, "", "memory of the request");
-    change->op = (struct writer_op){.name = name, .fn = fn, .arg = change, .done = changed};
+    change->op = (struct writer_op){.name = name, .fn = run, .arg = change, .done = changed};
+    change->fn = fn;
     change->rq = rq;
     rq->cls = change;
     rq_suspend(rq, answer_change);

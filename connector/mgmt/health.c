@@ -2,10 +2,11 @@
  * connector/mgmt/health.c - is the process alive (/healthz), is it ready, and if not: why (/readyz;
  * /check in EDC's form)
  *
- * Ready means: the database answers, and what the writer is asked to do is done within
- * WRITER_LAG_MAX_US.
+ * Ready means: the database answers, what the writer is asked to do is done within
+ * WRITER_LAG_MAX_US, and on PostgreSQL other replicas are heard.
  */
 #include "connector/mgmt/mgmt_private.h"
+#include "connector/replica.h"
 #include "lib/base/timefmt.h"
 #include "sql_connector.h"
 
@@ -13,7 +14,7 @@
 
 #define WRITER_LAG_MAX_US (10 * US_PER_S)
 
-enum part { DATABASE, WRITER, PARTS };
+enum part { DATABASE, WRITER, REPLICAS, PARTS };
 
 /* What is wrong with each part, NULL if nothing is; returns whether all are well. */
 static bool look(struct rq *rq, const char *wrong[PARTS])
@@ -26,7 +27,8 @@ static bool look(struct rq *rq, const char *wrong[PARTS])
                           ? "database is not reachable"
                           : NULL;
     wrong[WRITER] = writer_lag_us(app->writer) > WRITER_LAG_MAX_US ? "writer is stuck" : NULL;
-    return wrong[DATABASE] == NULL && wrong[WRITER] == NULL;
+    wrong[REPLICAS] = !replica_hears(app->replica) ? "other replicas are not heard" : NULL;
+    return wrong[DATABASE] == NULL && wrong[WRITER] == NULL && wrong[REPLICAS] == NULL;
 }
 
 int mgmt_live(struct rq *rq, struct err *err)
@@ -38,7 +40,8 @@ int mgmt_live(struct rq *rq, struct err *err)
 
 int mgmt_ready(struct rq *rq, struct err *err)
 {
-    static const char *const names[] = {[DATABASE] = "database", [WRITER] = "writer"};
+    static const char *const names[] = {
+        [DATABASE] = "database", [WRITER] = "writer", [REPLICAS] = "replicas"};
     AUTO(buf_done) struct buf body = buf_init(KIB(4));
     struct jw w = jw_init(&body);
     const char *wrong[PARTS];

@@ -9,6 +9,11 @@
 MUST_CHECK int mgmt_open(struct app *app, struct mgmt **ret_mgmt, struct err *err);
 /* After the writer runs: transfers that were wished before the last stop. */
 MUST_CHECK int mgmt_start(struct app *app, struct err *err);
+/* Inside an operation: wishes that a process with this number (connector/replica.h) was asking for
+ * wait again. */
+MUST_CHECK int mgmt_wishes_release(struct db *tx, int64_t owner, struct err *err);
+/* Asks for the transfers that wait; any thread. */
+void mgmt_wishes_wake(struct mgmt *mgmt);
 /* When the listeners have closed, and before the outbox does: waits for operations of its own. NULL
  * allowed. */
 void mgmt_finish(struct mgmt *mgmt);

@@ -84,11 +84,12 @@ MUST_CHECK int mgmt__compile(const struct jval *node, struct policy **ret_policy
  */
 struct change {
     struct writer_op op;
+    db_tx_fn *fn;
     struct rq *rq;
     struct err err;
     struct str id;
     int64_t now_us;
-    bool catalogue;
+    bool catalogue;                       /* changes what the catalogue says */
     void (*after)(struct change *change); /* NULL, or once committed, in the writer's thread */
     struct str if_match;                  /* STR_NONE: the entity may be in any state */
 };

@@ -11,6 +11,7 @@
 
 #include "connector/dsp/dsp.h"
 #include "connector/mgmt/mgmt_private.h"
+#include "connector/replica.h"
 #include "lib/log/log.h"
 #include "sql_connector.h"
 
@@ -115,12 +116,19 @@ struct sweep {
     struct list wishes;
 };
 
+int mgmt_wishes_release(struct db *tx, int64_t owner, struct err *err)
+{
+    if (db_exec(tx, &q_mgmt_one_shot_done, DB_NO_ARGS, NULL, err) < 0)
+        return err_ret(err);
+    return db_exec(tx, &q_mgmt_one_shot_reset, DB_ARGS(DB_I64(owner + 1)), NULL, err);
+}
+
 static int take(struct db *tx, void *arg, struct err *err)
 {
     struct sweep *s = arg;
+    const int64_t owner = replica_id(s->mgmt->app->replica);
 
-    if (s->first && (db_exec(tx, &q_mgmt_one_shot_done, DB_NO_ARGS, NULL, err) < 0 ||
-                     db_exec(tx, &q_mgmt_one_shot_reset, DB_NO_ARGS, NULL, err) < 0))
+    if (s->first && mgmt_wishes_release(tx, owner, err) < 0)
         return err_ret(err);
     if (db_list(tx, &q_mgmt_one_shot_due,
                 DB_ARGS(DB_I64(NEG_FINALIZED), DB_I64(NEG_TERMINATED), DB_I64(SWEEP_MAX)),
@@ -128,8 +136,9 @@ static int take(struct db *tx, void *arg, struct err *err)
         return err_ret(err);
     for (size_t i = 0; i < s->wishes.n; i++) {
         if (db_exec(tx, &q_mgmt_one_shot_mark,
-                    DB_ARGS(DB_TEXT(LIST_ITEMS(struct wish, s->wishes)[i].negotiation_id)), NULL,
-                    err) < 0)
+                    DB_ARGS(DB_TEXT(LIST_ITEMS(struct wish, s->wishes)[i].negotiation_id),
+                            DB_I64(owner + 1)),
+                    NULL, err) < 0)
             return err_ret(err);
     }
     return 0;
@@ -178,8 +187,14 @@ void mgmt__agreed(void *cls)
 {
     struct mgmt *mgmt = cls;
 
-    if (atomic_load(&mgmt->wishes) > 0)
+    /* of replicas each may have been told of the wish, and each of the contract */
+    if (mgmt->app->replica != NULL || atomic_load(&mgmt->wishes) > 0)
         sweep(mgmt, false);
+}
+
+void mgmt_wishes_wake(struct mgmt *mgmt)
+{
+    sweep(mgmt, false);
 }
 
 static int count_wishes(struct db *tx, void *arg, struct err *err)

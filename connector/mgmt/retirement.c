@@ -8,6 +8,7 @@
  */
 #include "connector/dataplane/dataplane.h"
 #include "connector/mgmt/mgmt_private.h"
+#include "connector/replica.h"
 #include "lib/base/timefmt.h"
 #include "sql_connector.h"
 
@@ -46,6 +47,7 @@ struct retirement_change {
 static int retire(struct db *tx, void *arg, struct err *err)
 {
     const struct retirement_change *c = arg;
+    const struct app *app = c->change.rq->app;
     AUTO(arena_free) struct arena *arena = arena_new(MIB(4));
     struct agreement row = {0};
     int64_t n = 0;
@@ -61,7 +63,7 @@ static int retire(struct db *tx, void *arg, struct err *err)
     if (db_exec(tx, &q_mgmt_agreement_retire,
                 DB_ARGS(DB_TEXT(c->id), DB_I64(c->change.now_us), DB_TEXT(c->reason)), &n, err) < 0)
         return err_ret(err);
-    return n > 0 ? 0
+    return n > 0 ? replica_tell(tx, app->replica, NEWS_AGREEMENT, c->id, err)
                  : err_tell(err, E_CONFLICT, "", "Contract Agreement %.*s is already retired.",
                             STR_ARG(c->id));
 }

@@ -4,6 +4,7 @@
 #include "connector/dsp/dsp.h"
 #include "connector/exchange/exchange.h"
 #include "connector/mgmt/mgmt_private.h"
+#include "connector/replica.h"
 #include "lib/base/timefmt.h"
 #include "policy/policy.h"
 #include "sql_connector.h"
@@ -63,6 +64,40 @@ static int write_broker(struct rq *rq, struct jw *w, struct err *err)
     return 0;
 }
 
+/* null: one process, on SQLite. */
+static int write_replicas(struct rq *rq, struct jw *w, struct err *err)
+{
+    const struct worker *worker = rq->thread;
+    const struct app *app = rq->app;
+    struct list all = {0};
+
+    jw_key(w, "replica");
+    if (app->replica == NULL) {
+        jw_null(w);
+        return 0;
+    }
+    if (replica_list(worker->db, rq->arena, &all, err) < 0)
+        return err_ret(err);
+    jw_object(w);
+    jw_ki64(w, "id", replica_id(app->replica));
+    jw_kbool(w, "hears", replica_hears(app->replica));
+    jw_key(w, "all");
+    jw_array(w);
+    for (size_t i = 0; i < all.n; i++) {
+        const struct replica_entry *e = &LIST_ITEMS(struct replica_entry, all)[i];
+
+        jw_object(w);
+        jw_ki64(w, "id", e->replica_id);
+        jw_kstr(w, "name", e->name);
+        jw_kc(w, "started_at", time_format(e->started_us).c);
+        jw_kbool(w, "alive", e->alive);
+        jw_object_end(w);
+    }
+    jw_array_end(w);
+    jw_object_end(w);
+    return 0;
+}
+
 int mgmt_status(struct rq *rq, struct err *err)
 {
     const struct worker *worker = rq->thread;
@@ -84,7 +119,7 @@ int mgmt_status(struct rq *rq, struct err *err)
     for (size_t i = 0; str_present(dsp_protocol(app->settings, i)); i++)
         jw_str(&w, dsp_protocol(app->settings, i));
     jw_array_end(&w);
-    if (write_broker(rq, &w, err) < 0)
+    if (write_broker(rq, &w, err) < 0 || write_replicas(rq, &w, err) < 0)
         return err_ret(err);
     jw_ki64(&w, "writer_lag_us", writer_lag_us(app->writer));
     jw_key(&w, "counts");

@@ -68,11 +68,29 @@ int db_listen(struct db *db, const char *channel, struct err *err)
     return db->ops->listen(db, channel, err);
 }
 
+static void ignore(void *cls, struct str payload)
+{
+    (void)cls;
+    (void)payload;
+}
+
 int db_wait(struct db *db, int64_t timeout_us, bool *ret_woken, struct err *err)
 {
+    bool lost;
+
     if (db->depth > 0 || db->busy)
         return err_set(err, E_INTERNAL, "", "wait inside a transaction");
-    return db->ops->wait(db, timeout_us, ret_woken, err);
+    return db->ops->hear(db, timeout_us, ignore, NULL, ret_woken, &lost, err);
+}
+
+int db_hear(struct db *db, int64_t timeout_us, void (*each)(void *cls, struct str payload),
+            void *cls, bool *ret_lost, struct err *err)
+{
+    bool woken;
+
+    if (db->depth > 0 || db->busy)
+        return err_set(err, E_INTERNAL, "", "wait inside a transaction");
+    return db->ops->hear(db, timeout_us, each, cls, &woken, ret_lost, err);
 }
 
 /* Texts of either kind and 64-bit numbers of either kind may stand for each other; the declaration decides the form. */

@@ -91,6 +91,10 @@ struct db_cfg {
     bool read_only;
     const char *role;   /* PostgreSQL: SET ROLE after connecting; NULL: none */
     int64_t timeout_us; /* busy / statement time-out; 0: 30 s */
+    /* PostgreSQL: runs on every new connection, the first and later ones, before anything else does
+     * (what a session must hold). If it fails there is no connection. NULL: nothing. */
+    int (*connected)(struct db *db, void *cls, struct err *err);
+    void *connected_cls;
 };
 
 /* "sqlite:/path" or "postgresql://…" / "host=… dbname=…" -> kind and target (borrowed from text).
@@ -159,6 +163,11 @@ MUST_CHECK int db_snapshot(struct db *db, const char *name, db_tx_fn *fn, void *
  * Other engines: E_INTERNAL. */
 MUST_CHECK int db_listen(struct db *db, const char *channel, struct err *err);
 MUST_CHECK int db_wait(struct db *db, int64_t timeout_us, bool *ret_woken, struct err *err);
+/* The same, and calls `each` for every notification with its payload (valid during the call).
+ * *ret_lost: the connection is a new one, what was notified before is not known. */
+MUST_CHECK int db_hear(struct db *db, int64_t timeout_us,
+                       void (*each)(void *cls, struct str payload), void *cls, bool *ret_lost,
+                       struct err *err);
 /* File descriptor of the connection for poll(2), -1 for SQLite. */
 int db_fd(const struct db *db);
 

@@ -56,7 +56,8 @@ struct db_ops {
     int (*script)(struct db *db, const char *name, const char *text, struct err *err);
     int (*check)(struct db *db, struct db_stmt *stmt, struct err *err);
     int (*listen)(struct db *db, const char *channel, struct err *err);
-    int (*wait)(struct db *db, int64_t timeout_us, bool *ret_woken, struct err *err);
+    int (*hear)(struct db *db, int64_t timeout_us, void (*each)(void *cls, struct str payload),
+                void *cls, bool *ret_woken, bool *ret_lost, struct err *err);
     int (*fd)(const struct db *db);
 
     int (*cursor_open)(struct db *db, const char *sql, void **ret_cursor, struct err *err);

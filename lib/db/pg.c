@@ -240,6 +240,10 @@ static int connect_once(struct db_pg *pg, struct err *err)
         return connection_error(pg, "", err);
     pg->lost = false;
     pg->generation++;
+    if (pg->connected != NULL && pg->connected(&pg->db, pg->connected_cls, err) < 0) {
+        pg->lost = true;
+        return err_ret(err);
+    }
     for (unsigned i = 0; i < pg->n_channels; i++)
         if (listen_to(pg, pg->channels[i], err) < 0) {
             pg->lost = true;
@@ -401,39 +405,41 @@ static int pg_listen(struct db *db, const char *channel, struct err *err)
     return 0;
 }
 
-static bool take_notifications(struct db_pg *pg)
+static bool give_notifications(struct db_pg *pg, void (*each)(void *cls, struct str payload),
+                               void *cls)
 {
-    bool woken = pg->woken;
+    bool any = false;
     PGnotify *n;
 
-    pg->woken = false;
     while ((n = PQnotifies(pg->conn)) != NULL) {
-        woken = true;
+        any = true;
+        each(cls, str_c(n->extra));
         PQfreemem(n);
     }
-    return woken;
+    return any;
 }
 
-static int pg_wait(struct db *db, int64_t timeout_us, bool *ret_woken, struct err *err)
+static int pg_hear(struct db *db, int64_t timeout_us, void (*each)(void *cls, struct str payload),
+                   void *cls, bool *ret_woken, bool *ret_lost, struct err *err)
 {
     struct db_pg *pg = pg_of(db);
     int64_t end_us = env_mono_us(&env_system) + timeout_us;
 
+    *ret_lost = false;
     for (;;) {
         if (pg_ready(db, err) < 0)
             return err_ret(err);
-        if (take_notifications(pg)) {
-            *ret_woken = true;
+        *ret_lost = pg->woken;
+        pg->woken = false;
+        *ret_woken = give_notifications(pg, each, cls) || *ret_lost;
+        if (*ret_woken)
             return 0;
-        }
         int64_t left_us = end_us - env_mono_us(&env_system);
         if (left_us <= 0)
-            break;
+            return 0;
         struct pollfd fd = {.fd = PQsocket(pg->conn), .events = POLLIN};
         (void)poll(&fd, 1, left_us > US_PER_MIN ? 60000 : (int)(left_us / 1000) + 1);
     }
-    *ret_woken = false;
-    return 0;
 }
 
 static int pg_fd(const struct db *db)
@@ -469,7 +475,7 @@ static const struct db_ops pg_ops = {
     .script = pg_script,
     .check = pg__check,
     .listen = pg_listen,
-    .wait = pg_wait,
+    .hear = pg_hear,
     .fd = pg_fd,
     .cursor_open = pg__cursor_open,
     .cursor_close = pg__cursor_close,
@@ -491,6 +497,8 @@ int db__pg_open(const struct db_cfg *cfg, struct db **ret_db, struct err *err)
     pg->db.kind = DB_PG;
     pg->db.read_only = cfg->read_only;
     pg->db.timeout_us = cfg->timeout_us > 0 ? cfg->timeout_us : DB_TIMEOUT_US;
+    pg->connected = cfg->connected;
+    pg->connected_cls = cfg->connected_cls;
     pg->target = strdup(cfg->target);
     pg->role = cfg->role != NULL ? strdup(cfg->role) : NULL;
     char *problem = NULL;

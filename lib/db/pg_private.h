@@ -21,6 +21,8 @@ struct db_pg {
     char *target;        /* owned */
     char *role;          /* owned, or NULL */
     unsigned generation; /* of the connection; statements of an older one are prepared again */
+    int (*connected)(struct db *db, void *cls, struct err *err); /* of db_cfg */
+    void *connected_cls;
     bool lost;
     int64_t retry_at_us; /* monotonic */
     int64_t back_off_us;

@@ -175,11 +175,16 @@ static int sqlite_listen(struct db *db, const char *channel, struct err *err)
     return err_set(err, E_INTERNAL, channel, "SQLite has no notifications");
 }
 
-static int sqlite_wait(struct db *db, int64_t timeout_us, bool *ret_woken, struct err *err)
+static int sqlite_hear(struct db *db, int64_t timeout_us,
+                       void (*each)(void *cls, struct str payload), void *cls, bool *ret_woken,
+                       bool *ret_lost, struct err *err)
 {
     (void)db;
     (void)timeout_us;
+    (void)each;
+    (void)cls;
     (void)ret_woken;
+    (void)ret_lost;
     return err_set(err, E_INTERNAL, "", "SQLite has no notifications");
 }
 
@@ -214,7 +219,7 @@ static const struct db_ops sqlite_ops = {
     .script = sqlite_script,
     .check = sqlite__check,
     .listen = sqlite_listen,
-    .wait = sqlite_wait,
+    .hear = sqlite_hear,
     .fd = sqlite_fd,
     .cursor_open = sqlite__cursor_open,
     .cursor_close = sqlite__cursor_close,

@@ -25,6 +25,8 @@
 struct writer {
     const struct env *env; /* borrowed */
     struct db *db;         /* owned; used by the thread only */
+    db_tx_fn *begin;       /* first in every transaction, or NULL */
+    void *begin_arg;
     pthread_t thread;
     unsigned guarded;     /* batches to come that get savepoints; used by the thread only */
     pthread_mutex_t lock; /* guards what follows up to `closing`; no other lock is taken under it */
@@ -75,6 +77,10 @@ static enum batch run_together(struct writer *w, struct writer_op *ops, struct e
     w->guarded -= !bare;
     if (db__begin(db, DB_BEGIN, err) < 0)
         return BATCH_LOST;
+    if (w->begin != NULL && db__call(db, "begin", w->begin, w->begin_arg, err) < 0) {
+        db__rollback(db);
+        return BATCH_LOST;
+    }
     for (struct writer_op *op = ops; op != NULL; op = op->next) {
         err_clear(&op->err);
         if (!(bare ? run_op_bare(db, op) : run_op(db, op))) {
@@ -95,11 +101,28 @@ static enum batch run_together(struct writer *w, struct writer_op *ops, struct e
     return BATCH_DONE;
 }
 
+struct alone {
+    struct writer *writer;
+    struct writer_op *op;
+};
+
+static int begin_and_run(struct db *db, void *arg, struct err *err)
+{
+    const struct alone *alone = arg;
+    const struct writer *w = alone->writer;
+
+    if (w->begin != NULL && w->begin(db, w->begin_arg, err) < 0)
+        return err_ret(err);
+    return alone->op->fn(db, alone->op->arg, err);
+}
+
 static void run_alone(struct writer *w, struct writer_op *ops)
 {
     for (struct writer_op *op = ops; op != NULL; op = op->next) {
+        struct alone alone = {w, op};
+
         err_clear(&op->err);
-        if (db_tx(w->db, op->name, op->fn, op->arg, &op->err) == 0) {
+        if (db_tx(w->db, op->name, begin_and_run, &alone, &op->err) == 0) {
             err_clear(&op->err);
             COUNT(C_DB_COMMITS);
         }
@@ -202,6 +225,14 @@ int writer_open(const struct db_cfg *cfg, const struct env *env, struct writer *
     }
     *ret_writer = w;
     return 0;
+}
+
+void writer_begin_with(struct writer *writer, db_tx_fn *fn, void *arg)
+{
+    CHECK(pthread_mutex_lock(&writer->lock) == 0); /* seen by the thread with what is queued next */
+    writer->begin = fn;
+    writer->begin_arg = arg;
+    CHECK(pthread_mutex_unlock(&writer->lock) == 0);
 }
 
 void writer_close(struct writer **writer)

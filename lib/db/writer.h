@@ -33,6 +33,9 @@ struct writer_op {
 /* Opens a connection of its own. Errors as db_open. */
 MUST_CHECK int writer_open(const struct db_cfg *cfg, const struct env *env,
                            struct writer **ret_writer, struct err *err);
+/* Before anything is queued: fn runs first in every transaction (what several writers of one database
+ * agree on). If it fails, so does the transaction. */
+void writer_begin_with(struct writer *writer, db_tx_fn *fn, void *arg);
 /* Finishes what is queued, then closes. */
 void writer_close(struct writer **writer);
 

@@ -35,6 +35,7 @@ struct item {
     unsigned refs;         /* one for its place, one per operation at the writer */
     bool ending, dropped, late;
     bool repeat_queued;
+    bool gone; /* set by an operation of the writer: the row is no longer there, or not ours */
     int64_t end_tries;
     enum outbox_result result;
     char *answer; /* owned */
@@ -68,6 +69,12 @@ struct outbox {
     int64_t tag;
 };
 
+/* What became of a row in a shared table. */
+struct placed {
+    int64_t id, owner;
+    bool behind;
+};
+
 /* clang-format off */
 static const struct field msg_fields[] = {
     FIELD(struct outbox_msg, id, "id", F_REQUIRED),
@@ -79,9 +86,18 @@ static const struct field msg_fields[] = {
     FIELD(struct outbox_msg, deadline_us, "deadline_us", F_TIME),
     FIELD(struct outbox_msg, attempts, "attempts", 0),
     FIELD(struct outbox_msg, due_us, "due_us", F_TIME),
+    FIELD(struct outbox_msg, owner, "owner", 0),
+};
+static const struct field placed_fields[] = {
+    FIELD(struct placed, id, "id", F_REQUIRED),
+    FIELD(struct placed, owner, "owner", F_REQUIRED),
+    FIELD(struct placed, behind, "behind", F_REQUIRED),
 };
 /* clang-format on */
 OBJECT(outbox_msg_row, struct outbox_msg, msg_fields, CLOSED);
+static OBJECT(placed_row, struct placed, placed_fields, CLOSED);
+
+_Static_assert(OUTBOX_OWNERS == 1 << TAG_BITS, "the owner is the low bits of an id");
 
 static void lock(struct outbox *o)
 {
@@ -91,6 +107,11 @@ static void lock(struct outbox *o)
 static void unlock(struct outbox *o)
 {
     CHECK(pthread_mutex_unlock(&o->lock) == 0);
+}
+
+static bool is_shared(const struct outbox *o)
+{
+    return o->cfg.owner > 0;
 }
 
 /* -- items and streams; the lock is held ------------------------------------------------------------------------------ */
@@ -191,6 +212,8 @@ static bool enqueue(struct outbox *o, struct stream *s, struct item *item)
 {
     struct item **p = &s->queue;
 
+    if (s->current != NULL && s->current->msg.id == item->msg.id)
+        return false;
     while (*p != NULL && (*p)->msg.id < item->msg.id)
         p = &(*p)->next;
     if (*p != NULL && (*p)->msg.id == item->msg.id)
@@ -238,19 +261,39 @@ static int64_t back_off(struct outbox *o, int64_t n, int64_t most_us)
 
 /* -- the end of a message: in the writer ------------------------------------------------------------------------------- */
 
+/* Deletes the row; in a shared table *ret_gone tells that it was not there any more. */
+static int delete_row(struct db *db, const struct item *item, bool *ret_gone, struct err *err)
+{
+    const struct outbox_cfg *cfg = &item->outbox->cfg;
+    int64_t changed = 0;
+
+    *ret_gone = false;
+    if (!is_shared(item->outbox))
+        return db_exec(db, cfg->queries.delete, DB_ARGS(DB_I64(item->msg.id)), NULL, err);
+    if (db_exec(db, cfg->queries.delete, DB_ARGS(DB_I64(item->msg.id), DB_I64(cfg->owner)),
+                &changed, err) < 0)
+        return err_ret(err);
+    *ret_gone = changed == 0;
+    return 0;
+}
+
 static int record_end(struct db *db, void *arg, struct err *err)
 {
     struct item *item = arg;
     struct outbox *o = item->outbox;
     struct str answer = item->answer != NULL ? str_n(item->answer, item->answer_n) : STR_NONE;
 
+    if (is_shared(o) && delete_row(db, item, &item->gone, err) < 0)
+        return err_ret(err);
+    if (item->gone)
+        return 0;
     if (item->late)
         IGNORE(err_set(err, E_PEER_TIMEOUT, "", "not delivered before its deadline"),
                "tells `ended` why (lib/sm/outbox.h)");
     if (o->cfg.ended(db, o->cfg.app, &item->msg, item->result, answer, err) < 0)
         return err->code != E_OK ? err_ret(err) : -(int)E_INTERNAL;
     err_clear(err);
-    return db_exec(db, o->cfg.queries.delete, DB_ARGS(DB_I64(item->msg.id)), NULL, err);
+    return is_shared(o) ? 0 : delete_row(db, item, &item->gone, err);
 }
 
 static void end_recorded(void *arg, const struct err *err)
@@ -258,7 +301,7 @@ static void end_recorded(void *arg, const struct err *err)
     struct item *item = arg;
     struct outbox *o = item->outbox;
 
-    if (err->code == E_OK && o->cfg.after != NULL)
+    if (err->code == E_OK && o->cfg.after != NULL && !item->gone)
         o->cfg.after(o->cfg.app, &item->msg, item->result);
     lock(o);
     if (err->code == E_OK) {
@@ -300,12 +343,40 @@ static void submit_end(struct item *item)
 
 static int record_repeat(struct db *db, void *arg, struct err *err)
 {
-    const struct item *item = arg;
+    struct item *item = arg;
+    const struct outbox_cfg *cfg = &item->outbox->cfg;
+    const struct db_arg args[] = {DB_I64(item->msg.id), DB_I64(item->repeat_attempts),
+                                  DB_TIME(item->repeat_due_us), DB_I64(cfg->owner)};
+    const bool shared = is_shared(item->outbox);
+    int64_t changed = 0;
 
-    return db_exec(
-        db, item->outbox->cfg.queries.repeat,
-        DB_ARGS(DB_I64(item->msg.id), DB_I64(item->repeat_attempts), DB_TIME(item->repeat_due_us)),
-        NULL, err);
+    if (db_exec(db, cfg->queries.repeat, args, ARRAY_LEN(args) - !shared, &changed, err) < 0)
+        return err_ret(err);
+    item->gone = shared && changed == 0;
+    return 0;
+}
+
+/* The row is gone: in flight it is not repeated, waiting it does not leave. */
+static void leave_alone(struct outbox *o, struct item *item)
+{
+    struct stream *s = item->stream;
+    struct item **p;
+
+    if (s == NULL || item->ending)
+        return;
+    if (s->current == item) {
+        item->dropped = true;
+        return;
+    }
+    for (p = &s->queue; *p != NULL && *p != item;)
+        p = &(*p)->next;
+    if (*p == NULL)
+        return;
+    *p = item->next;
+    if (item->due.place != 0)
+        sm__heap_remove(&o->heap, &item->due);
+    forget(o, item);
+    arrange(o, s);
 }
 
 static void repeat_recorded(void *arg, const struct err *err)
@@ -313,9 +384,10 @@ static void repeat_recorded(void *arg, const struct err *err)
     struct item *item = arg;
     struct outbox *o = item->outbox;
 
-    (void)err; /* without it the next start merely tries earlier */
     lock(o);
     item->repeat_queued = false;
+    if (err->code == E_OK && item->gone) /* without an answer the next start merely tries earlier */
+        leave_alone(o, item);
     op_ended(o, item);
     unlock(o);
 }
@@ -393,6 +465,15 @@ static void *run_outbox(void *arg)
 
 /* -- opening and closing --------------------------------------------------------------------------------------------------------- */
 
+/* Ids given from now on are above this one. */
+static void raise_last_id(struct outbox *o, int64_t id)
+{
+    int64_t last = atomic_load(&o->last_id);
+
+    while (last < id && !atomic_compare_exchange_weak(&o->last_id, &last, id))
+        continue;
+}
+
 static int load_one(void *cls, const void *value, struct err *err)
 {
     const struct outbox_msg *msg = value;
@@ -404,8 +485,7 @@ static int load_one(void *cls, const void *value, struct err *err)
     unlock(o);
     if (!added)
         return err_set(err, E_NO_MEMORY, "", "messages left over");
-    if (msg->id > atomic_load(&o->last_id))
-        atomic_store(&o->last_id, msg->id);
+    raise_last_id(o, msg->id);
     return 0;
 }
 
@@ -413,11 +493,13 @@ static int load(struct outbox *o, struct err *err)
 {
     AUTO(db_close) struct db *db = NULL;
     struct db_cfg cfg = o->cfg.db;
+    const struct db_arg owner = DB_I64(o->cfg.owner);
 
     cfg.read_only = true;
     if (db_open(&cfg, &db, err) < 0)
         return err_ret(err);
-    return db_each(db, o->cfg.queries.pending, DB_NO_ARGS, &outbox_msg_row, load_one, o, err);
+    return db_each(db, o->cfg.queries.pending, &owner, is_shared(o), &outbox_msg_row, load_one, o,
+                   err);
 }
 
 static void free_streams(struct outbox *o)
@@ -467,7 +549,8 @@ int outbox_open(const struct outbox_cfg *cfg, struct outbox **ret_outbox, struct
         return err_set(err, E_NO_MEMORY, "", "outbox");
     o->cfg = *cfg;
     env_random(cfg->env, &r, sizeof(r));
-    o->tag = r & ((1 << TAG_BITS) - 1);
+    CHECK(cfg->owner >= 0 && cfg->owner < OUTBOX_OWNERS);
+    o->tag = is_shared(o) ? cfg->owner : r & (OUTBOX_OWNERS - 1);
     CHECK(pthread_mutex_init(&o->lock, NULL) == 0);
     sm__cond_init(&o->wake);
     sm__cond_init(&o->idle);
@@ -536,13 +619,36 @@ int64_t outbox_next_id(struct outbox *outbox)
     return id;
 }
 
-int outbox_put(struct outbox *outbox, struct db *tx, const struct outbox_msg *msg, struct err *err)
+/* The database finds its owner, and an id above those that clocks of others have made. */
+static int place(struct outbox *o, struct db *tx, struct outbox_msg *msg, const struct db_arg *args,
+                 size_t n, struct err *err)
 {
-    return db_exec(tx, outbox->cfg.queries.insert,
-                   DB_ARGS(DB_I64(msg->id), DB_TEXT(msg->stream), DB_TEXT(msg->kind),
-                           DB_TEXT(msg->url), DB_TEXT(msg->audience), DB_TEXT(msg->body),
-                           DB_TIME(msg->deadline_us), DB_I64(msg->attempts), DB_TIME(msg->due_us)),
-                   NULL, err);
+    AUTO(arena_free) struct arena *arena = arena_new(4096);
+    struct placed placed = {0};
+
+    if (arena == NULL)
+        return err_set(err, E_NO_MEMORY, "", "message");
+    if (db_one(tx, o->cfg.queries.insert, args, n, &placed_row, arena, &placed, err) != DB_ROW)
+        return err_ret(err);
+    msg->id = placed.id;
+    msg->owner = placed.owner;
+    msg->handed = placed.behind;
+    raise_last_id(o, placed.id);
+    return placed.behind ? o->cfg.hand(tx, o->cfg.app, msg, err) : 0;
+}
+
+int outbox_put(struct outbox *outbox, struct db *tx, struct outbox_msg *msg, struct err *err)
+{
+    const struct db_arg args[] = {
+        DB_I64(msg->id),           DB_TEXT(msg->stream),   DB_TEXT(msg->kind),
+        DB_TEXT(msg->url),         DB_TEXT(msg->audience), DB_TEXT(msg->body),
+        DB_TIME(msg->deadline_us), DB_I64(msg->attempts),  DB_TIME(msg->due_us),
+        DB_I64(outbox->cfg.owner),
+    };
+
+    if (is_shared(outbox))
+        return place(outbox, tx, msg, args, ARRAY_LEN(args), err);
+    return db_exec(tx, outbox->cfg.queries.insert, args, ARRAY_LEN(args) - 1, NULL, err);
 }
 
 void outbox_wake(struct outbox *outbox, const struct outbox_msg *msg)
@@ -550,6 +656,8 @@ void outbox_wake(struct outbox *outbox, const struct outbox_msg *msg)
     struct item *item;
 
     if (outbox == NULL) /* closed meanwhile: the row waits for the next start */
+        return;
+    if (msg->handed || (is_shared(outbox) && msg->owner != outbox->cfg.owner))
         return;
     item = item_new(outbox, msg);
     lock(outbox);

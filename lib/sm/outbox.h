@@ -10,6 +10,13 @@
  * At start, rows left over are loaded again. Repeats after 10, 20, 40 ms … 60 s with jitter, until
  * the deadline; then, or when refused, the program decides. The table and its queries are the
  * program's (struct outbox_queries); columns as in struct outbox_msg.
+ *
+ * Several processes may share a table (cfg.owner > 0), each with a number of its own. A row belongs
+ * to one of them, which alone sends it: to whom the rows of its stream belong that still wait, else
+ * to who puts it. Of a row that stands behind others its sender is told with the commit (cfg.hand),
+ * also by himself: he reads it and calls outbox_wake, as for what one that has died has left. So a
+ * stream keeps its order, whoever adds to it. A row that is gone or belongs to somebody else by then
+ * is forgotten: its stream has ended elsewhere.
  */
 #pragma once
 
@@ -25,7 +32,8 @@
 struct outbox;
 
 struct outbox_msg {
-    int64_t id;        /* ascending; from outbox_next_id() before the transaction */
+    int64_t
+        id; /* ascending; from outbox_next_id() before the transaction; outbox_put may raise it */
     struct str stream; /* order key */
     struct str kind;   /* the program's message name */
     struct str url;
@@ -34,6 +42,8 @@ struct outbox_msg {
     int64_t deadline_us; /* wall clock; after it the message is given up */
     int64_t attempts;
     int64_t due_us; /* wall clock of the next attempt */
+    int64_t owner;  /* who sends it, set by outbox_put; 0 in a table of one process */
+    bool handed;    /* set by outbox_put: its sender is told of it, outbox_wake does nothing */
 };
 extern const struct object outbox_msg_row;
 
@@ -45,8 +55,13 @@ enum outbox_result {
     OUTBOX_REFUSED, /* any other answer: final */
 };
 
-/* insert: all columns in struct order; delete: id; repeat: id, attempts, due_us; pending: rows in
- * id order. */
+#define OUTBOX_OWNERS 1024 /* bound of cfg.owner */
+
+/* insert: all columns in struct order but the last two; delete: id; repeat: id, attempts, due_us;
+ * pending: rows in id order. In a shared table each has the owner as a further, last parameter,
+ * delete and repeat change what belongs to it only, and insert gives back the id (above all others
+ * of its stream, and equal to the given one modulo OUTBOX_OWNERS), the owner, and whether the row
+ * stands behind others. */
 struct outbox_queries {
     const struct query *insert, *delete, *repeat, *pending;
 };
@@ -56,7 +71,10 @@ struct outbox_cfg {
     struct writer *writer; /* borrowed */
     struct db_cfg db;      /* for reading what is left over at start */
     struct outbox_queries queries;
+    int64_t owner; /* our number in a shared table, below OUTBOX_OWNERS; 0: it is ours alone */
     void *app;
+    /* Shared table, inside outbox_put: tells msg->owner the row's id when it has committed. */
+    int (*hand)(struct db *tx, void *app, const struct outbox_msg *msg, struct err *err);
     /* Starts sending; must end in outbox_result(outbox, msg, …), from any thread, also
      * synchronously. msg is borrowed until then. */
     void (*send)(void *app, const struct outbox_msg *msg);
@@ -86,9 +104,10 @@ void outbox_close(struct outbox **outbox, int64_t grace_us);
 
 int64_t outbox_next_id(struct outbox *outbox);
 /* Inside a transaction. */
-MUST_CHECK int outbox_put(struct outbox *outbox, struct db *tx, const struct outbox_msg *msg,
+MUST_CHECK int outbox_put(struct outbox *outbox, struct db *tx, struct outbox_msg *msg,
                           struct err *err);
-/* After the commit: copies msg and sends it when its stream's turn comes. */
+/* After the commit: copies msg and sends it when its stream's turn comes; nothing if it waits already
+ * or belongs to somebody else. */
 void outbox_wake(struct outbox *outbox, const struct outbox_msg *msg);
 void outbox_result(struct outbox *outbox, const struct outbox_msg *msg, enum outbox_result result,
                    struct str answer);

@@ -201,6 +201,86 @@ static const struct query q_end_session = {
     .n_columns = 1,
 };
 
+static const struct query_column just_text[] = {
+    {"text", DBT_TEXT}
+};
+static const struct query q_tell = {
+    .name = "tell",
+    .text = {[DB_PG] = "SELECT count(pg_notify('outbox', $1)) AS n"},
+    .params = just_text,
+    .n_params = 1,
+    .columns = count_column,
+    .n_columns = 1,
+};
+
+struct heard {
+    int n, sessions;
+    char last[16];
+};
+
+static void hear(void *cls, struct str payload)
+{
+    struct heard *heard = cls;
+
+    heard->n++;
+    (void)snprintf(heard->last, sizeof(heard->last), "%.*s", STR_ARG(payload));
+}
+
+/* What a session must hold is there before anything else. */
+static int connected(struct db *session, void *cls, struct err *err)
+{
+    struct heard *heard = cls;
+
+    heard->sessions++;
+    return db_exec(session, &q_own_pid, DB_NO_ARGS, NULL, err);
+}
+
+static int64_t pid_of(struct db *session)
+{
+    struct err err = {0};
+    struct number pid = {0};
+
+    ck_assert_msg(db_one(session, &q_own_pid, DB_NO_ARGS, &number_row, arena, &pid, &err) == DB_ROW,
+                  "%s", err.text);
+    return pid.n;
+}
+
+START_TEST(test_pg_hears_payloads_and_lost_sessions)
+{
+    struct err err = {0};
+    struct heard heard = {0};
+    AUTO(db_close) struct db *ear = NULL;
+    bool lost = true;
+
+    if (!set_up(DB_PG))
+        return;
+    struct db_cfg cfg = cfg_of(DB_PG);
+    cfg.connected = connected;
+    cfg.connected_cls = &heard;
+    ck_assert_msg(db_open(&cfg, &ear, &err) == 0, "%s", err.text);
+    ck_assert_int_eq(heard.sessions, 1);
+    ck_assert_int_eq(db_listen(ear, "outbox", &err), 0);
+    ck_assert_int_eq(db_exec(db, &q_tell, DB_ARGS(DB_TEXT(STR("one"))), NULL, &err), 0);
+    ck_assert_int_eq(db_hear(ear, 10 * US_PER_S, hear, &heard, &lost, &err), 0);
+    ck_assert(!lost);
+    ck_assert_int_eq(heard.n, 1);
+    ck_assert_str_eq(heard.last, "one");
+    ck_assert_int_eq(db_exec(db, &q_end_session, DB_ARGS(DB_I64(pid_of(ear))), NULL, &err), 0);
+    ck_assert_int_eq(db_exec(db, &q_tell, DB_ARGS(DB_TEXT(STR("missed"))), NULL, &err), 0);
+    ck_assert_msg(db_hear(ear, 10 * US_PER_S, hear, &heard, &lost, &err) == 0, "%s", err.text);
+    ck_assert(lost);
+    ck_assert_int_eq(heard.sessions, 2);
+    ck_assert_int_eq(heard.n, 1);
+    ck_assert_int_eq(db_exec(db, &q_tell, DB_ARGS(DB_TEXT(STR("two"))), NULL, &err), 0);
+    ck_assert_int_eq(db_hear(ear, 10 * US_PER_S, hear, &heard, &lost, &err), 0);
+    ck_assert(!lost);
+    ck_assert_str_eq(heard.last, "two");
+    db_close(&ear);
+    tear_down();
+}
+
+END_TEST
+
 static int ended_in_the_middle(struct db *tx, void *arg, struct err *err)
 {
     struct number pid = {0};
@@ -307,6 +387,7 @@ static Suite *suite(void)
     tcase_add_test(tc, test_pg_ignored_error);
     tcase_add_test(tc, test_pg_deadlock_is_repeated);
     tcase_add_test(tc, test_pg_notifications);
+    tcase_add_test(tc, test_pg_hears_payloads_and_lost_sessions);
     tcase_add_test(tc, test_pg_reconnects);
     tcase_add_test(tc, test_pg_role);
     tcase_add_test(tc, test_pg_server_away); /* last: takes the server away */

@@ -48,7 +48,9 @@ static const struct query q_insert = {
     .name = "insert",
     .params = msg_columns,
     .n_params = 9,
-    .text = SQL("INSERT INTO outbox VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"),
+    .text = SQL(
+        "INSERT INTO outbox (id, stream, kind, url, audience, body, deadline_us, attempts, due_us)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"),
 };
 static const struct query q_delete = {
     .name = "delete",
@@ -84,6 +86,72 @@ static const struct query q_attempts = {
 static const struct query q_drop = {
     .name = "drop",
     .text = SQL("DELETE FROM outbox WHERE stream = 's'"),
+};
+
+/* a table that several processes share */
+static const struct query_column shared_columns[] = {
+    {"id",          DBT_I64 },
+    {"stream",      DBT_TEXT},
+    {"kind",        DBT_TEXT},
+    {"url",         DBT_TEXT},
+    {"audience",    DBT_TEXT},
+    {"body",        DBT_TEXT},
+    {"deadline_us", DBT_I64 },
+    {"attempts",    DBT_I64 },
+    {"due_us",      DBT_I64 },
+    {"owner",       DBT_I64 },
+};
+static const struct query_column place_columns[] = {
+    {"id",     DBT_I64 },
+    {"owner",  DBT_I64 },
+    {"behind", DBT_BOOL}
+};
+static const struct query_column repeat_owner_params[] = {
+    {"id",       DBT_I64},
+    {"attempts", DBT_I64},
+    {"due_us",   DBT_I64},
+    {"owner",    DBT_I64}
+};
+static const struct query_column owner_param[] = {
+    {"owner", DBT_I64}
+};
+static const struct query q_shared_insert = {
+    .name = "shared insert",
+    .params = shared_columns,
+    .n_params = 10,
+    .columns = place_columns,
+    .n_columns = 3,
+    .text = SQL(
+        "INSERT INTO outbox SELECT CASE WHEN o.id >= $1 THEN (o.id / 1024 + 1) * 1024 + $10 ELSE $1 END,"
+        " $2, $3, $4, $5, $6, $7, $8, $9, coalesce(o.owner, $10) FROM (SELECT 1) LEFT JOIN"
+        " (SELECT id, owner FROM outbox WHERE stream = $2 ORDER BY id DESC LIMIT 1) AS o ON 1"
+        " RETURNING id, owner, EXISTS (SELECT 1 FROM outbox AS b WHERE b.stream = outbox.stream"
+        " AND b.id < outbox.id) AS behind"),
+};
+static const struct query q_shared_delete = {
+    .name = "shared delete",
+    .text = SQL("DELETE FROM outbox WHERE id = $1 AND owner = $2"),
+    .params = place_columns,
+    .n_params = 2,
+};
+static const struct query q_shared_repeat = {
+    .name = "shared repeat",
+    .params = repeat_owner_params,
+    .n_params = 4,
+    .text = SQL("UPDATE outbox SET attempts = $2, due_us = $3 WHERE id = $1 AND owner = $4"),
+};
+static const struct query q_shared_pending = {
+    .name = "shared pending",
+    .params = owner_param,
+    .n_params = 1,
+    .columns = shared_columns,
+    .n_columns = 10,
+    .text = SQL("SELECT id, stream, kind, url, audience, body, deadline_us, attempts, due_us, owner"
+                " FROM outbox WHERE owner = $1 ORDER BY id"),
+};
+static const struct query q_give_away = {
+    .name = "give away",
+    .text = SQL("UPDATE outbox SET owner = 7"),
 };
 
 struct count {
@@ -122,6 +190,8 @@ static struct program {
     bool drop_in_after;
     enum outbox_result instant; /* with is_instant: answered within send */
     bool is_instant;
+    int n_handed;
+    int64_t handed_id, handed_to;
 } app = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static char folder[64], target[128];
@@ -200,11 +270,25 @@ static int make_table(struct db *tx, void *arg, struct err *err)
     return tx->ops->script(
         tx, "table",
         "CREATE TABLE outbox (id bigint PRIMARY KEY, stream text, kind text, url text, audience text,"
-        " body text, deadline_us bigint, attempts bigint, due_us bigint)",
+        " body text, deadline_us bigint, attempts bigint, due_us bigint, owner bigint DEFAULT 0)",
         err);
 }
 
-static void open_outbox(void)
+static int on_hand(struct db *tx, void *cls, const struct outbox_msg *msg, struct err *err)
+{
+    (void)tx;
+    (void)err;
+    ck_assert_ptr_eq(cls, &app);
+    lock();
+    app.n_handed++;
+    app.handed_id = msg->id;
+    app.handed_to = msg->owner;
+    unlock();
+    return 0;
+}
+
+/* As one of several that share the table; 0: alone. */
+static void open_outbox_as(int64_t owner)
 {
     struct err err = {0};
     struct outbox_cfg o = {
@@ -215,10 +299,20 @@ static void open_outbox(void)
         .send = on_send,
         .ended = on_ended,
         .after = on_after,
+        .owner = owner,
+        .hand = on_hand,
         .queries = {&q_insert, &q_delete, &q_repeat, &q_pending},
     };
 
+    if (owner > 0)
+        o.queries = (struct outbox_queries){&q_shared_insert, &q_shared_delete, &q_shared_repeat,
+                                            &q_shared_pending};
     ck_assert_msg(outbox_open(&o, &outbox, &err) == 0, "%s", err.text);
+}
+
+static void open_outbox(void)
+{
+    open_outbox_as(0);
 }
 
 static void start_outbox(void)
@@ -288,12 +382,11 @@ static int put_one(struct db *tx, void *arg, struct err *err)
     return outbox_put(outbox, tx, arg, err);
 }
 
-static void put(const struct outbox_msg *msg)
+static void put(struct outbox_msg *msg)
 {
     struct err err = {0};
 
-    ck_assert_msg(writer_call(writer, "put", put_one, (void *)(uintptr_t)msg, &err) == 0, "%s",
-                  err.text);
+    ck_assert_msg(writer_call(writer, "put", put_one, msg, &err) == 0, "%s", err.text);
 }
 
 static int64_t post(const char *stream)
@@ -692,6 +785,164 @@ START_TEST(test_ids_ascend)
 
 END_TEST
 
+/* -- a table that is shared ---------------------------------------------------------------------------------------------- */
+
+static void set_up_as(int64_t owner)
+{
+    set_up();
+    outbox_close(&outbox, 0);
+    open_outbox_as(owner);
+    start_outbox();
+}
+
+static void give_away(void)
+{
+    struct err err = {0};
+
+    ck_assert_msg(db_exec(db, &q_give_away, DB_NO_ARGS, NULL, &err) == 0, "%s", err.text);
+}
+
+static void wait_none_pending(void)
+{
+    const int64_t end_us = env_mono_us(&env_system) + WAIT_US;
+
+    while (outbox_pending(outbox) > 0) {
+        ck_assert(env_mono_us(&env_system) < end_us);
+        (void)usleep(500);
+    }
+}
+
+/* What stands behind another message is told to its sender, even by himself. */
+START_TEST(test_shared_own_messages)
+{
+    set_up_as(3);
+    struct outbox_msg first = message("s", US_PER_H), second = message("s", US_PER_H);
+
+    put(&first);
+    put(&second);
+    ck_assert_int_eq(first.id % OUTBOX_OWNERS, 3);
+    ck_assert(!first.handed && second.handed);
+    ck_assert_int_eq(app.n_handed, 1);
+    ck_assert_int_eq(app.handed_id, second.id);
+    ck_assert_int_eq(app.handed_to, 3);
+    outbox_wake(outbox, &second);
+    ck_assert_int_eq(outbox_pending(outbox), 0);
+    second.handed = false; /* read from its row */
+    outbox_wake(outbox, &first);
+    outbox_wake(outbox, &second);
+    for (int i = 1; i <= 2; i++) {
+        struct sent s = wait_sent(i);
+        ck_assert_int_eq(s.id, i == 1 ? first.id : second.id);
+        answer(s, OUTBOX_SENT);
+    }
+    wait_for(&app.n_after, 2, "after");
+    ck_assert_int_eq(number_of(&q_count), 0);
+    tear_down();
+}
+
+END_TEST
+
+/* Whoever has what waits of a stream gets what is added to it, behind that, whatever the clocks say. */
+START_TEST(test_shared_stream_of_another)
+{
+    set_up_as(3);
+    struct outbox_msg theirs = message("s", US_PER_H), ours, other;
+
+    theirs.id += INT64_C(1) << 40; /* a clock that is ahead */
+    put(&theirs);
+    give_away();
+    ours = message("s", US_PER_H);
+    put(&ours);
+    outbox_wake(outbox, &ours);
+    ck_assert_int_eq(ours.owner, 7);
+    ck_assert_int_gt(ours.id, theirs.id);
+    ck_assert_int_eq(app.n_handed, 1);
+    ck_assert_int_eq(app.handed_id, ours.id);
+    ck_assert_int_eq(app.handed_to, 7);
+    other = message("t", US_PER_H);
+    ck_assert_int_gt(other.id, ours.id);
+    put(&other);
+    outbox_wake(outbox, &other);
+    ck_assert_int_eq(wait_sent(1).id, other.id);
+    ck_assert_int_eq(outbox_pending(outbox), 1);
+    tear_down();
+}
+
+END_TEST
+
+START_TEST(test_shared_row_of_another_ends_without_effect)
+{
+    set_up_as(3);
+    (void)post("s");
+    struct sent s = wait_sent(1);
+    give_away();
+    answer(s, OUTBOX_REFUSED);
+    wait_none_pending();
+    int64_t next = post("t");
+    s = wait_sent(2);
+    ck_assert_int_eq(s.id, next);
+    answer(s, OUTBOX_SENT);
+    wait_for(&app.n_after, 1, "after");
+    ck_assert_int_eq(app.n_ends, 1);
+    ck_assert_int_eq(app.ends[0].id, next);
+    ck_assert_int_eq(number_of(&q_count), 1); /* theirs */
+    tear_down();
+}
+
+END_TEST
+
+START_TEST(test_shared_row_of_another_is_not_repeated)
+{
+    set_up_as(3);
+    app.is_instant = true;
+    app.instant = OUTBOX_AGAIN;
+    (void)post("s");
+    (void)wait_sent(2);
+    give_away();
+    wait_none_pending();
+    ck_assert_int_eq(app.n_ends, 0);
+    ck_assert_int_eq(number_of(&q_count), 1);
+    tear_down();
+}
+
+END_TEST
+
+START_TEST(test_shared_woken_twice)
+{
+    set_up_as(3);
+    struct outbox_msg msg = message("s", US_PER_H);
+    put(&msg);
+    outbox_wake(outbox, &msg);
+    outbox_wake(outbox, &msg);
+    struct sent s = wait_sent(1);
+    outbox_wake(outbox, &msg); /* while it is in flight */
+    ck_assert_int_eq(outbox_pending(outbox), 1);
+    answer(s, OUTBOX_SENT);
+    wait_for(&app.n_after, 1, "after");
+    wait_none_pending();
+    ck_assert_int_eq(n_sent(), 1);
+    tear_down();
+}
+
+END_TEST
+
+START_TEST(test_shared_start_takes_its_own)
+{
+    set_up_as(3);
+    struct outbox_msg theirs = message("a", US_PER_H), ours = message("b", US_PER_H);
+    put(&theirs);
+    give_away();
+    put(&ours);
+    outbox_close(&outbox, 0);
+    open_outbox_as(3);
+    ck_assert_int_eq(outbox_pending(outbox), 1);
+    start_outbox();
+    ck_assert_int_eq(wait_sent(1).id, ours.id);
+    tear_down();
+}
+
+END_TEST
+
 /* -- many at once --------------------------------------------------------------------------------------------------------- */
 
 #define N_THREADS 4
@@ -788,6 +1039,12 @@ static Suite *suite(void)
     tcase_set_timeout(tc, 60);
     for (size_t i = 0; i < ARRAY_LEN(tests); i++)
         tcase_add_test(tc, tests[i]);
+    tcase_add_test(tc, test_shared_own_messages);
+    tcase_add_test(tc, test_shared_stream_of_another);
+    tcase_add_test(tc, test_shared_row_of_another_ends_without_effect);
+    tcase_add_test(tc, test_shared_row_of_another_is_not_repeated);
+    tcase_add_test(tc, test_shared_woken_twice);
+    tcase_add_test(tc, test_shared_start_takes_its_own);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -28,10 +28,10 @@ UPDATE transfer
 RETURNING next_access - $6 AS number;
 
 -- name: access_put
--- in:   event_id:text role:text agreement_id:text transfer_id:text since_us:i64 reserved_bytes:i64
+-- in:   event_id:text role:text agreement_id:text transfer_id:text since_us:i64 reserved_bytes:i64 owner:i64
 -- out:
-INSERT INTO access (event_id, role, agreement_id, transfer_id, since_us, reserved_bytes, bytes, row_count, seen_us)
-VALUES ($1, $2, $3, $4, $5, $6, 0, 0, $5);
+INSERT INTO access (event_id, role, agreement_id, transfer_id, since_us, reserved_bytes, bytes, row_count, seen_us, owner)
+VALUES ($1, $2, $3, $4, $5, $6, 0, 0, $5, $7);
 
 -- name: access_drop
 -- in:   event_id:text role:text
@@ -41,12 +41,13 @@ DELETE FROM access
    AND role = $2;
 
 -- name: access_left
--- in:   most:i64
+-- in:   owner:i64 most:i64
 -- out:  event_id:text role:text agreement_id:text transfer_id:text since_us:i64 reserved_bytes:i64 bytes:i64 row_count:i64 seen_us:i64
 SELECT event_id, role, agreement_id, transfer_id, since_us, reserved_bytes, bytes, row_count, seen_us
   FROM access
+ WHERE owner = $1
  ORDER BY since_us, event_id, role
- LIMIT $1;
+ LIMIT $2;
 
 -- name: access_known
 -- in:   agreement_id:text event_id:text role:text

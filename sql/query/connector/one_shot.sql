@@ -20,11 +20,13 @@ DELETE FROM one_shot
                  JOIN transfer t ON t.agreement_id = n.agreement_id
                 WHERE n.negotiation_id = one_shot.negotiation_id);
 
+-- A mark is one more than the number of the replica that set it.
 -- name: mgmt_one_shot_reset
--- in:
+-- in:   mark:i64
 -- out:
 UPDATE one_shot
-   SET marked = 0;
+   SET marked = 0
+ WHERE marked = $1;
 
 -- name: mgmt_one_shot_due
 -- in:   agreed:i64 failed:i64 most:i64
@@ -38,10 +40,10 @@ SELECT o.negotiation_id, CASE WHEN n.state = $1 THEN n.agreement_id END AS agree
  LIMIT $3;
 
 -- name: mgmt_one_shot_mark
--- in:   negotiation_id:text
+-- in:   negotiation_id:text mark:i64
 -- out:
 UPDATE one_shot
-   SET marked = 1
+   SET marked = $2
  WHERE negotiation_id = $1;
 
 -- name: mgmt_one_shot_delete
