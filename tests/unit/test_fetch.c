@@ -769,11 +769,13 @@ static bool is_waiting(void *cls)
 static void check_upload(void *cls, const struct fetch_response *response, const struct err *err)
 {
     struct giver *giver = cls;
+    size_t wrong = 0;
 
     if (err->code == E_OK && response->status == 201) {
         ck_assert_uint_eq(response->body.n, giver->n);
         for (size_t i = 0; i < giver->n; i++)
-            ck_assert_int_eq(response->body.p[i], (char)('a' + i % 26));
+            wrong += response->body.p[i] != (char)('a' + i % 26);
+        ck_assert_uint_eq(wrong, 0); /* once: each assertion writes to the runner */
     }
     if (giver->job != NULL)
         giver->sent = fetch_sent(giver->job);
