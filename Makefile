@@ -92,6 +92,13 @@ test: ## unit and integration tests under ASan and UBSan; last line "N passed, N
 	@$(MAKE) --no-print-directory SAN=address,undefined all unit-programs
 	@$(PYTHON) tests/run.py --bin build/san-address-undefined $(if $(ONLY),--only "$(ONLY)") $(if $(JOBS),--jobs $(JOBS))
 
+.PHONY: conformance
+conformance: ## the conformance suite of the Dataspace Protocol, on both databases (TCK_JARS=dir or TCK_SOURCES="dir dir" for the public one)
+	@tools/deps build run test
+	@$(MAKE) --no-print-directory RELEASE=1 all
+	@NARU_BIN=$(CURDIR)/build/release $(PYTHON) tests/conformance/run.py --all --times 10 $(if $(TCK_JARS),--jars "$(TCK_JARS)") \
+	  $(if $(TCK_SOURCES),--sources $(TCK_SOURCES))
+
 .PHONY: interop
 interop: ## trade with stock EDC connectors in both directions (Java, Maven; the kit in ../shared/peers/edc)
 	@tools/deps build run test
@@ -193,6 +200,7 @@ $(call obj,$(CONNECTOR_SRC) connector/main.c $(UNIT_SRC) $(wildcard tests/bench/
 $(call obj,$(SERVER_SRC) server/main.c $(UNIT_SRC) $(wildcard tests/bench/*.c)): | $(GEN)/sql_broker.h
 
 $(B)/server/openapi/openapi.o: server/openapi/openapi.json
+$(B)/connector/mgmt/openapi.o: connector/mgmt/openapi.json
 
 # changed flags rebuild everything of this mode
 FLAGS_NOW := $(CC) $(CPPFLAGS) $(CFLAGS)

@@ -5,6 +5,7 @@
 
 #include "connector/dataplane/dataplane.h"
 #include "connector/dsp/dsp.h"
+#include "connector/events/events.h"
 #include "connector/exchange/exchange.h"
 #include "connector/identity/identity.h"
 #include "connector/mgmt/mgmt.h"
@@ -35,6 +36,7 @@ void app_stop(struct app *app)
     /* answers that come while it closes still find it in *app, until the fetcher has ended */
     struct outbox *outbox = app->outbox;
 
+    events_finish(app->events); /* who waits for an event is answered */
     http_close(&app->management_http, grace_us);
     http_close(&app->public_http, grace_us);
     dataplane_finish(app->dataplane);
@@ -51,6 +53,7 @@ void app_stop(struct app *app)
     app->outbox = NULL;
     writer_close(&app->writer);
     timers_close(&app->timers);
+    events_close(&app->events);
     identity_close(&app->identity);
     secret_free(&app->api_key);
     key_free(&app->key);

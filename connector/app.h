@@ -18,6 +18,7 @@
 #include "lib/sm/outbox.h"
 #include "lib/sm/timer.h"
 
+struct events;
 struct identity;
 struct exchange;
 struct dataplane;
@@ -34,6 +35,7 @@ struct app {
     struct fetcher *fetcher;
     struct identity *identity;
     struct timers *timers;
+    struct events *events; /* what has happened, for callbacks and followers */
     struct outbox *outbox;
     struct dsp *dsp;             /* catalogue cache, state of the protocol unit */
     struct dataplane *dataplane; /* sources, token key, access cache */

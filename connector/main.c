@@ -9,6 +9,7 @@
 #include "connector/app.h"
 #include "connector/dataplane/dataplane.h"
 #include "connector/dsp/dsp.h"
+#include "connector/events/events.h"
 #include "connector/exchange/exchange.h"
 #include "connector/identity/identity.h"
 #include "connector/market/market.h"
@@ -91,6 +92,8 @@ static int open_fetcher(struct app *app, struct arena *arena, struct err *err)
         .allow_http = s->allow_http,
         .allow = s->allow_addresses.items,
         .n_allow = s->allow_addresses.n,
+        .guest_allow = s->push_addresses.items,
+        .n_guest_allow = s->push_addresses.n,
         .user_agent = "naru-connector/" NARU_VERSION,
     };
 
@@ -126,7 +129,7 @@ static int open_listeners(struct app *app, struct arena *arena, struct err *err)
     static const struct http_route *const management_routes[] = {
         mgmt_routes,           dataplane_management_routes,
         dsp_management_routes, exchange_management_routes,
-        market_routes,
+        market_routes,         events_routes,
     };
     const struct settings *s = app->settings;
     const struct http_cfg public_form = {
@@ -187,7 +190,8 @@ static int open_parts(struct app *app, struct arena *arena, struct err *err)
         secret_load(api_key_file, &app->api_key, err) < 0 || open_database(app, arena, err) < 0 ||
         writer_open(&app->db, app->env, &app->writer, err) < 0 ||
         open_fetcher(app, arena, err) < 0 || identity_open(app, &app->identity, err) < 0 ||
-        timers_open(app->env, app, timed_fire, &app->timers, err) < 0)
+        timers_open(app->env, app, timed_fire, &app->timers, err) < 0 ||
+        events_open(app, &app->events, err) < 0)
         return err_ret(err);
 
     const struct outbox_cfg outbox_cfg = {
@@ -205,7 +209,8 @@ static int open_parts(struct app *app, struct arena *arena, struct err *err)
         dataplane_open(app, &app->dataplane, err) < 0 ||
         exchange_open(app, &app->exchange, err) < 0 || mgmt_open(app, &app->mgmt, err) < 0 ||
         open_listeners(app, arena, err) < 0 || timed_start(app, err) < 0 ||
-        outbox_start(app->outbox, err) < 0 || exchange_start(app, err) < 0 ||
+        outbox_start(app->outbox, err) < 0 || events_start(app, err) < 0 ||
+        dataplane_start(app, dsp_transfer_end, err) < 0 || exchange_start(app, err) < 0 ||
         mgmt_start(app, err) < 0)
         return err_ret(err);
     return 0;

@@ -5,40 +5,50 @@
 
 #include "connector/app.h"
 #include "connector/dsp/dsp.h"
+#include "connector/events/events.h"
 #include "connector/exchange/exchange.h"
 
 #include "lib/base/banned.h"
 
-static bool is_dsp(const struct outbox_msg *msg)
+/* By the beginning of a message's kind; the last row is for all others. */
+static const struct {
+    struct str kind;
+    void (*send)(struct app *app, const struct outbox_msg *msg);
+    int (*ended)(struct db *tx, struct app *app, const struct outbox_msg *msg,
+                 enum outbox_result result, struct str answer, struct err *err); /* NULL: nothing */
+    void (*after)(struct app *app, const struct outbox_msg *msg, enum outbox_result result);
+} units[] = {
+    {STR_INIT("dsp."),   dsp_send,      dsp_ended,      dsp_after     },
+    {STR_INIT("event."), events_send,   NULL,           events_after  },
+    {STR_INIT(""),       exchange_send, exchange_ended, exchange_after},
+};
+
+static size_t unit_of(const struct outbox_msg *msg)
 {
-    return str_starts(msg->kind, STR("dsp."));
+    size_t i = 0;
+
+    while (!str_starts(msg->kind, units[i].kind))
+        i++;
+    return i;
 }
 
 void send_message(void *cls, const struct outbox_msg *msg)
 {
-    struct app *app = cls;
-
-    if (is_dsp(msg))
-        dsp_send(app, msg);
-    else
-        exchange_send(app, msg);
+    units[unit_of(msg)].send(cls, msg);
 }
 
 int send_ended(struct db *tx, void *cls, const struct outbox_msg *msg, enum outbox_result result,
                struct str answer, struct err *err)
 {
-    struct app *app = cls;
+    const size_t i = unit_of(msg);
 
-    return is_dsp(msg) ? dsp_ended(tx, app, msg, result, answer, err)
-                       : exchange_ended(tx, app, msg, result, answer, err);
+    if (units[i].ended != NULL)
+        return units[i].ended(tx, cls, msg, result, answer, err);
+    err_clear(err); /* E_PEER_TIMEOUT */
+    return 0;
 }
 
 void send_after(void *cls, const struct outbox_msg *msg, enum outbox_result result)
 {
-    struct app *app = cls;
-
-    if (is_dsp(msg))
-        dsp_after(app, msg, result);
-    else
-        exchange_after(app, msg, result);
+    units[unit_of(msg)].after(cls, msg, result);
 }

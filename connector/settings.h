@@ -5,6 +5,14 @@
 
 #include "lib/conf/conf.h"
 
+/* Steps that may wait for an operator, in the order of the choices of operator.decides. */
+enum operator_step {
+    OPERATOR_AGREES = 1,    /* provider: to a request or an acceptance */
+    OPERATOR_VERIFIES = 2,  /* consumer: an agreement */
+    OPERATOR_FINALIZES = 4, /* provider: a verified agreement */
+    OPERATOR_STARTS = 8,    /* provider: a transfer that was requested */
+};
+
 struct settings {
     /* who we are */
     struct str participant_did;
@@ -29,16 +37,19 @@ struct settings {
     /* outbound */
     struct str ca_file;
     struct conf_list allow_addresses;
+    struct conf_list push_addresses; /* for destinations that consumers name */
     bool allow_http;
     bool did_http;
     /* broker */
     struct str broker_url, broker_did;
     struct str broker_token_file;
     /* behaviour */
-    int64_t token_life_us;        /* data-plane token */
-    int64_t negotiation_limit_us; /* a process that does not end by then is terminated */
-    bool auto_agree;
+    int64_t token_life_us;         /* data-plane token */
+    int64_t negotiation_limit_us;  /* a process that does not end by then is terminated */
+    int64_t operator_decides;      /* of enum operator_step */
     struct conf_list source_roots; /* folders that file sources may read */
+    struct str event_callbacks;    /* file of callback addresses */
+    int64_t event_keep_us;
     /* log */
     int64_t log_level, log_format;
     int64_t grace_us;

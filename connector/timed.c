@@ -4,6 +4,7 @@
 #include "connector/timed.h"
 
 #include "connector/dsp/dsp.h"
+#include "connector/events/events.h"
 #include "connector/exchange/exchange.h"
 #include "lib/base/check.h"
 #include "lib/log/log.h"
@@ -50,6 +51,12 @@ static void prune_messages(struct app *app, struct str id)
     dsp_messages_prune(app);
 }
 
+static void prune_events(struct app *app, struct str id)
+{
+    (void)id;
+    events_prune(app);
+}
+
 static const struct {
     const char *kind;
     void (*act)(struct app *app, struct str id);
@@ -58,6 +65,7 @@ static const struct {
     {"order-over", end_with_order  },
     {"membership", renew_membership},
     {"messages",   prune_messages  },
+    {"events",     prune_events    },
 };
 
 void timed_set(struct app *app, const char *kind, struct str id, int64_t due_us)

@@ -93,7 +93,7 @@ static struct price price_of(const struct eval *e, uint32_t pc)
         w = ways_of(e, pc);
         return (struct price){w.unmake_all + w.exchange,
                               least(w.unmake_all, w.make_least + w.make_second)};
-    case INSN_TRUE: return (struct price){0, IMPOSSIBLE};
+    case INSN_TRUE: return (struct price){policy__eval(e, pc).truth != TRUTH_TRUE, IMPOSSIBLE};
     case INSN_SEQUENCE:
     case INSN_NOW:
     case INSN_AGREEMENT:
@@ -144,6 +144,8 @@ static void write_seen(const struct eval *e, const struct insn *insn, struct pol
     size_t n = 0;
     char number[24];
 
+    if (insn->kind == INSN_TRUE)
+        return;
     if (insn->kind != INSN_NUMBER && insn->kind != INSN_TEXT) {
         append(cause->seen, sizeof(cause->seen), &n, str_c(time_format(e->question->now_us).c));
         return;
@@ -228,7 +230,10 @@ static void walk(const struct collect *c, uint32_t pc, bool want)
             walk_all(c, pc, false);
         return;
     case INSN_XONE: walk_xone(c, pc, want); return;
-    case INSN_TRUE: return;
+    case INSN_TRUE:
+        if (want)
+            add_atom(c, pc, want); /* a term that is not accepted (struct terms) */
+        return;
     case INSN_SEQUENCE:
         /* one cause for the whole: its operands may all hold, in the wrong order */
         (void)add_cause(c, want ? POLICY_WHY_FALSE : c->unmake_why, c->e->code[pc].node->at);

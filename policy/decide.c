@@ -312,22 +312,48 @@ static int64_t agreement_of(const struct policy *policy, const struct policy_que
     return before ? question->now_us : POLICY_NO_TIME;
 }
 
-void policy_decide(const struct policy *policy, const struct policy_question *question,
-                   const struct policy_facts *facts, struct policy_decision *ret_decision)
+static void sum_rules(const struct eval *e, struct sum *sum)
+{
+    sum_permissions(e, sum);
+    sum_prohibitions(e, sum);
+    sum_gates(e, sum);
+    if (policy_is_empty(e->policy) && (e->question->flags & POLICY_EMPTY_PERMITS) != 0)
+        sum->permitted = true;
+}
+
+struct eval policy__eval_of(const struct policy *policy, const struct policy_question *question,
+                            const struct policy_facts *facts, const struct terms *terms)
 {
     struct eval e = {.policy = policy,
                      .program = &policy->program,
                      .code = policy->program.code,
                      .question = question,
-                     .facts = facts};
-    struct sum sum = {0};
+                     .facts = facts,
+                     .terms = terms};
 
     e.agreement_us = agreement_of(policy, question, &e.hypothetical);
-    sum_permissions(&e, &sum);
-    sum_prohibitions(&e, &sum);
-    sum_gates(&e, &sum);
-    if (policy_is_empty(policy) && (question->flags & POLICY_EMPTY_PERMITS) != 0)
-        sum.permitted = true;
+    return e;
+}
+
+bool policy__permits(const struct policy *policy, const struct policy_question *question,
+                     const struct policy_facts *facts, const struct terms *terms)
+{
+    const struct eval e = policy__eval_of(policy, question, facts, terms);
+    struct sum sum = {0};
+    int64_t until;
+
+    sum_rules(&e, &sum);
+    return verdict(&e, &sum, &until);
+}
+
+void policy__decide(const struct policy *policy, const struct policy_question *question,
+                    const struct policy_facts *facts, const struct terms *terms,
+                    struct policy_decision *ret_decision)
+{
+    const struct eval e = policy__eval_of(policy, question, facts, terms);
+    struct sum sum = {0};
+
+    sum_rules(&e, &sum);
     ret_decision->n_causes = 0;
     ret_decision->n_duties = 0;
     ret_decision->more = false;
@@ -341,4 +367,10 @@ void policy_decide(const struct policy *policy, const struct policy_question *qu
     if (sum.permission >= 0)
         ret_decision->permission = policy->program.permissions[sum.permission].rule->index;
     list_duties(&e, &sum, ret_decision);
+}
+
+void policy_decide(const struct policy *policy, const struct policy_question *question,
+                   const struct policy_facts *facts, struct policy_decision *ret_decision)
+{
+    policy__decide(policy, question, facts, NULL, ret_decision);
 }

@@ -5,14 +5,25 @@
 
 #include "policy/policy_private.h"
 
+/*
+ * Which terms of contract are taken as accepted, for questions about all worlds (compare.c): all
+ * but one, or none. In decisions all are: they are not for us to decide.
+ */
+struct terms {
+    const struct str *canon; /* normal form of the constraints */
+    size_t n;
+    size_t refused; /* index; n: none of them, n + 1: all of them */
+};
+
 struct eval {
     const struct policy *policy;
     const struct program *program;
     const struct insn *code;
     const struct policy_question *question;
     const struct policy_facts *facts;
-    int64_t agreement_us; /* POLICY_NO_TIME: unknown */
-    bool hypothetical;    /* no agreement yet: taken as agreed now */
+    int64_t agreement_us;      /* POLICY_NO_TIME: unknown */
+    bool hypothetical;         /* no agreement yet: taken as agreed now */
+    const struct terms *terms; /* NULL: all are accepted */
 };
 
 /* A truth, and the instant before which it certainly does not change. */
@@ -58,6 +69,14 @@ enum truth policy__assignee_matches(const struct eval *e, const struct prog_rule
 
 /* POLICY_WHY_FALSE if the fact can be compared, else why not. */
 enum policy_why policy__fact_why(const struct policy_fact *fact, const struct operand_row *row);
+
+struct eval policy__eval_of(const struct policy *policy, const struct policy_question *question,
+                            const struct policy_facts *facts, const struct terms *terms);
+bool policy__permits(const struct policy *policy, const struct policy_question *question,
+                     const struct policy_facts *facts, const struct terms *terms);
+void policy__decide(const struct policy *policy, const struct policy_question *question,
+                    const struct policy_facts *facts, const struct terms *terms,
+                    struct policy_decision *ret_decision);
 
 /* False if the duty is inactive. Lowers *until to where its state may change. */
 bool policy__duty(const struct eval *e, const struct prog_duty *duty, struct policy_duty *ret_duty,

@@ -259,6 +259,19 @@ static struct outcome eval_sequence(const struct eval *e, uint32_t pc)
     return all;
 }
 
+/* A term of contract holds, unless the question is who accepts it. */
+static enum truth eval_term(const struct eval *e, const struct insn *insn)
+{
+    const struct terms *terms = e->terms;
+
+    if (terms == NULL || terms->refused == terms->n ||
+        policy__operands[insn->operand].meaning != MEANING_TERM)
+        return TRUTH_TRUE;
+    if (terms->refused > terms->n)
+        return TRUTH_FALSE;
+    return str_eq(insn->node->canon, terms->canon[terms->refused]) ? TRUTH_FALSE : TRUTH_TRUE;
+}
+
 struct outcome policy__eval(const struct eval *e, uint32_t pc)
 {
     const struct insn *insn;
@@ -271,7 +284,7 @@ struct outcome policy__eval(const struct eval *e, uint32_t pc)
     case INSN_OR: return eval_and_or(e, pc, TRUTH_TRUE);
     case INSN_XONE: return eval_xone(e, pc);
     case INSN_SEQUENCE: return eval_sequence(e, pc);
-    case INSN_TRUE: return (struct outcome){TRUTH_TRUE, POLICY_FOREVER};
+    case INSN_TRUE: return (struct outcome){eval_term(e, insn), POLICY_FOREVER};
     case INSN_NOW:
         return time_window(e->question->now_us, insn->window.lo, insn->window.hi, insn->negate);
     case INSN_AGREEMENT: return eval_agreement(e, insn);

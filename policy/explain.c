@@ -217,6 +217,18 @@ static void explain_node(struct buf *out, enum policy_lang lang, const struct no
         explain_node(out, lang, node->ordered[i], depth + 1);
 }
 
+void policy__explain_node(struct buf *out, enum policy_lang lang, const struct node *node)
+{
+    if (node->kind == NODE_ATOM) {
+        policy__explain_atom(out, lang, node);
+        buf_add_char(out, '\n');
+        return;
+    }
+    buf_printf(out, "%s\n", logical_words[node->kind][lang]);
+    for (size_t i = 0; i < node->n_ordered; i++)
+        explain_node(out, lang, node->ordered[i], 2);
+}
+
 /* An `and` that stands alone says nothing that the rule's own list does not say. */
 static void explain_conditions(struct buf *out, enum policy_lang lang, const struct node *node,
                                unsigned depth)
@@ -322,7 +334,7 @@ static enum heading heading_of(const struct rule *rule)
     return HEADING_CONDITIONS;
 }
 
-static void explain_rule(struct buf *out, enum policy_lang lang, const struct rule *rule)
+void policy__explain_rule(struct buf *out, enum policy_lang lang, const struct rule *rule)
 {
     const char *action = policy_action_text(rule->action, lang);
 
@@ -388,7 +400,7 @@ void policy_explain(const struct policy *policy, enum policy_lang lang, struct b
     explain_head(out, lang, policy);
     for (int i = 0; i < LIST__COUNT; i++) {
         for (size_t r = 0; r < policy->rules[i].n_ordered; r++)
-            explain_rule(out, lang, policy->rules[i].ordered[r]);
+            policy__explain_rule(out, lang, policy->rules[i].ordered[r]);
     }
     if (policy_is_empty(policy))
         buf_add_c(out, lang == POLICY_KO ? "규칙이 없습니다.\n" : "It has no rules.\n");

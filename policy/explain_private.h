@@ -7,6 +7,10 @@
 
 /* One atomic constraint as a condition, without full stop. */
 void policy__explain_atom(struct buf *out, enum policy_lang lang, const struct node *node);
+/* One constraint with what lies below it, behind a mark that has been written. */
+void policy__explain_node(struct buf *out, enum policy_lang lang, const struct node *node);
+/* A rule with its conditions, a line each. */
+void policy__explain_rule(struct buf *out, enum policy_lang lang, const struct rule *rule);
 /* "all of the following hold:" */
 const char *policy__logical_words(enum node_kind kind, enum policy_lang lang);
 /* "Permission 1" */

@@ -63,6 +63,18 @@ static const struct region *region_find(struct str name)
     return NULL;
 }
 
+struct str policy__country(size_t i)
+{
+    for (size_t c = 0; c < CONTINENTS; c++) {
+        const size_t n = (strlen(regions[c].countries) + 1) / 3;
+
+        if (i < n)
+            return str_n(regions[c].countries + 3 * i, 2);
+        i -= n;
+    }
+    return STR_NONE;
+}
+
 /* The country of a place, or STR_NONE if it is none that we know. */
 static struct str country_of(struct str place)
 {
@@ -75,13 +87,27 @@ static struct str country_of(struct str place)
     return STR_NONE;
 }
 
+/* A region lies in another one if all its countries do. */
+static enum truth region_within(const struct region *inner, const struct region *outer)
+{
+    struct str rest = str_c(inner->countries);
+    size_t in = 0, n = 0;
+
+    for (; str_present(rest); n++)
+        in += listed(outer->countries, str_cut(&rest, ' '));
+    return in == n ? TRUTH_TRUE : in == 0 ? TRUTH_FALSE : TRUTH_UNKNOWN;
+}
+
 enum truth policy__place_within(struct str inner, struct str outer)
 {
     const struct region *region = region_find(outer);
+    const struct region *inner_region = region_find(inner);
     struct str country = country_of(inner);
 
     if (str_eq(inner, outer) || str_eq(outer, STR("cx.region.all:1")))
         return TRUTH_TRUE;
+    if (inner_region != NULL && region != NULL)
+        return region_within(inner_region, region);
     if (!str_present(country))
         return TRUTH_UNKNOWN;
     if (region != NULL)

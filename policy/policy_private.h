@@ -92,6 +92,8 @@ static_assert(POLICY_ACT__COUNT <= 64, "a set of actions is one word");
 /* True if `inner` is `outer` or lies in it; places.c. */
 enum truth { TRUTH_FALSE, TRUTH_UNKNOWN, TRUTH_TRUE };
 enum truth policy__place_within(struct str inner, struct str outer);
+/* All countries of the table, one after the other; STR_NONE after the last. */
+struct str policy__country(size_t i);
 
 bool policy__operator_find(struct str name, enum policy_operator *ret_op);
 /* True if `name` is the row's IRI, or the part after the last '/', ':' or '#' of it. */
@@ -248,7 +250,6 @@ struct policy {
     int64_t timestamp_us;
     struct str *profiles; /* sorted */
     size_t n_profiles;
-    bool conflict_given;
     enum conflict conflict;
     struct rule_list rules[LIST__COUNT];
     uint8_t hash[POLICY_HASH_LEN];

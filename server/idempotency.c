@@ -96,7 +96,7 @@ int idem_run(struct rq *rq, const char *name,
     };
     int bad;
 
-    if (str_present(run.key) && (run.key.n == 0 || run.key.n > 200))
+    if (str_present(run.key) && (run.key.n == 0 || run.key.n > 200 || !str_is_utf8(run.key)))
         return err_tell(err, E_INVALID, "Idempotency-Key", "expected 1 to 200 characters");
     sha256(rq->body.p, rq->body.n, run.body_hash);
     bad = db_tx(worker->db, name, run_once, &run, err);

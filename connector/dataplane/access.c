@@ -51,6 +51,34 @@ void access_unref(struct access *a)
         access_free(a);
 }
 
+struct access *access_new(struct dataplane *dp, struct view *view)
+{
+    struct access *a = calloc(1, sizeof(*a));
+
+    if (a == NULL)
+        return NULL;
+    a->arena = arena_new(ACCESS_ARENA);
+    if (a->arena == NULL) {
+        free(a);
+        return NULL;
+    }
+    atomic_init(&a->refs, 1);
+    atomic_init(&a->cut, false);
+    a->view = view_ref(view);
+    a->transfer_id = view->transfer_id;
+    a->began_mono_us = env_mono_us(dp->app->env);
+    a->meter = (struct meter){
+        .dp = dp,
+        .role = PARTY_PROVIDER,
+        .agreement = view->agreement.agreement_id,
+        .transfer = view->transfer_id,
+        .slot = -1,
+        .settled = settled,
+    };
+    dataplane__live(dp, 1);
+    return a;
+}
+
 static void enlist(struct access *a)
 {
     struct dataplane *dp = a->meter.dp;
@@ -80,10 +108,8 @@ static void delist(struct access *a)
     pthread_mutex_unlock(&dp->lock);
 }
 
-/* The answer has ended, whatever came of it: the only way in which a request lets its access go. */
-static void access_end(void *cls, uint64_t sent, bool complete)
+void access_end(struct access *a, int64_t sent, bool complete)
 {
-    struct access *a = cls;
     struct meter *m = &a->meter;
 
     delist(a);
@@ -93,19 +119,25 @@ static void access_end(void *cls, uint64_t sent, bool complete)
     if (m->until_us < m->since_us)
         m->until_us = m->since_us;
     m->counts = a->replied;
-    if (a->replied)
-        COUNT(C_PULLS);
     if (a->replied && !a->head) {
-        m->bytes = (int64_t)sent;
+        m->bytes = sent;
         m->given = a->handed > m->bytes ? a->handed - m->bytes : 0;
         m->rows = row_counter_rows(complete ? &a->rows : &a->rows_before, complete && a->to_end);
     }
     access_unref(a);
 }
 
-/* -- answers ----------------------------------------------------------------------------------- */
+/* -- the answer -------------------------------------------------------------------------------- */
 
-static ssize_t read_counted(void *cls, char *out, size_t max)
+/* It is as good as gone: a kill right after the last byte must not find an older number. */
+static void note(struct access *a)
+{
+    const bool whole = a->to_end && a->handed == a->length;
+
+    dataplane__meter_seen(&a->meter, a->handed, row_counter_rows(&a->rows, whole));
+}
+
+ssize_t access_read(void *cls, char *out, size_t max)
 {
     struct access *a = cls;
     ssize_t n;
@@ -124,9 +156,83 @@ static ssize_t read_counted(void *cls, char *out, size_t max)
     a->handed += n;
     a->rows_before = a->rows;
     row_counter_add(&a->rows, out, (size_t)n);
-    atomic_store(&a->meter.seen_bytes, a->handed);
-    atomic_store(&a->meter.seen_rows, row_counter_rows(&a->rows, false));
+    note(a);
     return n;
+}
+
+void dataplane__reply_stream(struct access *a, int status, struct str media_type, int64_t length,
+                             ssize_t (*read)(void *cls, char *out, size_t max))
+{
+    a->read = read;
+    a->length = length;
+    a->replied = true;
+    a->outlet->stream(a, status, media_type, length);
+}
+
+void dataplane__reply_fd(struct access *a, int status, struct str media_type, int fd, uint64_t from,
+                         uint64_t length)
+{
+    a->replied = true;
+    a->length = (int64_t)length;
+    a->outlet->fd(a, status, media_type, fd, from, length);
+}
+
+void dataplane__reply_buf(struct access *a, int status, struct str media_type, struct buf *body)
+{
+    a->replied = true;
+    a->length = (int64_t)body->n;
+    a->outlet->buf(a, status, media_type, body);
+}
+
+void dataplane__reply_empty(struct access *a, int status, struct str media_type)
+{
+    a->replied = true;
+    a->outlet->empty(a, status, media_type);
+}
+
+/* -- the way of a pull ------------------------------------------------------------------------- */
+
+/* The only way in which a request lets its access go. */
+static void pull_end(void *cls, uint64_t sent, bool complete)
+{
+    struct access *a = cls;
+
+    if (a->replied)
+        COUNT(C_PULLS);
+    access_end(a, (int64_t)sent, complete);
+}
+
+static struct str asked(const struct access *a, const char *name)
+{
+    return rq_header(a->rq, name);
+}
+
+static struct db *reader(const struct access *a)
+{
+    return ((const struct worker *)a->rq->thread)->db;
+}
+
+static int next_step(struct rq *rq, struct err *err)
+{
+    struct access *a = rq->cls;
+
+    return a->next_step(a, err);
+}
+
+static void suspend(struct access *a, access_step *next)
+{
+    a->next_step = next;
+    rq_suspend(a->rq, next_step);
+}
+
+static void resume(struct access *a)
+{
+    rq_resume(a->rq);
+}
+
+static void put_header(struct access *a, const char *name, struct str value)
+{
+    rq_reply_header(a->rq, name, value);
 }
 
 static const char *type_text(struct access *a, struct str media_type)
@@ -134,45 +240,66 @@ static const char *type_text(struct access *a, struct str media_type)
     return media_type.n > 0 ? arena_cstr(a->rq->arena, media_type) : NULL;
 }
 
-void dataplane__reply_stream(struct access *a, int status, struct str media_type, int64_t length,
-                             ssize_t (*read)(void *cls, char *out, size_t max))
+static void put_stream(struct access *a, int status, struct str media_type, int64_t length)
 {
-    a->read = read;
-    a->replied = true;
-    rq_reply_stream(a->rq, status, type_text(a, media_type), length, read_counted, NULL, a);
+    rq_reply_stream(a->rq, status, type_text(a, media_type), length, access_read, NULL, a);
 }
 
-void dataplane__reply_fd(struct access *a, int status, struct str media_type, int fd, uint64_t from,
-                         uint64_t length)
+static void put_fd(struct access *a, int status, struct str media_type, int fd, uint64_t from,
+                   uint64_t length)
 {
-    a->replied = true;
     rq_reply_fd(a->rq, status, type_text(a, media_type), fd, from, length);
     atomic_store(&a->sends_file, true);
 }
 
-void dataplane__reply_buf(struct access *a, int status, struct str media_type, struct buf *body)
+static void put_buf(struct access *a, int status, struct str media_type, struct buf *body)
 {
     row_counter_add(&a->rows, body->p, body->n);
-    a->replied = true;
+    a->handed = (int64_t)body->n;
+    note(a);
     rq_reply_buf(a->rq, status, type_text(a, media_type), body);
 }
 
-void dataplane__reply_empty(struct access *a, int status, struct str media_type)
+static void put_empty(struct access *a, int status, struct str media_type)
 {
-    a->replied = true;
     rq_reply(a->rq, status, type_text(a, media_type), STR(""));
 }
 
-static int answer(struct rq *rq, struct err *err)
+static void stream_ready(void *access)
 {
-    struct access *a = rq->cls;
+    rq_stream_ready(((struct access *)access)->rq);
+}
+
+static void break_off(struct access *a)
+{
+    rq_cut(a->rq);
+}
+
+static const struct outlet down = {
+    .asked = asked,
+    .db = reader,
+    .suspend = suspend,
+    .resume = resume,
+    .header = put_header,
+    .stream = put_stream,
+    .fd = put_fd,
+    .buf = put_buf,
+    .empty = put_empty,
+    .ready = stream_ready,
+    .cut = break_off,
+};
+
+/* -- the number -------------------------------------------------------------------------------- */
+
+static int answer(struct access *a, struct err *err)
+{
     const struct uuid_text event = uuid_format(a->meter.event);
 
     if (a->err.code != E_OK) {
         *err = a->err;
         return err_ret(err);
     }
-    rq_reply_header(rq, WIRE_EVENT_HEADER, str_c(event.c));
+    a->outlet->header(a, WIRE_EVENT_HEADER, str_c(event.c));
     enlist(a);
     dataplane__meter_run(&a->meter);
     return a->view->ops->answer(a, err);
@@ -185,10 +312,10 @@ int dataplane__take(struct access *a, int64_t bytes, struct err *err)
     a->unknown = bytes < 0 && !a->head;
     a->limit = INT64_MAX;
     m->reserved = a->head || bytes < 0 ? 0 : bytes;
-    m->since_us = env_wall_us(a->rq->env);
+    m->since_us = env_wall_us(m->dp->app->env);
     if (dataplane__number_at_hand(a))
-        return answer(a->rq, err);
-    rq_suspend(a->rq, answer);
+        return answer(a, err);
+    a->outlet->suspend(a, answer);
     dataplane__number(a);
     return 0;
 }
@@ -207,12 +334,8 @@ static int read_token(struct rq *rq, struct dataplane *dp, struct pull_token *re
     return dataplane__token_read(dp, TYP_PULL, token, rq->arena, ret_token, err);
 }
 
-/* The token was made for this very agreement and consumer. */
-static int check_binding(const struct view *view, const struct pull_token *token, struct err *err)
+int access_check(const struct view *view, struct err *err)
 {
-    if (!str_eq(view->agreement.agreement_id, token->agreement) ||
-        !str_eq(view->agreement.consumer_id, token->consumer))
-        return err_tell(err, E_PULL_TOKEN, "Authorization", "the token is for another agreement");
     if (view->refusal.code != E_OK) {
         *err = view->refusal;
         return err_ret(err);
@@ -222,34 +345,13 @@ static int check_binding(const struct view *view, const struct pull_token *token
     return 0;
 }
 
-static struct access *access_new(struct rq *rq, struct dataplane *dp, struct view *view)
+/* The token was made for this very agreement and consumer. */
+static int check_binding(const struct view *view, const struct pull_token *token, struct err *err)
 {
-    struct access *a = calloc(1, sizeof(*a));
-
-    if (a == NULL)
-        return NULL;
-    a->arena = arena_new(ACCESS_ARENA);
-    if (a->arena == NULL) {
-        free(a);
-        return NULL;
-    }
-    atomic_init(&a->refs, 1);
-    atomic_init(&a->cut, false);
-    a->rq = rq;
-    a->view = view_ref(view);
-    a->transfer_id = view->transfer_id;
-    a->head = str_eq(rq->method, STR("HEAD"));
-    a->began_mono_us = env_mono_us(rq->env);
-    a->meter = (struct meter){
-        .dp = dp,
-        .role = PARTY_PROVIDER,
-        .agreement = view->agreement.agreement_id,
-        .transfer = view->transfer_id,
-        .slot = -1,
-        .settled = settled,
-    };
-    dataplane__live(dp, 1);
-    return a;
+    if (!str_eq(view->agreement.agreement_id, token->agreement) ||
+        !str_eq(view->agreement.consumer_id, token->consumer))
+        return err_tell(err, E_PULL_TOKEN, "Authorization", "the token is for another agreement");
+    return access_check(view, err);
 }
 
 int dataplane_get(struct rq *rq, struct err *err)
@@ -267,11 +369,15 @@ int dataplane_get(struct rq *rq, struct err *err)
     log_ctx_add(&rq->log, L_STR("transfer", arena_str(rq->arena, view->transfer_id)));
     if (check_binding(view, &token, err) < 0)
         return err_ret(err);
-    a = access_new(rq, dp, view);
+    a = access_new(dp, view);
     if (a == NULL)
         return err_set(err, E_NO_MEMORY, "", "access");
+    a->outlet = &down;
+    a->rq = rq;
+    a->query = rq->query;
+    a->head = str_eq(rq->method, STR("HEAD"));
     rq->cls = a;
-    rq_on_sent(rq, access_end, a); /* from here on the request owns the access */
+    rq_on_sent(rq, pull_end, a); /* from here on the request owns the access */
     if (path_read(rq->rest, a->arena, &a->path, err) < 0)
         return err_ret(err);
     return view->ops->begin(a, err);

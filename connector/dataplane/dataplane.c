@@ -75,7 +75,7 @@ static void cut(struct dataplane *dp, struct access *a)
     pthread_mutex_lock(&dp->lock);
     for (struct access *open = dp->open; open != NULL; open = open->next) {
         if (open == a) /* else its request has just ended */
-            rq_cut(a->rq);
+            a->outlet->cut(a);
     }
     pthread_mutex_unlock(&dp->lock);
 }
@@ -233,6 +233,7 @@ void dataplane_finish(struct dataplane *dp)
 
     if (dp == NULL)
         return;
+    dataplane__pusher_finish(dp->pusher);
     pthread_mutex_lock(&dp->lock);
     while (dp->live > 0 && wait_us(dp, &dp->idle, FINISH_S * US_PER_S))
         ;
@@ -251,6 +252,7 @@ void dataplane_close(struct dataplane **dataplane)
 
     if (dp == NULL)
         return;
+    dataplane__pusher_close(&dp->pusher);
     if (dp->keeper_made) {
         pthread_mutex_lock(&dp->lock);
         dp->closing = true;

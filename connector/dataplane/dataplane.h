@@ -1,5 +1,5 @@
 /*
- * connector/dataplane/dataplane.h - provider: sources, pull tokens, access checks, receipts;
+ * connector/dataplane/dataplane.h - provider: sources, pull tokens, access checks, pushes, receipts;
  * consumer: EDRs, pull proxy
  *
  * Provider: GET|HEAD /data/{path…} with `Authorization: <token>` (with or without "Bearer "). Each
@@ -7,7 +7,8 @@
  * agreement in force -> policy decision (kept until valid_until) -> then streams, counts, and
  * writes the provider's receipt when the last byte has left. Consumer: the management listener's
  * /naru/v1/edrs/{transfer}/data pulls through us, checks the digest, counts, and writes the
- * consumer's receipt for the same event.
+ * consumer's receipt for the same event. A push is an access as well, whose answer goes to the
+ * destination that the consumer has named: docs/data-plane.md §5.
  */
 #pragma once
 
@@ -33,9 +34,42 @@ MUST_CHECK int dataplane_check_address(struct app *app, struct str data_address,
 /* Opens the file of a `File` address below the operator's folders: a descriptor for the caller, or
  * a negative error (E_INVALID, E_NOT_FOUND, E_IO) with at = "/path". */
 MUST_CHECK int dataplane_open_file(struct app *app, struct str path, struct err *err);
-/* Formats that an asset's address can be served in, as DSP distribution formats: "HttpData-PULL".
+/* Formats that an asset's address can be served in, as DSP distribution formats: "HttpData-PULL",
+ * and "HttpData-PUSH" for what is one file, answer or table. */
+struct str_list dataplane_formats(const struct app *app, struct str data_address);
+/* The types of all sources, and the formats in which any of them is served; in the arena. */
+MUST_CHECK int dataplane_abilities(struct arena *arena, struct str_list *ret_sources,
+                                   struct str_list *ret_formats, struct err *err);
+/* True if transfers of this format bring the data to a destination of the consumer's. */
+bool dataplane_is_push(struct str format);
+
+/*
+ * Consumer: a destination in the form of the management API ({"type":"HttpData","baseUrl":…}) as the
+ * dataAddress of a TransferRequest, appended. Errors: E_INVALID, E_LIMIT, with `at` below the
+ * destination.
  */
-struct str_list dataplane_formats(struct str data_address);
+MUST_CHECK int dataplane_destination_write(struct str destination, struct buf *out,
+                                           struct err *err);
+/*
+ * Provider: reads the dataAddress of a TransferRequest for a push (NULL: there is none), in the
+ * protocol's or EDC's form; the form of the management API is appended. Errors: E_INVALID, E_LIMIT,
+ * with `at` below "/dataAddress".
+ */
+MUST_CHECK int dataplane_destination_read(struct app *app, const struct jval *address,
+                                          struct buf *out, struct err *err);
+
+/*
+ * How the data plane ends a transfer of ours as provider: completed, or terminated with a reason. The
+ * protocol's unit does it (dsp_transfer_end); `done` is called once after the commit, from any
+ * thread, unless an error is returned. E_CONFLICT: its state has changed meanwhile.
+ */
+typedef void dataplane_ended_fn(void *cls, struct str id, const struct err *err);
+typedef int dataplane_end_fn(struct app *app, struct str id, bool complete, struct str reason,
+                             dataplane_ended_fn *done, void *cls, struct err *err);
+/* Begins with the pushes that are due. When what `end` needs is open. */
+MUST_CHECK int dataplane_start(struct app *app, dataplane_end_fn *end, struct err *err);
+/* A transfer as provider has become STARTED: after the commit. NULL allowed. */
+void dataplane_push_due(struct dataplane *dataplane);
 
 /*
  * Makes the DSP DataAddress (JSON text, appended) that a consumer gets with TransferStart:

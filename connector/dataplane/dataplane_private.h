@@ -5,12 +5,12 @@
  * VIEW_US) -> policy -> the driver looks at its source -> one operation of the writer takes the
  * access number, if the transfer still runs and the policy's counters still allow it -> the driver
  * answers -> the last byte has left -> the receipt is written. A row in `access` bridges the last
- * two steps, so that a crash between them loses no receipt. Where no policy counts uses, the writer
- * hands numbers out in blocks, and a slot of the journal takes the place of the row: such an access
- * waits for no commit.
+ * two steps, so that a crash between them loses no receipt. Where no policy counts uses, a slot of
+ * the journal takes the place of the row, and the writer hands numbers out in blocks: all but the
+ * first access wait for no commit.
  *
- * Locks: a flow's lock is taken before lib/http's and lib/net's; dataplane->lock is a leaf but for
- * rq_cut().
+ * Locks: a flow's lock is taken before a pusher's, both before lib/http's and lib/net's;
+ * dataplane->lock is taken before a pusher's (outlet->cut), and is a leaf otherwise but for rq_cut().
  */
 #pragma once
 
@@ -36,6 +36,8 @@
 #define DATAPLANE_JOURNAL "-accesses" /* behind the name of the database */
 
 struct access;
+struct push;
+struct pusher;
 struct renewal;
 
 /* -- token.c ----------------------------------------------------------------------------------- */
@@ -132,6 +134,18 @@ struct meter {
 MUST_CHECK int dataplane__meter_name(struct meter *meter, int64_t number, struct err *err);
 /* Inside an operation: the row that says that a receipt is due. */
 MUST_CHECK int dataplane__meter_begin(struct db *tx, const struct meter *meter, struct err *err);
+/* A slot of the journal that says so; false: none is free. */
+bool dataplane__meter_slot(struct meter *meter);
+/* The access has taken that much: in its slot, if it has one, from now on. */
+void dataplane__meter_seen(struct meter *meter, int64_t bytes, int64_t rows);
+
+/* What the database knows of a meter: its agreement, a receipt for its event. */
+struct meter_known {
+    bool agreement, receipt;
+};
+
+MUST_CHECK int dataplane__meter_known(struct db *db, const struct meter *meter,
+                                      struct meter_known *ret_known, struct err *err);
 /* The access runs: what it has taken is noted from time to time, so that a crash does not make
  * it forgotten. */
 void dataplane__meter_run(struct meter *meter);
@@ -149,15 +163,46 @@ MUST_CHECK int dataplane__recover(struct dataplane *dp, struct err *err);
 
 /* -- access.c ---------------------------------------------------------------------------------- */
 
+typedef int access_step(struct access *access, struct err *err);
+
+/*
+ * Who asks for the data, and where it goes: a consumer's request (access.c), or the destination of a
+ * push (push.c). The steps of an access run one after the other in threads of the outlet's; only
+ * there may the functions be called that are not marked "any thread".
+ */
+struct outlet {
+    /* A header that came with the request; STR_NONE: none. */
+    struct str (*asked)(const struct access *access, const char *name);
+    struct db *(*db)(const struct access *access); /* to read from */
+    /* Nothing happens until `resume`, then `next` does; before handing over. */
+    void (*suspend)(struct access *access, access_step *next);
+    void (*resume)(struct access *access); /* any thread, while the caller has a reference */
+    /* What goes with the data; name and value are copied. */
+    void (*header)(struct access *access, const char *name, struct str value);
+    /* The data: as access->read gives it, a part of a file (takes fd), a body (takes its memory),
+     * or none. */
+    void (*stream)(struct access *access, int status, struct str media_type, int64_t length);
+    void (*fd)(struct access *access, int status, struct str media_type, int fd, uint64_t from,
+               uint64_t length);
+    void (*buf)(struct access *access, int status, struct str media_type, struct buf *body);
+    void (*empty)(struct access *access, int status, struct str media_type);
+    void (*ready)(void *access);        /* access->read has more; any thread */
+    void (*cut)(struct access *access); /* breaks off what is under way; any thread */
+};
+
 struct access {
     struct meter meter;         /* first */
     struct access *prev, *next; /* dataplane->open */
     struct access *next_taking; /* that take their numbers together */
     int64_t block_first, block; /* numbers beyond theirs that the view gets */
-    atomic_int refs;            /* the request's, and one per producer */
-    struct rq *rq;              /* until access_end */
-    struct arena *arena;        /* owned */
-    struct view *view;          /* owned reference */
+    atomic_int refs;            /* the outlet's, and one per producer */
+    const struct outlet *outlet;
+    struct rq *rq;     /* of a pull, until its end; NULL: a push */
+    struct push *push; /* of a push, until its end */
+    access_step *next_step;
+    struct str query;    /* of the request */
+    struct arena *arena; /* owned */
+    struct view *view;   /* owned reference */
     struct str transfer_id;
     bool head;       /* HEAD: no body */
     bool taken;      /* has an access number */
@@ -169,13 +214,23 @@ struct access {
     atomic_bool sends_file;               /* by rq_reply_fd: lib/http knows what has left */
     bool unknown;                         /* the answer's length is */
     int64_t limit; /* bytes that the policy leaves to an answer of unknown length; INT64_MAX: all */
-    int64_t handed;
-    bool to_end; /* the answer reaches the last byte of the representation */
+    int64_t handed, length; /* length < 0: unknown */
+    bool to_end;            /* the answer reaches the last byte of the representation */
     ssize_t (*read)(void *cls, char *out, size_t max);
     struct err err;
     void *source; /* the driver's own, in the arena */
 };
 
+/* An access under a view that does not refuse; NULL without memory. It has one reference. */
+struct access *access_new(struct dataplane *dp, struct view *view);
+/* Why a view that was just got gives no access. Errors: as in its refusal, E_NOT_FOUND (no source
+ * any more). */
+MUST_CHECK int access_check(const struct view *view, struct err *err);
+/* The next piece of the answer, counted; as the `read` of rq_reply_stream, cls is the access. */
+ssize_t access_read(void *cls, char *out, size_t max);
+/* The outlet's: the answer has ended, whatever came of it, and `sent` bytes have left. Lets go of the
+ * outlet's reference. */
+void access_end(struct access *access, int64_t sent, bool complete);
 /* The driver is ready (begin): takes the access number; ops->answer follows. The answer will
  * have `bytes` bytes, < 0: unknown. */
 MUST_CHECK int dataplane__take(struct access *access, int64_t bytes, struct err *err);
@@ -197,6 +252,12 @@ void dataplane__reply_empty(struct access *access, int status, struct str media_
 void access_ref(struct access *access);
 void access_unref(struct access *access);
 
+/* -- push.c ------------------------------------------------------------------------------------ */
+
+/* Breaks off the pushes under way: they begin again at the next start. NULL allowed. */
+void dataplane__pusher_finish(struct pusher *pusher);
+void dataplane__pusher_close(struct pusher **pusher);
+
 /* -- drivers ----------------------------------------------------------------------------------- */
 
 struct source_ops {
@@ -215,7 +276,14 @@ struct source_ops {
 };
 extern const struct source_ops source_file, source_http, source_sql;
 
-/* address.c: the driver for an address; NULL if there is none. */
+/* address.c: checks of texts that somebody else has written; `at` names the member. Errors:
+ * E_INVALID. */
+bool dataplane__is_url_text(struct str text);
+MUST_CHECK int dataplane__check_url(const struct app *app, struct str url, const char *at,
+                                    struct err *err);
+/* A header that an address may set: not the framing's, without control characters. */
+MUST_CHECK int dataplane__check_header(struct str name, struct str value, struct err *err);
+/* The driver for an address; NULL if there is none. */
 const struct source_ops *dataplane__source(const struct jval *address);
 /* Members of an address: a text, STR_NONE if absent; "true" or true. */
 struct str dataplane__member(const struct jval *address, const char *name);
@@ -265,6 +333,7 @@ struct dataplane {
     struct token_cache *tokens;
     struct journal *journal; /* NULL: it could not be opened, every access has its row */
     struct digests *digests;
+    struct pusher *pusher; /* NULL until dataplane_start */
     pthread_t keeper;
     bool keeper_made;
     pthread_mutex_t lock; /* guards what follows */

@@ -367,7 +367,7 @@ static int open_anew(struct access *a, struct file *file, struct str path, struc
     if (file->fd < 0)
         return err_ret(err);
     if (a->path.n == 0 && S_ISREG(ret_st->st_mode) &&
-        env_wall_us(a->rq->env) * 1000 - inode_key_of(ret_st).changed_ns > SETTLED_NS)
+        env_wall_us(a->meter.dp->app->env) * 1000 - inode_key_of(ret_st).changed_ns > SETTLED_NS)
         file->kept = keep_file(a->view, file->fd, ret_st);
     return 0;
 }
@@ -401,11 +401,10 @@ static int open_source(struct access *a, struct file *file, struct err *err)
 
 static int choose(struct access *a, struct file *file, struct err *err)
 {
-    struct rq *rq = a->rq;
-    const struct str match = rq_header(rq, "If-Match");
-    const struct str none_match = rq_header(rq, "If-None-Match");
-    const struct str if_range = rq_header(rq, "If-Range");
-    const struct str range = rq_header(rq, "Range");
+    const struct str match = a->outlet->asked(a, "If-Match");
+    const struct str none_match = a->outlet->asked(a, "If-None-Match");
+    const struct str if_range = a->outlet->asked(a, "If-Range");
+    const struct str range = a->outlet->asked(a, "Range");
 
     file->status = 200;
     file->from = 0;
@@ -424,8 +423,8 @@ static int choose(struct access *a, struct file *file, struct err *err)
     case RANGE_NONE: file->from = 0, file->length = file->key.size; return 0;
     case RANGE_OK: file->status = 206; return 0;
     case RANGE_BAD:
-        rq_reply_header(rq, "Content-Range",
-                        arena_printf(rq->arena, "bytes */%" PRIu64, file->key.size));
+        a->outlet->header(a, "Content-Range",
+                          arena_printf(a->arena, "bytes */%" PRIu64, file->key.size));
         return err_tell(err, E_RANGE_UNSATISFIABLE, "Range", "the file has %" PRIu64 " bytes",
                         file->key.size);
     }
@@ -434,9 +433,8 @@ static int choose(struct access *a, struct file *file, struct err *err)
 
 /* -- the driver -------------------------------------------------------------------------------- */
 
-static int go_on(struct rq *rq, struct err *err)
+static int go_on(struct access *a, struct err *err)
 {
-    struct access *a = rq->cls;
     const struct file *file = a->source;
 
     return dataplane__take(a, (int64_t)file->length, err);
@@ -444,7 +442,10 @@ static int go_on(struct rq *rq, struct err *err)
 
 static void digest_done(void *cls)
 {
-    rq_resume(cls);
+    struct access *a = cls;
+
+    a->outlet->resume(a);
+    access_unref(a);
 }
 
 static int begin(struct access *a, struct err *err)
@@ -467,9 +468,10 @@ static int begin(struct access *a, struct err *err)
         if (!wait) {
             digests_want(dp->digests, &file->key, copy, NULL, NULL);
         } else {
-            rq_suspend(a->rq, go_on);
-            if (!digests_want(dp->digests, &file->key, copy, digest_done, a->rq))
-                rq_resume(a->rq);
+            access_ref(a);
+            a->outlet->suspend(a, go_on);
+            if (!digests_want(dp->digests, &file->key, copy, digest_done, a))
+                digest_done(a);
             return 0;
         }
     }
@@ -478,28 +480,27 @@ static int begin(struct access *a, struct err *err)
 
 static void put_headers(struct access *a, const struct file *file)
 {
-    struct rq *rq = a->rq;
     AUTO(buf_done) struct buf digest = buf_init(128);
     char modified[64];
     struct tm tm;
     const time_t at = (time_t)file->modified_s;
     uint8_t hash[32];
 
-    rq_reply_header(rq, "ETag", file->etag);
-    rq_reply_header(rq, "Accept-Ranges", STR("bytes"));
+    a->outlet->header(a, "ETag", file->etag);
+    a->outlet->header(a, "Accept-Ranges", STR("bytes"));
     if (gmtime_r(&at, &tm) != NULL &&
         strftime(modified, sizeof(modified), "%a, %d %b %Y %H:%M:%S GMT", &tm) > 0)
-        rq_reply_header(rq, "Last-Modified", str_c(modified));
+        a->outlet->header(a, "Last-Modified", str_c(modified));
     if (file->status == 206)
-        rq_reply_header(rq, "Content-Range",
-                        arena_printf(rq->arena, "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64,
-                                     file->from, file->from + file->length - 1, file->key.size));
+        a->outlet->header(a, "Content-Range",
+                          arena_printf(a->arena, "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64,
+                                       file->from, file->from + file->length - 1, file->key.size));
     if (!digests_find(a->meter.dp->digests, &file->key, hash))
         return;
     buf_add_c(&digest, "sha-256=:");
     encode_base64(&digest, hash, sizeof(hash));
     buf_add_char(&digest, ':');
-    rq_reply_header(rq, WIRE_DIGEST_HEADER, buf_str(&digest));
+    a->outlet->header(a, WIRE_DIGEST_HEADER, buf_str(&digest));
 }
 
 static ssize_t read_piece(void *cls, char *out, size_t max)

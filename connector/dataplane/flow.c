@@ -11,10 +11,15 @@
 
 #define PIECE_MAX MIB(4) /* no producer of ours makes larger ones */
 
-void flow_init(struct flow *flow, struct rq *rq, bool hold, void (*more)(void *cls), void *cls)
+void flow_init(struct flow *flow, void *reader, void (*ready)(void *reader), bool hold,
+               void (*more)(void *cls), void *cls)
 {
-    *flow = (struct flow){
-        .held = buf_init(FLOW_BYTES + PIECE_MAX), .rq = rq, .hold = hold, .more = more, .cls = cls};
+    *flow = (struct flow){.held = buf_init(FLOW_BYTES + PIECE_MAX),
+                          .reader = reader,
+                          .ready = ready,
+                          .hold = hold,
+                          .more = more,
+                          .cls = cls};
     CHECK(pthread_mutex_init(&flow->lock, NULL) == 0);
     CHECK(pthread_cond_init(&flow->room, NULL) == 0);
 }
@@ -34,10 +39,10 @@ static size_t waiting(const struct flow *flow)
 /* Lock held. The reader is told under the lock, so it cannot leave meanwhile. */
 static void tell_reader(struct flow *flow)
 {
-    if (!flow->reader_waits || flow->rq == NULL)
+    if (!flow->reader_waits || flow->reader == NULL)
         return;
     flow->reader_waits = false;
-    rq_stream_ready(flow->rq);
+    flow->ready(flow->reader);
 }
 
 static void compact(struct flow *flow)
@@ -52,7 +57,7 @@ static void compact(struct flow *flow)
 /* Lock held. */
 static enum flow_result put(struct flow *flow, const void *p, size_t n)
 {
-    if (flow->rq == NULL)
+    if (flow->reader == NULL)
         return FLOW_GONE;
     if (waiting(flow) > 1 && waiting(flow) + n > FLOW_BYTES) {
         flow->producer_waits = true;
@@ -139,7 +144,7 @@ ssize_t flow_read(struct flow *flow, char *out, size_t max)
 void flow_leave(struct flow *flow)
 {
     pthread_mutex_lock(&flow->lock);
-    flow->rq = NULL;
+    flow->reader = NULL;
     flow->producer_waits = false;
     pthread_cond_signal(&flow->room);
     if (flow->more != NULL)

@@ -13,8 +13,6 @@
 
 #include "lib/base/buf.h"
 
-struct rq;
-
 #define FLOW_BYTES KIB(128)
 
 enum flow_result { FLOW_TAKEN, FLOW_FULL, FLOW_GONE };
@@ -23,8 +21,9 @@ struct flow {
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t room;
     struct buf held;
-    size_t at;     /* taken from `held` */
-    struct rq *rq; /* reader; NULL: gone */
+    size_t at;                   /* taken from `held` */
+    void *reader;                /* NULL: gone */
+    void (*ready)(void *reader); /* there is more to read; called under the lock */
     bool hold;
     bool ended, good;
     bool reader_waits, producer_waits;
@@ -32,7 +31,8 @@ struct flow {
     void *cls;
 };
 
-void flow_init(struct flow *flow, struct rq *rq, bool hold, void (*more)(void *cls), void *cls);
+void flow_init(struct flow *flow, void *reader, void (*ready)(void *reader), bool hold,
+               void (*more)(void *cls), void *cls);
 void flow_done(struct flow *flow);
 
 /* Producer: takes all of the piece or nothing; after FLOW_FULL `more` is called when it is worth
@@ -43,7 +43,7 @@ bool flow_put_wait(struct flow *flow, const void *p, size_t n);
 /* Producer: nothing more will come; `good`: it is complete. */
 void flow_end(struct flow *flow, bool good);
 
-/* Reader: as the `read` of rq_reply_stream. */
+/* Reader: as the `read` of rq_reply_stream; `ready` is what that calls rq_stream_ready. */
 ssize_t flow_read(struct flow *flow, char *out, size_t max);
 /* Reader: is gone; the producer's next piece is refused. */
 void flow_leave(struct flow *flow);

@@ -17,6 +17,14 @@
 
 #include "lib/base/banned.h"
 
+/* clang-format off */
+static const struct field known_fields[] = {
+    FIELD(struct meter_known, agreement, "agreement", F_REQUIRED),
+    FIELD(struct meter_known, receipt,   "receipt",   F_REQUIRED),
+};
+/* clang-format on */
+static OBJECT(known_row, struct meter_known, known_fields, OPEN);
+
 int dataplane__meter_name(struct meter *m, int64_t number, struct err *err)
 {
     AUTO(buf_done) struct buf input = buf_init(KIB(8));
@@ -39,6 +47,49 @@ int dataplane__meter_begin(struct db *tx, const struct meter *m, struct err *err
                            DB_TEXT(m->agreement), DB_TEXT(m->transfer), DB_I64(m->since_us),
                            DB_I64(m->reserved)),
                    NULL, err);
+}
+
+bool dataplane__meter_slot(struct meter *m)
+{
+    const struct journal_entry entry = {
+        .role = (int)m->role,
+        .event = m->event,
+        .agreement = m->agreement,
+        .transfer = m->transfer,
+        .since_us = m->since_us,
+    };
+
+    m->slot = m->dp->journal != NULL ? journal_take(m->dp->journal, &entry) : -1;
+    return m->slot >= 0;
+}
+
+/* Under the lock, so that the keeper cannot put an older number there afterwards. */
+void dataplane__meter_seen(struct meter *m, int64_t bytes, int64_t rows)
+{
+    struct dataplane *dp = m->dp;
+
+    pthread_mutex_lock(&dp->lock);
+    atomic_store(&m->seen_bytes, bytes);
+    atomic_store(&m->seen_rows, rows);
+    if (m->slot >= 0)
+        journal_seen(dp->journal, m->slot, bytes, rows, env_wall_us(dp->app->env));
+    pthread_mutex_unlock(&dp->lock);
+}
+
+int dataplane__meter_known(struct db *db, const struct meter *m, struct meter_known *ret_known,
+                           struct err *err)
+{
+    const struct uuid_text event = uuid_format(m->event);
+    AUTO(arena_free) struct arena *arena = arena_new(KIB(4));
+
+    if (arena == NULL)
+        return err_set(err, E_NO_MEMORY, "", "event");
+    if (db_one(db, &q_access_known,
+               DB_ARGS(DB_TEXT(m->agreement), DB_TEXT(str_c(event.c)),
+                       DB_TEXT(str_c(party_role_names[m->role]))),
+               &known_row, arena, ret_known, err) == DB_FAIL)
+        return err_ret(err);
+    return 0;
 }
 
 void dataplane__meter_run(struct meter *m)
@@ -171,6 +222,23 @@ static bool same_account(const struct meter *a, const struct meter *b)
     return a->role == b->role && str_eq(a->agreement, b->agreement);
 }
 
+/* An event that somebody else has named may come twice; the second one is not counted. */
+static int check_once(struct db *tx, struct meter *m, struct err *err)
+{
+    struct meter_known known = {0};
+    const struct uuid_text event = uuid_format(m->event);
+
+    if (m->role == PARTY_PROVIDER)
+        return 0;
+    if (dataplane__meter_known(tx, m, &known, err) < 0)
+        return err_ret(err);
+    if (known.receipt)
+        log_error(NULL, "the provider has named an event twice, the second one is not counted",
+                  L_STR("agreement", m->agreement), L_C("event", event.c));
+    m->due = !known.receipt;
+    return 0;
+}
+
 /* Deletes the access row; m->due tells whether it was there: if not, it has had its receipt. A slot
  * is there as long as its meter is. */
 static int drop(struct db *tx, struct meter *m, struct err *err)
@@ -180,7 +248,7 @@ static int drop(struct db *tx, struct meter *m, struct err *err)
 
     m->due = m->slot >= 0;
     if (m->due)
-        return 0;
+        return m->counts ? check_once(tx, m, err) : 0;
     if (db_exec(tx, &q_access_drop,
                 DB_ARGS(DB_TEXT(str_c(event.c)), DB_TEXT(str_c(party_role_names[m->role]))),
                 &changed, err) < 0)

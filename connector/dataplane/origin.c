@@ -31,10 +31,6 @@ static const char *const asked[] = {"Accept",
 static const char *const answered[] = {
     "ETag",          "Last-Modified",    "Content-Range", "Content-Language", "Content-Disposition",
     "Accept-Ranges", "Content-Encoding", "Repr-Digest"};
-/* The fetcher's or the framing's business, never an address's. */
-static const char *const reserved[] = {
-    "Host",    "Connection", "Content-Length", "Transfer-Encoding",
-    "Upgrade", "TE",         "Trailer",        "Expect"};
 
 /* Statuses of the origin with a meaning for the consumer; any other is the provider's own
  * trouble. */
@@ -73,71 +69,21 @@ static OBJECT(secret_row, struct secret_row_value, secret_fields, OPEN);
 
 /* -- the address ------------------------------------------------------------------------------- */
 
-static bool is_one_of(struct str name, const char *const *names, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (str_eq_nocase(name, str_c(names[i])))
-            return true;
-    }
-    return false;
-}
-
-static bool is_url_text(struct str s)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        const unsigned char c = (unsigned char)s.p[i];
-
-        if (c <= 0x20 || c >= 0x7f || c == '\\' || c == '"' || c == '<' || c == '>')
-            return false;
-    }
-    return true;
-}
-
-static int check_url(const struct app *app, struct str url, struct err *err)
-{
-    const bool https = str_starts(url, STR("https://"));
-    const bool http = str_starts(url, STR("http://"));
-    struct str host = str_from(url, https ? 8 : 7);
-
-    if (!https && !http)
-        return err_tell(err, E_INVALID, "/baseUrl", "expected an https URL");
-    if (http && !app->settings->allow_http)
-        return err_tell(err, E_INVALID, "/baseUrl", "plain http is not allowed (fetch.http)");
-    if (url.n > LIMIT_URL / 2 || !is_url_text(url) || memchr(url.p, '?', url.n) != NULL ||
-        memchr(url.p, '#', url.n) != NULL)
-        return err_tell(err, E_INVALID, "/baseUrl",
-                        "expected a URL without query and fragment (use queryParams)");
-    host = str_cut(&host, '/');
-    if (host.n == 0 || memchr(host.p, '@', host.n) != NULL)
-        return err_tell(err, E_INVALID, "/baseUrl", "expected a host without user name");
-    return 0;
-}
-
-static int check_header(struct str key, const struct jval *value, struct err *err)
-{
-    const struct str name = str_from(key, 7);
-    const struct str text = jval_str(value);
-
-    if (name.n == 0 || is_one_of(name, reserved, ARRAY_LEN(reserved)))
-        return err_tell(err, E_INVALID, "", "header '%.*s' cannot be set", STR_ARG(name));
-    for (size_t i = 0; i < text.n; i++) {
-        if ((unsigned char)text.p[i] < 0x20 || text.p[i] == 0x7f)
-            return err_tell(err, E_INVALID, "", "header '%.*s' has a control character",
-                            STR_ARG(name));
-    }
-    return 0;
-}
-
 static int check(struct app *app, const struct jval *address, struct err *err)
 {
     const struct str method = dataplane__member(address, "method");
 
-    if (check_url(app, dataplane__member(address, "baseUrl"), err) < 0)
+    const struct str url = dataplane__member(address, "baseUrl");
+
+    if (dataplane__check_url(app, url, "/baseUrl", err) < 0)
         return err_ret(err);
+    if (memchr(url.p, '?', url.n) != NULL)
+        return err_tell(err, E_INVALID, "/baseUrl",
+                        "expected a URL without query and fragment (use queryParams)");
     if (method.n > 0 && !str_eq(method, STR("GET")))
         return err_tell(err, E_INVALID, "/method", "only GET is served");
-    if (!is_url_text(dataplane__member(address, "path")) ||
-        !is_url_text(dataplane__member(address, "queryParams")))
+    if (!dataplane__is_url_text(dataplane__member(address, "path")) ||
+        !dataplane__is_url_text(dataplane__member(address, "queryParams")))
         return err_tell(err, E_INVALID, "/path", "expected percent-encoded text");
     for (const struct jiter *it = jiter_first(address); it != NULL; it = jiter_next(address, it)) {
         const struct str key = jiter_key(it);
@@ -145,7 +91,8 @@ static int check(struct app *app, const struct jval *address, struct err *err)
         if (str_starts(key, STR("oauth2:")))
             return err_tell(err, E_INVALID, "", "'%.*s': OAuth 2 towards the origin is not served",
                             STR_ARG(key));
-        if (str_starts(key, STR("header:")) && check_header(key, jiter_value(it), err) < 0)
+        if (str_starts(key, STR("header:")) &&
+            dataplane__check_header(str_from(key, 7), jval_str(jiter_value(it)), err) < 0)
             return err_ret(err);
     }
     return 0;
@@ -162,8 +109,8 @@ static int begin(struct access *a, struct err *err)
         return err_set(err, E_NO_MEMORY, "", "origin");
     if (a->path.n > 0 && !dataplane__flag(address, "proxyPath"))
         return err_tell(err, E_NOT_FOUND, "path", "this dataset takes no path");
-    if (str_present(a->rq->query) && dataplane__flag(address, "proxyQueryParams") &&
-        !is_url_text(a->rq->query))
+    if (str_present(a->query) && dataplane__flag(address, "proxyQueryParams") &&
+        !dataplane__is_url_text(a->query))
         return err_tell(err, E_INVALID, "?", "the query has a byte that must be encoded");
     o->length = -1;
     a->source = o;
@@ -196,15 +143,14 @@ static void write_url(const struct access *a, struct buf *url)
         path_write(&a->path, url);
     add_query(url, &more, dataplane__member(address, "queryParams"));
     if (dataplane__flag(address, "proxyQueryParams"))
-        add_query(url, &more, a->rq->query);
+        add_query(url, &more, a->query);
 }
 
 static int read_secret(struct access *a, struct str name, struct str *ret_value, struct err *err)
 {
-    const struct worker *worker = a->rq->thread;
     struct secret_row_value secret = {0};
 
-    switch (db_one(worker->db, &q_data_secret, DB_ARGS(DB_TEXT(name)), &secret_row, a->arena,
+    switch (db_one(a->outlet->db(a), &q_data_secret, DB_ARGS(DB_TEXT(name)), &secret_row, a->arena,
                    &secret, err)) {
     case DB_ROW: *ret_value = secret.value; return 0;
     case DB_NONE:
@@ -233,7 +179,7 @@ static int make_headers(struct access *a, struct headers *h, struct err *err)
     struct str secret = dataplane__member(address, "authCode");
 
     for (size_t i = 0; i < ARRAY_LEN(asked); i++)
-        add_header(h, str_c(asked[i]), rq_header(a->rq, asked[i]));
+        add_header(h, str_c(asked[i]), a->outlet->asked(a, asked[i]));
     for (const struct jiter *it = jiter_first(address); it != NULL; it = jiter_next(address, it)) {
         if (str_starts(jiter_key(it), STR("header:")))
             add_header(h, str_from(jiter_key(it), 7), jval_str(jiter_value(it)));
@@ -279,7 +225,7 @@ static enum fetch_flow on_head(void *cls, const struct fetch_response *response)
     if (arena_failed(a->arena))
         (void)err_set(&o->err, E_LIMIT, "", "headers of the origin");
     o->resumed = true;
-    rq_resume(a->rq);
+    a->outlet->resume(a);
     return FETCH_GO;
 }
 
@@ -307,7 +253,7 @@ static void on_done(void *cls, const struct fetch_response *response, const stru
     flow_end(&o->flow, err->code == E_OK);
     if (!o->resumed) {
         o->err = *err;
-        rq_resume(a->rq);
+        a->outlet->resume(a);
     }
     access_unref(a);
 }
@@ -320,7 +266,7 @@ static void wake_fetch(void *cls)
 
     if (o->job == NULL)
         return;
-    if (o->flow.rq == NULL)
+    if (o->flow.reader == NULL)
         fetch_cancel(a->meter.dp->app->fetcher, o->job);
     else
         fetch_resume(a->meter.dp->app->fetcher, o->job);
@@ -352,16 +298,15 @@ static ssize_t read_flow(void *cls, char *out, size_t max)
     return flow_read(&o->flow, out, max);
 }
 
-static int reply(struct rq *rq, struct err *err)
+static int reply(struct access *a, struct err *err)
 {
-    struct access *a = rq->cls;
     struct origin *o = a->source;
 
     if (o->err.code != E_OK || (o->status != 304 && (o->status < 200 || o->status > 299)))
         return refuse(o, err);
     for (size_t i = 0; i < ARRAY_LEN(answered); i++) {
         if (o->values[i].n > 0)
-            rq_reply_header(rq, answered[i], o->values[i]);
+            a->outlet->header(a, answered[i], o->values[i]);
     }
     a->rows = row_counter_init(row_form_of(o->media_type), o->from == 0);
     a->rows_before = a->rows;
@@ -382,7 +327,7 @@ static int answer(struct access *a, struct err *err)
     struct fetch_request request = {
         .method = a->head ? "HEAD" : "GET",
         .headers = headers.items,
-        .deadline_mono_us = env_mono_us(a->rq->env) + DEADLINE_US,
+        .deadline_mono_us = env_mono_us(a->meter.dp->app->env) + DEADLINE_US,
         .min_rate = MIN_RATE,
         .head = on_head,
         .sink = on_piece,
@@ -397,16 +342,16 @@ static int answer(struct access *a, struct err *err)
         return err_ret(err);
     request.url = buf_str(&url);
     request.n_headers = headers.n;
-    flow_init(&o->flow, a->rq, false, wake_fetch, a);
+    flow_init(&o->flow, a, a->outlet->ready, false, wake_fetch, a);
     o->flowing = true;
     access_ref(a);
-    rq_suspend(a->rq, reply);
+    a->outlet->suspend(a, reply);
     pthread_mutex_lock(&o->flow.lock); /* `done` may come before the job is noted */
     if (fetch_submit(a->meter.dp->app->fetcher, &request, &o->job, &o->err) < 0) {
         o->job = NULL;
         pthread_mutex_unlock(&o->flow.lock);
+        a->outlet->resume(a);
         access_unref(a);
-        rq_resume(a->rq);
         return 0;
     }
     pthread_mutex_unlock(&o->flow.lock);

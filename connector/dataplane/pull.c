@@ -5,9 +5,12 @@
  * Path and query behind the endpoint, ranges and conditions pass to the provider; its bytes pass to
  * the client as they come. Counted is what arrived. A whole representation is checked against
  * Repr-Digest: its last byte waits for the outcome, and a wrong one breaks the answer off. If the
- * provider names an event (Naru-Event), the consumer's receipt is due from then on (row in
- * `access`, committed before the client sees a byte); a provider that does not speak Naru gets
- * none. A token that is about to expire, or that was refused, is renewed first, once per request.
+ * provider names an event (Naru-Event), the consumer's receipt is due from then on: a slot of the
+ * journal stands for it (a row in `access` where none is free, committed before the client sees a
+ * byte), and has the final numbers before the last byte leaves. A provider that does not speak Naru
+ * gets none. One event is one delivery: a provider that names an event again is refused, nothing is
+ * counted twice. A token that is about to expire, or that was refused, is renewed first, once per
+ * request.
  */
 #include "connector/dataplane/edr.h"
 #include "connector/dataplane/flow.h"
@@ -47,6 +50,7 @@ struct pull {
     struct fetch *job; /* guarded by flow.lock */
     /* fetcher's thread until the request is resumed */
     bool resumed, again, metered;
+    bool repeated; /* request's thread: the event was counted before */
     int status;
     int64_t length;
     struct str media_type, values[ARRAY_LEN(answered)];
@@ -93,7 +97,7 @@ static void pull_unref(struct pull *p)
     m->until_us = env_wall_us(m->dp->app->env);
     if (m->until_us < m->since_us) /* the provider's clock is ahead of ours */
         m->until_us = m->since_us;
-    m->counts = true;
+    m->counts = !p->repeated;
     dataplane__settle(m);
 }
 
@@ -168,13 +172,14 @@ static void meter_begun(void *arg, const struct err *err)
 
     p->err = *err;
     p->metered = err->code == E_OK;
+    p->repeated = err->code == E_DB_CONSTRAINT; /* another pull with that event runs */
     if (p->metered)
         dataplane__meter_run(&p->meter);
     rq_resume(p->rq);
 }
 
-/* True if the provider named the event and a receipt is due: the request goes on when that is
- * written. */
+/* True if the provider named the event and no slot is free for it: the request goes on when its row
+ * is written. */
 static bool start_meter(struct pull *p)
 {
     struct meter *m = &p->meter;
@@ -184,6 +189,11 @@ static bool start_meter(struct pull *p)
         p->endpoint.peer_pid.n == 0)
         return false;
     m->since_us = uuid_v7_ms(m->event) * 1000;
+    if (dataplane__meter_slot(m)) {
+        p->metered = true;
+        dataplane__meter_run(m);
+        return false;
+    }
     p->op =
         (struct writer_op){.name = "pull_begin", .fn = meter_begin, .arg = p, .done = meter_begun};
     return writer_submit(m->dp->app->writer, &p->op, &p->err) == 0;
@@ -268,6 +278,7 @@ static void on_done(void *cls, const struct fetch_response *response, const stru
     pthread_mutex_unlock(&p->flow.lock);
     if (!p->again) {
         p->meter.rows = row_counter_rows(&p->rows, whole && p->to_end);
+        dataplane__meter_seen(&p->meter, p->meter.bytes, p->meter.rows);
         flow_end(&p->flow, whole && is_genuine(p));
     }
     if (!p->resumed) {
@@ -285,7 +296,7 @@ static void wake_fetch(void *cls)
 
     if (p->job == NULL)
         return;
-    if (p->flow.rq == NULL)
+    if (p->flow.reader == NULL)
         fetch_cancel(fetcher, p->job);
     else
         fetch_resume(fetcher, p->job);
@@ -324,6 +335,21 @@ static ssize_t read_flow(void *cls, char *out, size_t max)
     return flow_read(&((struct pull *)cls)->flow, out, max);
 }
 
+/* Nobody may be charged twice for one event, whatever its provider says of it. */
+static int check_event(struct pull *p, struct err *err)
+{
+    const struct worker *worker = p->rq->thread;
+    struct meter_known known = {0};
+
+    if (p->metered && dataplane__meter_known(worker->db, &p->meter, &known, err) < 0)
+        return err_ret(err);
+    p->repeated = p->repeated || known.receipt;
+    if (p->repeated)
+        return err_tell(err, E_PEER_REFUSED, "Naru-Event",
+                        "the provider names an event that has been counted before");
+    return 0;
+}
+
 static int reply(struct rq *rq, struct err *err)
 {
     struct pull *p = rq->cls;
@@ -334,6 +360,8 @@ static int reply(struct rq *rq, struct err *err)
         renew(p);
         return 0;
     }
+    if (check_event(p, err) < 0)
+        return err_ret(err);
     if (p->err.code != E_OK) {
         *err = p->err;
         return err_tell(err, err->code == E_PEER_TIMEOUT ? E_PEER_TIMEOUT : E_PEER_DOWN, "",
@@ -371,12 +399,17 @@ static int write_url(const struct pull *p, struct buf *url, struct err *err)
     return buf_failed(url) ? err_tell(err, E_LIMIT, "path", "the address is too long") : 0;
 }
 
+static void stream_ready(void *reader)
+{
+    rq_stream_ready(reader);
+}
+
 /* A fresh start, also for the second attempt: the flow of the first one has no reader any more. */
 static void prepare(struct pull *p)
 {
     if (p->flowing)
         flow_done(&p->flow);
-    flow_init(&p->flow, p->rq, true, wake_fetch, p);
+    flow_init(&p->flow, p->rq, stream_ready, true, wake_fetch, p);
     p->flowing = true;
     p->resumed = false;
     p->length = -1;

@@ -15,10 +15,6 @@ struct left {
     struct str event_id, role, agreement_id, transfer_id;
     int64_t since_us, reserved_bytes, bytes, row_count, seen_us;
 };
-
-struct known {
-    bool agreement, receipt;
-};
 /* clang-format off */
 static const struct field left_fields[] = {
     FIELD(struct left, event_id,       "event_id",       F_REQUIRED),
@@ -31,13 +27,8 @@ static const struct field left_fields[] = {
     FIELD(struct left, row_count,      "row_count",      F_REQUIRED),
     FIELD(struct left, seen_us,        "seen_us",        F_REQUIRED),
 };
-static const struct field known_fields[] = {
-    FIELD(struct known, agreement, "agreement", F_REQUIRED),
-    FIELD(struct known, receipt,   "receipt",   F_REQUIRED),
-};
 /* clang-format on */
 static OBJECT(left_row, struct left, left_fields, OPEN);
-static OBJECT(known_row, struct known, known_fields, OPEN);
 
 struct recovery {
     struct dataplane *dp;
@@ -92,9 +83,8 @@ static int recover_rows(struct db *tx, void *arg, struct err *err)
 static int recover_slot(struct db *tx, struct dataplane *dp, int slot,
                         const struct journal_entry *left, struct err *err)
 {
-    AUTO(arena_free) struct arena *arena = arena_new(KIB(4));
     const struct uuid_text event = uuid_format(left->event);
-    struct known known = {0};
+    struct meter_known known = {0};
     struct meter m = {
         .dp = dp,
         .role = (enum party_role)left->role,
@@ -109,12 +99,7 @@ static int recover_slot(struct db *tx, struct dataplane *dp, int slot,
         .counts = true,
     };
 
-    if (arena == NULL)
-        return err_set(err, E_NO_MEMORY, "", "accesses");
-    if (db_one(tx, &q_access_known,
-               DB_ARGS(DB_TEXT(left->agreement), DB_TEXT(str_c(event.c)),
-                       DB_TEXT(str_c(party_role_names[m.role]))),
-               &known_row, arena, &known, err) == DB_FAIL)
+    if (dataplane__meter_known(tx, &m, &known, err) < 0)
         return err_ret(err);
     if (!known.agreement) /* an older database was put in place */
         log_error(NULL, "the journal has an access to an agreement that is not in the database",

@@ -253,7 +253,7 @@ static void *run(void *cls)
     const bool opened = open_cursor(t, &db, &cursor, &t->err) == 0;
     struct err err = {0};
 
-    rq_resume(a->rq); /* a->rq is only good until here */
+    a->outlet->resume(a); /* the answer may end from here on */
     if (opened)
         flow_end(&t->flow, hand_over(t, cursor, &err));
     if (err.code != E_OK)
@@ -305,15 +305,14 @@ static ssize_t read_flow(void *cls, char *out, size_t max)
     return flow_read(&t->flow, out, max);
 }
 
-static int reply(struct rq *rq, struct err *err)
+static int reply(struct access *a, struct err *err)
 {
-    struct access *a = rq->cls;
     const struct table *t = a->source;
     const struct str media_type =
         t->csv ? STR("text/csv; charset=utf-8") : STR("application/x-ndjson");
 
     if (t->err.code != E_OK) {
-        log_err(&rq->log, "the query of a dataset failed", &t->err);
+        log_err(a->rq != NULL ? &a->rq->log : NULL, "the query of a dataset failed", &t->err);
         return err_tell(err, E_PEER_DOWN, "", "the provider's data source does not answer");
     }
     a->rows = row_counter_init(row_form_of(media_type), true);
@@ -326,15 +325,14 @@ static int reply(struct rq *rq, struct err *err)
 static int find_target(struct access *a, const struct jval *address, struct str *ret_target,
                        struct err *err)
 {
-    const struct worker *worker = a->rq->thread;
     const struct str secret = dataplane__member(address, "secretName");
     struct text_value text = {0};
 
     *ret_target = dataplane__member(address, "database");
     if (secret.n == 0)
         return 0;
-    switch (db_one(worker->db, &q_data_secret, DB_ARGS(DB_TEXT(secret)), &text_row, a->arena, &text,
-                   err)) {
+    switch (db_one(a->outlet->db(a), &q_data_secret, DB_ARGS(DB_TEXT(secret)), &text_row, a->arena,
+                   &text, err)) {
     case DB_ROW: *ret_target = text.value; return 0;
     case DB_NONE:
         return err_set(err, E_CONFIG, "/secretName", "there is no secret '%.*s'", STR_ARG(secret));
@@ -351,7 +349,7 @@ static int answer(struct access *a, struct err *err)
 
     t->csv = is_csv(address);
     if (a->head)
-        return reply(a->rq, err);
+        return reply(a, err);
     t->query = arena_cstr(a->arena, dataplane__member(address, "query"));
     if (t->query == NULL)
         return err_set(err, E_NO_MEMORY, "", "query");
@@ -359,11 +357,11 @@ static int answer(struct access *a, struct err *err)
         return err_ret(err);
     if (read_target(a->meter.dp->app, target, a->arena, &t->cfg, err) < 0)
         return err_tell(err, E_NOT_FOUND, "", "the dataset is no longer provided");
-    flow_init(&t->flow, a->rq, false, NULL, NULL);
+    flow_init(&t->flow, a, a->outlet->ready, false, NULL, NULL);
     t->flowing = true;
-    rq_suspend(a->rq, reply);
+    a->outlet->suspend(a, reply);
     if (start(a, &t->err) < 0)
-        rq_resume(a->rq);
+        a->outlet->resume(a);
     return 0;
 }
 

@@ -4,8 +4,9 @@
  *
  * In the operation the state of transfer and agreement is checked once more, and a policy that
  * counts uses is decided, so that neither a stale view nor parallel accesses can slip through. A
- * refusal is the access's own: the others in the operation go on. If the policy counts nothing, the
- * operation also takes a block of numbers for the view. They are good for as long as the view holds:
+ * refusal is the access's own: the others in the operation go on. If the policy counts nothing, a
+ * slot of the journal stands for each access, as for one whose number was at hand, and the operation
+ * also takes a block of numbers for the view. They are good for as long as the view holds:
  * a change of state makes dataplane_forget() end that before anybody hears of the change. Numbers
  * that are never used leave gaps, which mean nothing.
  */
@@ -76,6 +77,32 @@ static int64_t block_size(struct access *a)
     return block < BLOCK_FIRST ? BLOCK_FIRST : block > BLOCK_MOST ? BLOCK_MOST : block;
 }
 
+/* An operation that did not come to its commit leaves nothing behind. */
+static void give_back(struct access *a)
+{
+    struct meter *m = &a->meter;
+
+    if (m->slot >= 0)
+        journal_free(m->dp->journal, m->slot);
+    m->slot = -1;
+}
+
+/* What stands for the receipt: a slot, or, for a policy that counts and where none is free, a row and
+ * the use that it has reserved. */
+static int begin_one(struct db *tx, struct access *a, int64_t number, struct err *err)
+{
+    struct meter *m = &a->meter;
+
+    if (dataplane__meter_name(m, number, err) < 0)
+        return err_ret(err);
+    if (!a->view->counts && dataplane__meter_slot(m))
+        return 0;
+    if (dataplane__meter_begin(tx, m, err) < 0)
+        return err_ret(err);
+    return db_exec(tx, &q_use_add, DB_ARGS(DB_TEXT(m->agreement), DB_I64(1), DB_I64(m->reserved)),
+                   NULL, err);
+}
+
 /* Numbers n accesses of one transfer; one alone if its policy counts. */
 static int take_some(struct db *tx, struct access *first, size_t n, struct err *err)
 {
@@ -83,7 +110,6 @@ static int take_some(struct db *tx, struct access *first, size_t n, struct err *
     const struct meter *last = &first->meter;
     struct number number = {0};
     struct access *a = first;
-    int64_t reserved = 0;
 
     if (arena == NULL)
         return err_set(err, E_NO_MEMORY, "", "access");
@@ -111,14 +137,10 @@ static int take_some(struct db *tx, struct access *first, size_t n, struct err *
     first->block_first = number.number + (int64_t)n;
     a = first;
     for (size_t i = 0; i < n; i++, a = a->next_taking) {
-        if (dataplane__meter_name(&a->meter, number.number + (int64_t)i, err) < 0 ||
-            dataplane__meter_begin(tx, &a->meter, err) < 0)
+        if (begin_one(tx, a, number.number + (int64_t)i, err) < 0)
             return err_ret(err);
-        reserved += a->meter.reserved;
     }
-    return db_exec(tx, &q_use_add,
-                   DB_ARGS(DB_TEXT(first->meter.agreement), DB_I64((int64_t)n), DB_I64(reserved)),
-                   NULL, err);
+    return 0;
 }
 
 static bool together(const struct access *a, const struct access *b)
@@ -144,7 +166,7 @@ static int take(struct db *tx, void *arg, struct err *err)
 
     close_taking(taking);
     for (struct access *a = taking->first; a != NULL; a = a->next_taking)
-        err_clear(&a->err), a->block = 0; /* of an earlier run */
+        err_clear(&a->err), give_back(a), a->block = 0; /* of an earlier run */
     for (struct access *a = taking->first, *end; a != NULL; a = end) {
         size_t n = 1;
 
@@ -170,15 +192,18 @@ static void keep_block(struct access *a)
     pthread_mutex_unlock(&dp->lock);
 }
 
-/* A resumed access is no longer ours. */
+/* A resumed access goes on without us. */
 static void resume(struct access *a, const struct err *err)
 {
-    if (err->code != E_OK)
+    if (err->code != E_OK) {
+        give_back(a);
         a->err = *err;
+    }
     a->taken = a->err.code == E_OK;
     if (a->taken && a->block > 0)
         keep_block(a);
-    rq_resume(a->rq);
+    a->outlet->resume(a);
+    access_unref(a);
 }
 
 static void taken(void *arg, const struct err *err)
@@ -222,16 +247,7 @@ bool dataplane__number_at_hand(struct access *a)
     if (number < 0 || dataplane__meter_name(m, number, &err) < 0)
         return false;
 
-    const struct journal_entry entry = {
-        .role = (int)m->role,
-        .event = m->event,
-        .agreement = m->agreement,
-        .transfer = m->transfer,
-        .since_us = m->since_us,
-    };
-
-    m->slot = journal_take(dp->journal, &entry);
-    a->taken = m->slot >= 0;
+    a->taken = dataplane__meter_slot(m);
     return a->taken;
 }
 
@@ -242,6 +258,7 @@ void dataplane__number(struct access *a)
     struct err err = {0};
     bool fresh;
 
+    access_ref(a); /* whoever asks may leave before the writer is done */
     pthread_mutex_lock(&dp->lock);
     taking = open_taking(dp, &fresh);
     if (taking != NULL) {

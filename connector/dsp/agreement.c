@@ -181,6 +181,26 @@ struct str dsp__first_order(const struct list *orders)
     return orders->n > 0 ? LIST_ITEMS(struct open_order, *orders)[0].order_id : STR_NONE;
 }
 
+/* clang-format off */
+struct address_row {
+    struct str data_address;
+};
+static const struct field address_fields[] = {FIELD(struct address_row, data_address, "data_address", 0)};
+static OBJECT(address_row, struct address_row, address_fields, OPEN);
+
+/* clang-format on */
+
+enum db_result dsp__asset_address(struct db *db, struct str asset_id, struct arena *arena,
+                                  struct str *ret_address, struct err *err)
+{
+    struct address_row row = {0};
+    const enum db_result result = db_one(db, &q_dsp_asset_address, DB_ARGS(DB_TEXT(asset_id)),
+                                         &address_row, arena, &row, err);
+
+    *ret_address = row.data_address;
+    return result;
+}
+
 int dsp__read_agreement(struct db *db, struct str agreement_id, struct arena *arena,
                         struct agreement *ret_agreement, struct err *err)
 {

@@ -28,14 +28,15 @@ static void came(void *cls, const struct fetch_response *response, const struct 
     free(asking);
 }
 
-/* Takes body, also on failure. */
+/* Takes body, also on failure. Without peer_id there is no token. */
 static int ask(struct app *app, struct str peer_id, const char *method, struct str url, char *body,
                dsp_catalogue_fn *done, void *cls, struct err *err)
 {
     AUTO(buf_done) struct buf token = buf_init(LIMIT_TOKEN);
     struct asking *asking = malloc(sizeof(*asking));
 
-    if (asking == NULL || identity_token(app->identity, peer_id, &token, err) < 0) {
+    if (asking == NULL ||
+        (str_present(peer_id) && identity_token(app->identity, peer_id, &token, err) < 0)) {
         free(asking);
         free(body);
         return err->code != E_OK ? err_ret(err) : err_set(err, E_NO_MEMORY, "", "request");
@@ -47,11 +48,12 @@ static int ask(struct app *app, struct str peer_id, const char *method, struct s
         {STR("Accept"),        STR("application/json")},
         {STR("Content-Type"),  STR("application/json")},
     };
+    const size_t first = str_present(peer_id) ? 0 : 1;
     const struct fetch_request request = {
         .method = method,
         .url = url,
-        .headers = headers,
-        .n_headers = body != NULL ? 3 : 2,
+        .headers = headers + first,
+        .n_headers = (body != NULL ? 3 : 2) - first,
         .body = str_c(body),
         .max_response = LIMIT_CATALOG_BYTES,
         .deadline_mono_us = env_mono_us(app->env) + ASK_TIME_US,
@@ -111,4 +113,16 @@ int dsp_dataset_request(struct app *app, struct str peer_address, struct str pee
     if (buf_failed(&url))
         return err_tell(err, E_INVALID, "/@id", "too long");
     return ask(app, peer_id, "GET", buf_str(&url), NULL, done, cls, err);
+}
+
+int dsp_version_request(struct app *app, struct str base_address, dsp_catalogue_fn *done, void *cls,
+                        struct err *err)
+{
+    AUTO(buf_done) struct buf url = buf_init(LIMIT_URL + 64);
+
+    if (check_address(app, base_address, err) < 0)
+        return err_ret(err);
+    buf_add_str(&url, message_address_base(base_address));
+    buf_add_c(&url, "/.well-known/dspace-version");
+    return ask(app, STR_NONE, "GET", buf_str(&url), NULL, done, cls, err);
 }

@@ -4,7 +4,9 @@
  * A snapshot holds every asset that a contract definition selects, as JSON text, with its offers;
  * it is counted and may be used by any thread. No request scans the database. An offer's id is
  * base64url(definition):base64url(asset):prefix of the policy's hash, so that a changed policy
- * makes the old offer unknown.
+ * makes the old offer unknown. A definition may say what its ids look like instead: its private
+ * property CATALOGUE_OFFER_ID is the id with "{asset}" in the asset's place. Such an id outlives a
+ * change of the policy; what is agreed are the rules in force all the same.
  */
 #pragma once
 
@@ -12,6 +14,8 @@
 #include "connector/dsp/criteria.h"
 #include "connector/identity/identity.h"
 #include "policy/policy.h"
+
+#define CATALOGUE_OFFER_ID "urn:naru:offer-id"
 
 struct catalogue_cache;
 struct catalogue;
@@ -26,6 +30,7 @@ struct catalogue_policy {
 
 struct catalogue_offer {
     struct str offer_id, asset_id;
+    bool named; /* the definition says its id */
     const struct catalogue_policy *access, *contract;
     struct str json; /* as the catalogue shows it */
 };

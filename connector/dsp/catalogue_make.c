@@ -9,6 +9,7 @@
 #include "connector/dsp/message.h"
 #include "lib/base/encode.h"
 #include "lib/crypto/hash.h"
+#include "lib/ld/ld.h"
 #include "lib/log/log.h"
 #include "sql_connector.h"
 
@@ -16,9 +17,11 @@
 
 #define ROWS_MAX    10000000
 #define HASH_PREFIX 16
+#define ASSET_PLACE STR("{asset}")
 
 struct definition {
-    struct str definition_id, access_policy_id, contract_policy_id, selector;
+    struct str definition_id, access_policy_id, contract_policy_id, selector, private_properties;
+    struct str before, after; /* of the asset's id in its offers' ids; STR_NONE: made by us */
 };
 
 struct asset_text {
@@ -35,6 +38,7 @@ static const struct field definition_fields[] = {
     FIELD(struct definition, access_policy_id, "access_policy_id", F_REQUIRED),
     FIELD(struct definition, contract_policy_id, "contract_policy_id", F_REQUIRED),
     FIELD(struct definition, selector, "selector", F_REQUIRED),
+    FIELD(struct definition, private_properties, "private_properties", F_REQUIRED),
 };
 static OBJECT(definition_row, struct definition, definition_fields, OPEN);
 static const struct field asset_fields[] = {
@@ -58,6 +62,7 @@ struct pair {
 };
 
 struct build {
+    const struct app *app;
     struct catalogue *catalogue;
     struct db *db;
     struct arena *scratch;
@@ -70,6 +75,7 @@ struct build {
     size_t n_pairs, max_pairs;
     size_t *for_all; /* definitions that select every asset */
     size_t n_for_all;
+    size_t n_named; /* offers whose definition says their id */
 };
 
 /*
@@ -201,6 +207,27 @@ static int add_pairs(struct build *b, size_t definition, const struct id_set *se
     return 0;
 }
 
+/* What the definition says of its offers' ids; false if that is not usable. */
+static bool read_offer_id(struct build *b, struct definition *d)
+{
+    AUTO(jdoc_free) struct jdoc *doc = NULL;
+    struct err ignored = {0};
+    struct str form;
+    const char *place;
+
+    if (jdoc_parse(d->private_properties, NULL, &doc, &ignored) < 0)
+        return false;
+    if (ld_values(jdoc_root(doc), CATALOGUE_OFFER_ID) == NULL)
+        return true;
+    form = arena_str(b->scratch, ld_text(jdoc_root(doc), CATALOGUE_OFFER_ID));
+    place = str_present(form) ? memmem(form.p, form.n, ASSET_PLACE.p, ASSET_PLACE.n) : NULL;
+    if (place == NULL)
+        return false;
+    d->before = str_n(form.p, (size_t)(place - form.p));
+    d->after = str_from(form, d->before.n + ASSET_PLACE.n);
+    return true;
+}
+
 static int by_asset(const void *a, const void *b)
 {
     const struct pair *x = a, *y = b;
@@ -216,9 +243,17 @@ static int select_all(struct build *b, struct err *err)
         return err_set(err, E_NO_MEMORY, "", "catalogue");
     for (size_t i = 0; i < b->n_definitions; i++) {
         AUTO(jdoc_free) struct jdoc *doc = NULL;
-        const struct definition *d = &b->definitions[i];
+        struct definition *d = &b->definitions[i];
         struct id_set set = {0};
         struct err cause = {0};
+
+        if (!read_offer_id(b, d)) {
+            log_warning(NULL,
+                        "a contract definition's '" CATALOGUE_OFFER_ID
+                        "' lacks '{asset}', it offers nothing",
+                        L_STR("definition", d->definition_id));
+            continue;
+        }
 
         if (find_policy(b, d->access_policy_id) == NULL ||
             find_policy(b, d->contract_policy_id) == NULL) {
@@ -252,8 +287,14 @@ static int select_all(struct build *b, struct err *err)
 static struct str offer_id(const struct definition *d, struct str asset_id,
                            const struct policy *policy, struct arena *arena)
 {
-    AUTO(buf_done) struct buf out = buf_init(4 * LIMIT_ID);
+    AUTO(buf_done) struct buf out = buf_init(KIB(64));
 
+    if (str_present(d->before)) {
+        buf_add_str(&out, d->before);
+        buf_add_str(&out, asset_id);
+        buf_add_str(&out, d->after);
+        return buf_failed(&out) ? STR_NONE : arena_str(arena, buf_str(&out));
+    }
     encode_base64url(&out, d->definition_id.p, d->definition_id.n);
     buf_add_char(&out, ':');
     encode_base64url(&out, asset_id.p, asset_id.n);
@@ -266,17 +307,25 @@ static void add_offer(struct build *b, struct dataset *dataset, size_t definitio
 {
     const struct definition *d = &b->definitions[definition];
     struct arena *arena = b->catalogue->arena;
-    struct catalogue_offer *offer = &dataset->offers[dataset->n_offers++];
+    struct catalogue_offer *offer = &dataset->offers[dataset->n_offers];
     struct offer_text text = {0};
 
     *offer = (struct catalogue_offer){
         .asset_id = dataset->asset_id,
+        .named = str_present(d->before),
         .access = find_policy(b, d->access_policy_id),
         .contract = find_policy(b, d->contract_policy_id),
     };
     offer->offer_id = text.id = offer_id(d, dataset->asset_id, offer->contract->policy, arena);
+    if (text.id.n > LIMIT_ID) {
+        log_warning(NULL, "an offer's id would be too long, it is not offered",
+                    L_STR("definition", d->definition_id), L_STR("asset", dataset->asset_id));
+        return;
+    }
     text.rules = offer->contract->rules;
     offer->json = message_offer(&text, arena);
+    dataset->n_offers++;
+    b->n_named += offer->named;
 }
 
 /*
@@ -316,7 +365,7 @@ static int add_dataset(struct build *b, const struct asset_text *asset, const st
                        size_t n_pairs, struct err *err)
 {
     struct catalogue *c = b->catalogue;
-    const struct str_list formats = dataplane_formats(asset->data_address);
+    const struct str_list formats = dataplane_formats(b->app, asset->data_address);
     struct dataset *dataset = &c->datasets[c->n_datasets];
 
     if (n_pairs + b->n_for_all == 0)
@@ -377,6 +426,39 @@ static int add_datasets(struct build *b, struct err *err)
     return 0;
 }
 
+static int by_offer_id(const void *a, const void *b)
+{
+    const struct catalogue_offer *x = *(const struct catalogue_offer *const *)a;
+    const struct catalogue_offer *y = *(const struct catalogue_offer *const *)b;
+    const int order = str_cmp(x->offer_id, y->offer_id);
+
+    return order != 0 ? order : (x > y) - (x < y);
+}
+
+/* Ids that we make name their asset; those that a definition says are looked up. */
+static int list_named(struct build *b, struct err *err)
+{
+    struct catalogue *c = b->catalogue;
+
+    c->named = ARENA_ARRAY(c->arena, const struct catalogue_offer *, b->n_named);
+    if (c->named == NULL)
+        return err_set(err, E_NO_MEMORY, "", "catalogue");
+    for (size_t i = 0; i < c->n_datasets; i++) {
+        for (size_t j = 0; j < c->datasets[i].n_offers; j++) {
+            if (c->datasets[i].offers[j].named)
+                c->named[c->n_named++] = &c->datasets[i].offers[j];
+        }
+    }
+    if (c->n_named > 1)
+        qsort(c->named, c->n_named, sizeof(struct catalogue_offer *), by_offer_id);
+    for (size_t i = 1; i < c->n_named; i++) {
+        if (str_eq(c->named[i]->offer_id, c->named[i - 1]->offer_id))
+            log_warning(NULL, "two offers have the same id, only one can be asked for",
+                        L_STR("offer", c->named[i]->offer_id));
+    }
+    return 0;
+}
+
 /*
  * -- the snapshot
  * -------------------------------------------------------------------------------------------
@@ -407,7 +489,9 @@ static int read_all(struct db *db, void *arg, struct err *err)
         qsort(b->texts, b->n_texts, sizeof(*b->texts), text_order);
     if (compile_all(b, err) < 0 || select_all(b, err) < 0)
         return err_ret(err);
-    return add_datasets(b, err);
+    if (add_datasets(b, err) < 0)
+        return err_ret(err);
+    return list_named(b, err);
 }
 
 static struct str service_text(const struct app *app, struct arena *arena)
@@ -430,7 +514,7 @@ int dsp__catalogue_make(const struct app *app, struct db *db, int64_t version,
 {
     AUTO(catalogue_unref) struct catalogue *c = calloc(1, sizeof(*c));
     AUTO(arena_free) struct arena *scratch = arena_new(CATALOGUE_ARENA);
-    struct build b = {.catalogue = c, .scratch = scratch};
+    struct build b = {.app = app, .catalogue = c, .scratch = scratch};
 
     if (c == NULL || scratch == NULL || (c->arena = arena_new(CATALOGUE_ARENA)) == NULL)
         return err_set(err, E_NO_MEMORY, "", "catalogue");

@@ -24,6 +24,8 @@ struct catalogue {
     size_t n_policies;
     struct dataset *datasets; /* by asset id */
     size_t n_datasets;
+    const struct catalogue_offer **named; /* those whose definition says their id, by id */
+    size_t n_named;
     struct str service; /* our DataService as JSON */
 };
 

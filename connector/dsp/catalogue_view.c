@@ -108,12 +108,32 @@ static const struct dataset *find_equal(const struct catalogue *c, struct str as
                                                                             : NULL;
 }
 
+/* Among the offers whose definition says their id: the first with this one, or NULL. */
+static const struct catalogue_offer *find_named(const struct catalogue *c, struct str id)
+{
+    size_t low = 0, high = c->n_named;
+
+    while (low < high) {
+        const size_t mid = (low + high) / 2;
+
+        if (str_cmp(c->named[mid]->offer_id, id) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < c->n_named && str_eq(c->named[low]->offer_id, id) ? c->named[low] : NULL;
+}
+
 const struct catalogue_offer *catalogue_offer(const struct catalogue *catalogue, struct str id)
 {
     AUTO(buf_done) struct buf asset_id = buf_init(2 * LIMIT_ID);
     struct str rest = id;
     const struct dataset *dataset;
+    const struct catalogue_offer *offer;
 
+    offer = find_named(catalogue, id);
+    if (offer != NULL)
+        return offer;
     (void)str_cut(&rest, ':');
     if (!decode_base64url(&asset_id, str_cut(&rest, ':')))
         return NULL;

@@ -41,10 +41,15 @@ static int run(struct db *tx, void *arg, struct err *err)
 
     command->effect = command->prepared; /* it may run twice */
     command->now_us = env_wall_us(command->app->env);
-    if (command->run(tx, command, err) < 0)
+    if (command->run != NULL && command->run(tx, command, err) < 0)
         return err_ret(err);
-    return dsp__effect_write(command->app, tx, command->kind, command->process.id, &command->effect,
-                             command->now_us, err);
+    if (dsp__effect_write(command->app, tx, command->kind, command->process.id, &command->effect,
+                          command->now_us, err) < 0)
+        return err_ret(err);
+    if (command->effect.first == NULL)
+        return 0;
+    return dsp__event_begun(command->app, tx, command->kind, command->process.id,
+                            command->effect.callbacks.n > 0, command->now_us, err);
 }
 
 static void done(void *arg, const struct err *err)

@@ -40,13 +40,16 @@ static const struct {
 /* clang-format on */
 #define NO_PID "urn:uuid:00000000-0000-0000-0000-000000000000"
 
-/* As far as they are known: what the message said, else the process. */
+/*
+ * As far as they are known: the process, else what the message said. A process that a refused
+ * message would have begun is none.
+ */
 static struct pids known_pids(const struct rq *rq)
 {
     const struct inbound *in = rq->cls;
     struct pids pids = {STR_NONE, STR_NONE};
 
-    if (in != NULL && str_present(in->process.id))
+    if (in != NULL && str_present(in->process.id) && in->effect.first == NULL)
         pids = dsp__pids(&in->process);
     if (in != NULL && !str_present(pids.provider))
         pids.provider = in->msg.provider_pid;
@@ -71,7 +74,8 @@ void dsp_render_error(struct rq *rq, const struct err *err)
             .form = errors[i].form,
             .pids = errors[i].pids ? known_pids(rq) : (struct pids){STR_NONE, STR_NONE},
             .code = str_c(err_slug(err->code)),
-            .reason = err->at[0] != '\0'
+ /* where a failure of ours came up is nobody's business */
+            .reason = err->at[0] != '\0' && err_http(err->code) < 500
                           ? arena_printf(rq->arena, "%s: %.*s", err->at, STR_ARG(detail))
                           : detail,
         };

@@ -15,7 +15,7 @@ MUST_CHECK int dsp_open(struct app *app, struct dsp **ret_dsp, struct err *err);
 void dsp_close(struct dsp **dsp);
 /* Public routes: <base>/dsp/2025-1/…, /.well-known/dspace-version. */
 extern const struct http_route dsp_routes[];
-/* Management listener: /naru/v1/negotiations/{pid}/agree and …/accept. */
+/* Management listener: an operator's words, /naru/v1/negotiations/… and /naru/v1/transfers/…. */
 extern const struct http_route dsp_management_routes[];
 
 /* Tells the catalogue cache that assets, policies or contract definitions have changed (after the
@@ -56,9 +56,13 @@ MUST_CHECK int dsp_negotiate(struct app *app, const struct dsp_negotiate *reques
 MUST_CHECK int dsp_negotiation_terminate(struct app *app, struct str id, struct str reason,
                                          dsp_done_fn *done, void *cls, struct err *err);
 
-/* DSP_AGREE: as provider, to a request or acceptance that waits (negotiation.auto_agree = false);
- * DSP_ACCEPT: as consumer, the provider's offer. E_NOT_FOUND, E_CONFLICT (not in that state). */
-enum dsp_negotiation_act { DSP_AGREE, DSP_ACCEPT };
+/*
+ * DSP_ACCEPT: as consumer, the provider's offer. The others wait only where operator.decides names
+ * them - DSP_AGREE: as provider, to a request or an acceptance; DSP_VERIFY: as consumer, an
+ * agreement; DSP_FINALIZE: as provider, a verified agreement. E_NOT_FOUND, E_CONFLICT (not in that
+ * state).
+ */
+enum dsp_negotiation_act { DSP_AGREE, DSP_ACCEPT, DSP_VERIFY, DSP_FINALIZE };
 
 MUST_CHECK int dsp_negotiation_act(struct app *app, struct str id, enum dsp_negotiation_act act,
                                    dsp_done_fn *done, void *cls, struct err *err);
@@ -78,10 +82,19 @@ struct dsp_transfer {
 MUST_CHECK int dsp_transfer_request(struct app *app, const struct dsp_transfer *request,
                                     dsp_done_fn *done, void *cls, struct err *err);
 
-enum dsp_transfer_act { DSP_SUSPEND, DSP_RESUME, DSP_COMPLETE, DSP_TERMINATE };
+/*
+ * DSP_START: as provider, a request that waits (operator.decides = start). The policy is decided
+ * again at a start and a resumption of ours; what it refuses is E_CONFLICT with its reason, and
+ * nothing has changed.
+ */
+enum dsp_transfer_act { DSP_START, DSP_SUSPEND, DSP_RESUME, DSP_COMPLETE, DSP_TERMINATE };
 
 MUST_CHECK int dsp_transfer_act(struct app *app, struct str id, enum dsp_transfer_act act,
                                 struct str reason, dsp_done_fn *done, void *cls, struct err *err);
+
+/* dataplane_end_fn: a push has come to its end. */
+MUST_CHECK int dsp_transfer_end(struct app *app, struct str id, bool complete, struct str reason,
+                                dsp_done_fn *done, void *cls, struct err *err);
 
 /* Ends an agreement before its time: its transfers are terminated, the next access is refused, the
  * peer is told. */
@@ -99,3 +112,6 @@ MUST_CHECK int dsp_catalogue_request(struct app *app, struct str peer_address, s
 MUST_CHECK int dsp_dataset_request(struct app *app, struct str peer_address, struct str peer_id,
                                    struct str dataset_id, dsp_catalogue_fn *done, void *cls,
                                    struct err *err);
+/* The same for the versions that a peer speaks: <base_address>/.well-known/dspace-version. */
+MUST_CHECK int dsp_version_request(struct app *app, struct str base_address, dsp_catalogue_fn *done,
+                                   void *cls, struct err *err);

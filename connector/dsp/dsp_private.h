@@ -20,6 +20,7 @@
 #include "connector/dsp/message.h"
 #include "connector/identity/identity.h"
 #include "lib/base/check.h"
+#include "policy/policy.h"
 
 /* handlers */
 #define ROUTE HTTP_ROUTE_PROTO
@@ -71,7 +72,8 @@ extern const struct object process_row;
 
 struct locked {
     int64_t state;
-    struct str policy_hash, peer_pid;
+    struct str policy_hash, peer_pid, error;
+    int64_t listened; /* it has callback addresses */
     int64_t seen;
 };
 extern const struct object locked_row;
@@ -110,6 +112,15 @@ void dsp__effect_committed(struct app *app, const struct process_kind *kind, str
 /* After that: messages leave, timers are set. */
 void dsp__effect_done(struct app *app, const struct process_kind *kind, struct str id,
                       const struct effect *effect);
+
+/* -- events (connector/events) ----------------------------------------------------------------- */
+
+/* Inside an operation: the process has come to this state of its machine, or has begun. */
+MUST_CHECK int dsp__event_reached(struct app *app, struct db *tx, const struct process_kind *kind,
+                                  struct str id, int state, struct str reason, bool listened,
+                                  int64_t now_us, struct err *err);
+MUST_CHECK int dsp__event_begun(struct app *app, struct db *tx, const struct process_kind *kind,
+                                struct str id, bool listened, int64_t now_us, struct err *err);
 
 /* -- sending ---------------------------------------------------------------------------------- */
 
@@ -175,6 +186,7 @@ struct inbound {
     struct err refusal;        /* the message is refused, but the effect is written */
     struct str policy_hash;    /* of the process as read */
     int64_t reached;           /* state after the peer's message alone */
+    struct locked locked;      /* the row before the message */
     bool judged;               /* `act` has run */
     const struct again *again; /* the message repeats a step that was taken; NULL: it does not */
     bool duplicate, committed;
@@ -237,9 +249,16 @@ MUST_CHECK int dsp__find_orders(struct db *db, const struct process *process, st
                                 struct err *err);
 /* The first of them, or STR_NONE. */
 struct str dsp__first_order(const struct list *orders);
+/* The data address of an asset of ours. */
+enum db_result dsp__asset_address(struct db *db, struct str asset_id, struct arena *arena,
+                                  struct str *ret_address, struct err *err);
 /* The agreement of a process, with its policy text. Errors: E_CORRUPT if there is none. */
 MUST_CHECK int dsp__read_agreement(struct db *db, struct str agreement_id, struct arena *arena,
                                    struct agreement *ret_agreement, struct err *err);
+/* Does the policy of the agreement permit a transfer to this peer now? */
+MUST_CHECK int dsp__decide_transfer(struct db *db, const struct agreement *agreement,
+                                    const struct peer *peer, int64_t now_us, struct arena *arena,
+                                    struct policy_decision *ret_decision, struct err *err);
 /* Adds a start with a fresh data address for this consumer. */
 MUST_CHECK int dsp__send_start(struct app *app, struct effect *effect,
                                const struct process *process, const struct agreement *agreement,
@@ -247,6 +266,23 @@ MUST_CHECK int dsp__send_start(struct app *app, struct effect *effect,
 /* Adds the report to the broker, if there is one. */
 MUST_CHECK int dsp__report(struct app *app, struct effect *effect,
                            const struct agreement *agreement, struct arena *arena, struct err *err);
+
+/* -- steps that follow by themselves or at an operator's word (step.c) -------------------------- */
+
+struct stepping {
+    struct app *app;
+    struct db *db;
+    struct arena *arena;
+    struct effect *effect; /* where the message goes, and what belongs to it */
+    const struct process *process;
+    int64_t now_us;
+    const struct agreeing *agreeing; /* DSP_AGREE: as it was judged; NULL: the offer that is kept */
+};
+
+bool dsp__operator_decides(const struct app *app, enum operator_step step);
+/* In `act`: the step follows the peer's message, unless an operator decides it. */
+MUST_CHECK int dsp__follow(struct inbound *in, enum dsp_negotiation_act act,
+                           const struct agreeing *agreeing, struct err *err);
 
 /* -- commands ---------------------------------------------------------------------------------- */
 
@@ -259,6 +295,7 @@ struct command {
     struct effect prepared, effect; /* each run begins with what was prepared */
     int64_t now_us;
     int act;
+    /* NULL: everything was prepared, the operation only writes */
     int (*run)(struct db *tx, struct command *command, struct err *err);
     dsp_done_fn *done;
     void *cls;

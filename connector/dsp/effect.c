@@ -3,6 +3,8 @@
  */
 #include "connector/dataplane/dataplane.h"
 #include "connector/dsp/dsp_private.h"
+#include "connector/events/events.h"
+#include "connector/store/property.h"
 #include "connector/timed.h"
 #include "lib/log/counters.h"
 #include "sql_connector.h"
@@ -90,6 +92,21 @@ static int insert(struct db *tx, const struct process_kind *kind, const struct e
                    NULL, err);
 }
 
+/* What queries of the management API may ask of a new process. */
+static int write_properties(struct db *tx, const struct process_kind *kind, const struct effect *e,
+                            struct err *err)
+{
+    const enum entity_kind entity = kind == &transfer_kind ? ENTITY_TRANSFER : ENTITY_NEGOTIATION;
+    const struct process *p = e->first;
+
+    if (property_put(tx, entity, p->id, "callbackAddresses.", e->callbacks, err) < 0 ||
+        property_put(tx, entity, p->id, "privateProperties.", e->private_properties, err) < 0)
+        return err_ret(err);
+    return kind == &transfer_kind
+               ? property_put(tx, entity, p->id, "dataDestination.", p->data_address, err)
+               : 0;
+}
+
 static int write_texts(struct db *tx, const struct effect *e, struct err *err)
 {
     for (size_t i = 0; i < e->n_texts; i++) {
@@ -105,7 +122,9 @@ int dsp__effect_write(struct app *app, struct db *tx, const struct process_kind 
 {
     const struct agreement *a = e->agreement;
 
-    if (write_texts(tx, e, err) < 0 || (e->first != NULL && insert(tx, kind, e, now_us, err) < 0) ||
+    if (write_texts(tx, e, err) < 0 ||
+        (e->first != NULL &&
+         (insert(tx, kind, e, now_us, err) < 0 || write_properties(tx, kind, e, err) < 0)) ||
         ((e->first == NULL || a != NULL || str_present(e->error)) &&
          advance(tx, kind, id, e, now_us, err) < 0))
         return err_ret(err);
@@ -144,6 +163,7 @@ void dsp__effect_committed(struct app *app, const struct process_kind *kind, str
 {
     if (kind == &transfer_kind)
         dataplane_forget(app->dataplane, id, STR_NONE);
+    events_committed(app);
 }
 
 void dsp__effect_done(struct app *app, const struct process_kind *kind, struct str id,
@@ -156,6 +176,8 @@ void dsp__effect_done(struct app *app, const struct process_kind *kind, struct s
         outbox_wake(app->outbox, &e->out[i]);
     if (e->agreement != NULL && e->agreement->ends_us > 0)
         timed_set(app, "agreement", e->agreement->agreement_id, e->agreement->ends_us);
+    if (kind == &transfer_kind && e->state == TP_STARTED)
+        dataplane_push_due(app->dataplane);
     if (kind == &negotiation_kind && e->state == NEG_FINALIZED && app->dsp->agreed != NULL)
         app->dsp->agreed(app->dsp->agreed_cls);
 }

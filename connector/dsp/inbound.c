@@ -29,18 +29,24 @@ static OBJECT(waiting_row, struct waiting, waiting_fields, OPEN);
 
 #define AGAIN_MOST 2 /* answers of ours to one peer's repetitions that wait at a time */
 
-/* What a message is remembered by: its @id, or the hash of its body. */
+/*
+ * What a message is remembered by: its @id, or the hash of its body where it has none. An @id counts
+ * for one process and one type of message: a peer that uses it again elsewhere means another
+ * message, and to answer that as a repetition would lose it.
+ */
 static int message_key(struct inbound *in, struct err *err)
 {
-    if (str_present(in->msg.id)) {
-        in->key = in->msg.id;
-        return 0;
-    }
     uint8_t hash[SHA256_LEN];
 
-    sha256(in->rq->body.p, in->rq->body.n, hash);
-    in->hashed = true;
-    in->key = arena_printf(in->rq->arena, "sha256:%s", hash_hex(hash).c);
+    in->hashed = !str_present(in->msg.id);
+    if (in->hashed) {
+        sha256(in->rq->body.p, in->rq->body.n, hash);
+        in->key = arena_printf(in->rq->arena, "sha256:%s", hash_hex(hash).c);
+    } else {
+        in->key = arena_printf(in->rq->arena, "%.*s %s %.*s", STR_ARG(in->process.id),
+                               in->endpoint->kind->machine->sm->message_names[in->message],
+                               STR_ARG(in->msg.id));
+    }
     return str_present(in->key) ? 0 : err_set(err, E_NO_MEMORY, "", "message");
 }
 
@@ -86,8 +92,10 @@ static int read_process(struct inbound *in, struct err *err)
     case DB_FAIL: return err_ret(err);
     }
     log_ctx_add(&in->rq->log, L_STR("process", in->process.id));
-    if (!str_eq(in->process.peer_id, in->peer.id))
+    if (!str_eq(in->process.peer_id, in->peer.id)) {
+        in->process = (struct process){0}; /* the answer tells a stranger no pid of it */
         return not_found(in, pid, err);
+    }
     if (in->endpoint->role != NULL && !str_eq_c(in->process.role, in->endpoint->role))
         return err_tell(err, E_PEER_STATE, "", "we are the %.*s of this %s",
                         STR_ARG(in->process.role), in->endpoint->kind->name);
@@ -102,8 +110,9 @@ static int check_begun(struct inbound *in, struct err *err)
                           : str_eq(jval_str(jval_get(in->msg.offer, "@id")), in->process.offer_id);
 
     if (!same)
-        return err_tell(err, E_INVALID, "", "the process id is in use by another %s",
-                        in->endpoint->kind->name);
+        return err_tell(err, E_INVALID,
+                        dsp__is_provider(&in->process) ? "/consumerPid" : "/providerPid",
+                        "is in use by another %s", in->endpoint->kind->name);
     in->duplicate = true;
     return 0;
 }
@@ -133,7 +142,9 @@ static int read_begun(struct inbound *in, struct err *err)
     in->effect.first = &in->process;
     if (!message_address_ok(in->process.peer_address, in->app->settings->allow_http))
         return err_tell(err, E_INVALID, "/callbackAddress", "expected an https URL without query");
-    return 0;
+    return fetch_url_check(in->app->fetcher, in->process.peer_address, NULL, err) < 0
+               ? err_at_prefix(err, "/callbackAddress")
+               : 0;
 }
 
 /*
@@ -220,6 +231,7 @@ static int check_locked(struct inbound *in, struct db *tx, struct err *err)
     case DB_NONE: return not_found(in, in->process.id, err);
     case DB_FAIL: return err_ret(err);
     }
+    in->locked = row;
     if (in->again != NULL && in->again == find_again(in, row.state))
         return step_again(in, tx, row.state, err);
     in->duplicate = is_repetition(in, &row);
@@ -239,6 +251,33 @@ static int check_locked(struct inbound *in, struct db *tx, struct err *err)
     return 0;
 }
 
+/* A message of ours that the peer has answered before its acknowledgement has reached its state too. */
+static int tell_ours(struct inbound *in, struct db *tx, struct err *err)
+{
+    const struct process_kind *kind = in->endpoint->kind;
+    const int before = machine_state(kind->machine, in->locked.state);
+    const struct step_codes *codes = &kind->machine->codes[before];
+
+    if (codes->sending == codes->rest || in->locked.state != codes->sending)
+        return 0;
+    return dsp__event_reached(in->app, tx, kind, in->process.id, before, in->locked.error,
+                              in->locked.listened != 0, in->now_us, err);
+}
+
+static int tell(struct inbound *in, struct db *tx, struct err *err)
+{
+    const struct process_kind *kind = in->endpoint->kind;
+
+    /* as in EDC, a transfer that a consumer requests is a new one first of all */
+    if (in->effect.first != NULL && kind == &transfer_kind)
+        return dsp__event_begun(in->app, tx, kind, in->process.id, false, in->now_us, err);
+    if (in->effect.first == NULL && tell_ours(in, tx, err) < 0)
+        return err_ret(err);
+    return dsp__event_reached(in->app, tx, kind, in->process.id,
+                              machine_state(kind->machine, in->reached), in->effect.error,
+                              in->locked.listened != 0, in->now_us, err);
+}
+
 static int store(struct db *tx, void *arg, struct err *err)
 {
     struct inbound *in = arg;
@@ -252,7 +291,8 @@ static int store(struct db *tx, void *arg, struct err *err)
         return err_ret(err);
     }
     if (dsp__effect_write(in->app, tx, in->endpoint->kind, in->process.id, &in->effect, in->now_us,
-                          err) < 0)
+                          err) < 0 ||
+        tell(in, tx, err) < 0)
         return err_ret(err);
     return db_exec(tx, &q_dsp_message_insert,
                    DB_ARGS(DB_TEXT(in->peer.id), DB_TEXT(in->key), DB_TEXT(in->process.id),
@@ -368,8 +408,7 @@ static int decode(struct inbound *in, struct err *err)
         return err_ret(err);
     in->msg.provider_pid = claimed_pid(root, "providerPid");
     in->msg.consumer_pid = claimed_pid(root, "consumerPid");
-    if (message_decode(in->endpoint->form, root, in->rq->arena, &in->msg, err) < 0 ||
-        message_key(in, err) < 0)
+    if (message_decode(in->endpoint->form, root, in->rq->arena, &in->msg, err) < 0)
         return err_ret(err);
     in->message = in->endpoint->message;
     if (in->message >= 0)
@@ -411,7 +450,9 @@ int dsp__receive(struct rq *rq, const struct endpoint *endpoint, struct err *err
     if (rc != 0)
         return rc > 0 ? 0 : rc;
     in->now_us = env_wall_us(rq->env);
-    if (decode(in, err) < 0 || (endpoint->first ? read_begun(in, err) : read_process(in, err)) < 0)
+    if (decode(in, err) < 0 ||
+        (endpoint->first ? read_begun(in, err) : read_process(in, err)) < 0 ||
+        message_key(in, err) < 0)
         return err_ret(err);
     in->judged = !in->duplicate && allowed(in);
     if (!in->judged)

@@ -126,6 +126,30 @@ static int check_lengths(const struct message *m, struct err *err)
     return 0;
 }
 
+/* An opaque text of a nested object: a string of 1 to LIMIT_ID bytes. */
+static int check_text(const struct jval *object, const char *at, const char *name, struct err *err)
+{
+    const struct str text = jval_str(jval_get(object, name));
+    char here[64];
+
+    if (text.n > 0 && text.n <= LIMIT_ID)
+        return 0;
+    (void)snprintf(here, sizeof(here), "%s/%s", at, name);
+    return err_tell(err, E_PEER_SYNTAX, here, "expected a string of 1 to %d bytes", LIMIT_ID);
+}
+
+static int check_type(const struct jval *object, const char *at, const char *type, struct err *err)
+{
+    char here[64];
+
+    if (jtype_of(object) != J_OBJECT)
+        return err_tell(err, E_PEER_SYNTAX, at, "expected an object");
+    if (str_eq_c(jval_str(jval_get(object, "@type")), type))
+        return 0;
+    (void)snprintf(here, sizeof(here), "%s/@type", at);
+    return err_tell(err, E_PEER_SYNTAX, here, "expected '%s'", type);
+}
+
 /*
  * negotiation/contract-schema.json: what every offer and agreement in a message has; the rules are
  * policy's business
@@ -133,57 +157,55 @@ static int check_lengths(const struct message *m, struct err *err)
 static int check_policy(const struct jval *policy, const char *at, const char *type,
                         struct err *err)
 {
-    static const char *const texts[] = {"@id", "target"};
-
-    if (jtype_of(policy) != J_OBJECT)
-        return err_tell(err, E_PEER_SYNTAX, at, "expected an object");
-    if (!str_eq_c(jval_str(jval_get(policy, "@type")), type))
-        return err_tell(err, E_PEER_SYNTAX, at, "expected '@type' '%s'", type);
-    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-        const struct str text = jval_str(jval_get(policy, texts[i]));
-
-        if (text.n == 0 || text.n > LIMIT_ID)
-            return err_tell(err, E_PEER_SYNTAX, at, "expected '%s' of 1 to %d bytes", texts[i],
-                            LIMIT_ID);
-    }
-    return 0;
+    return check_type(policy, at, type, err) < 0 || check_text(policy, at, "@id", err) < 0 ||
+                   check_text(policy, at, "target", err) < 0
+               ? err_ret(err)
+               : 0;
 }
 
-static int check_parties(const struct jval *agreement, struct err *err)
+static int check_agreement(const struct jval *agreement, struct err *err)
 {
-    static const char *const texts[] = {"assigner", "assignee"};
+    static const char at[] = "/agreement";
 
-    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-        const struct str text = jval_str(jval_get(agreement, texts[i]));
-
-        if (text.n == 0 || text.n > LIMIT_ID)
-            return err_tell(err, E_PEER_SYNTAX, "/agreement", "expected '%s'", texts[i]);
-    }
-    return 0;
+    return check_policy(agreement, at, "Agreement", err) < 0 ||
+                   check_text(agreement, at, "assigner", err) < 0 ||
+                   check_text(agreement, at, "assignee", err) < 0
+               ? err_ret(err)
+               : 0;
 }
 
-/* transfer/data-address-schema.json */
-static int check_address(const struct jval *address, struct err *err)
+/* transfer/data-address-schema.json; a value may be empty, its length is the store's business */
+static int check_properties(const struct jval *properties, struct err *err)
 {
-    const struct jval *properties = jval_get(address, "endpointProperties");
+    char at[64];
 
-    if (jtype_of(address) != J_OBJECT ||
-        !str_eq(jval_str(jval_get(address, "@type")), STR("DataAddress")) ||
-        !str_present(jval_str(jval_get(address, "endpointType"))))
-        return err_tell(err, E_PEER_SYNTAX, "/dataAddress",
-                        "expected a DataAddress with 'endpointType'");
-    if (properties != NULL && (jtype_of(properties) != J_ARRAY || jval_len(properties) == 0))
+    if (properties == NULL)
+        return 0;
+    if (jtype_of(properties) != J_ARRAY || jval_len(properties) == 0)
         return err_tell(err, E_PEER_SYNTAX, "/dataAddress/endpointProperties",
                         "expected an array that is not empty");
     for (size_t i = 0; i < jval_len(properties); i++) {
         const struct jval *property = jval_at(properties, i);
 
+        (void)snprintf(at, sizeof(at), "/dataAddress/endpointProperties/%zu", i);
         if (!str_present(jval_str(jval_get(property, "name"))) ||
             !str_present(jval_str(jval_get(property, "value"))))
-            return err_tell(err, E_PEER_SYNTAX, "/dataAddress/endpointProperties",
-                            "expected 'name' and 'value' in each");
+            return err_tell(err, E_PEER_SYNTAX, at, "expected 'name' and 'value', both strings");
     }
     return 0;
+}
+
+static int check_address(const struct jval *address, struct err *err)
+{
+    static const char at[] = "/dataAddress";
+    const struct jval *endpoint = jval_get(address, "endpoint");
+
+    if (check_type(address, at, "DataAddress", err) < 0 ||
+        check_text(address, at, "endpointType", err) < 0)
+        return err_ret(err);
+    if (endpoint != NULL && jtype_of(endpoint) != J_STR)
+        return err_tell(err, E_PEER_SYNTAX, "/dataAddress/endpoint", "expected a string");
+    return check_properties(jval_get(address, "endpointProperties"), err);
 }
 
 static int check_members(enum message_form form, const struct message *m, struct err *err)
@@ -200,8 +222,7 @@ static int check_members(enum message_form form, const struct message *m, struct
                         "expected either 'consumerPid' or 'callbackAddress'");
     if (m->offer != NULL && check_policy(m->offer, "/offer", "Offer", err) < 0)
         return err_ret(err);
-    if (m->agreement != NULL && (check_policy(m->agreement, "/agreement", "Agreement", err) < 0 ||
-                                 check_parties(m->agreement, err) < 0))
+    if (m->agreement != NULL && check_agreement(m->agreement, err) < 0)
         return err_ret(err);
     if (m->data_address != NULL && check_address(m->data_address, err) < 0)
         return err_ret(err);
@@ -243,11 +264,13 @@ static struct str cut(struct str text, size_t max)
 struct str message_reason(const struct message *message, struct arena *arena)
 {
     AUTO(buf_done) struct buf out = buf_init(REASON_MAX);
+    const bool list = jtype_of(message->reason) == J_ARRAY;
+    const size_t n = list ? jval_len(message->reason) : message->reason != NULL;
 
     if (message->code.n > 0)
         buf_add_str(&out, cut(message->code, REASON_MAX / 4));
-    for (size_t i = 0; i < jval_len(message->reason) && !buf_failed(&out); i++) {
-        const struct jval *item = jval_at(message->reason, i);
+    for (size_t i = 0; i < n && !buf_failed(&out); i++) {
+        const struct jval *item = list ? jval_at(message->reason, i) : message->reason;
         /* items are unconstrained: strings in the specification's examples, objects elsewhere */
         const struct str text =
             jtype_of(item) == J_OBJECT

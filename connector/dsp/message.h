@@ -54,7 +54,8 @@ const char *message_type(enum message_form form);
 MUST_CHECK int message_decode(enum message_form form, const struct jval *root, struct arena *arena,
                               struct message *ret_message, struct err *err);
 /*
- * Code and reasons of a termination, suspension or error as one line for people, at most 512 bytes.
+ * Code and reasons of a termination, suspension or error as one line for people, at most 512 bytes;
+ * of an answer that was not decoded the reason may also be a single text or object.
  */
 struct str message_reason(const struct message *message, struct arena *arena);
 /* True if `address` is an http(s) URL without query, fragment, user or control characters. */

@@ -48,15 +48,6 @@ static int check(const struct app *app, const struct dsp_negotiate *request, str
     return 0;
 }
 
-/* Everything was prepared; the operation only writes. */
-static int run(struct db *tx, struct command *command, struct err *err)
-{
-    (void)tx;
-    (void)command;
-    (void)err;
-    return 0;
-}
-
 static int prepare(struct command *command, const struct dsp_negotiate *request, struct err *err)
 {
     struct arena *arena = command->arena;
@@ -97,7 +88,6 @@ int dsp_negotiate(struct app *app, const struct dsp_negotiate *request, dsp_done
     if (command == NULL)
         return err_set(err, E_NO_MEMORY, "", "command");
     command->kind = &negotiation_kind;
-    command->run = run;
     if (prepare(command, request, err) < 0) {
         dsp__command_free(&command);
         return err_ret(err);

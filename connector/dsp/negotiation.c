@@ -22,32 +22,19 @@ static int act_offer(struct inbound *in, struct err *err)
     return dsp__keep_offer(&in->effect, &in->process, &offered, in->rq->arena, err);
 }
 
-static int send_finalized(struct inbound *in, const char *outbox_kind, struct err *err)
-{
-    struct message_text text = {.form = MF_EVENT, .event = STR("FINALIZED")};
-
-    return dsp__send(in->app, &in->effect, &negotiation_kind, &in->process, outbox_kind, "events",
-                     &text, in->rq->arena, err);
-}
-
-/* Provider: the consumer has verified; the contract is final and both tell the broker. */
+/* Provider: the consumer has verified. */
 static int act_verification(struct inbound *in, struct err *err)
 {
-    const struct worker *worker = in->rq->thread;
-    struct agreement agreement;
-
-    in->follow = NM_FINALIZED;
-    if (send_finalized(in, "dsp.negotiation.finalized", err) < 0 ||
-        dsp__read_agreement(worker->db, in->process.agreement_id, in->rq->arena, &agreement, err) <
-            0)
-        return err_ret(err);
-    return dsp__report(in->app, &in->effect, &agreement, in->rq->arena, err);
+    return dsp__follow(in, DSP_FINALIZE, NULL, err);
 }
 
 /* Provider: the contract is final, but the consumer does not know it any more. */
 int dsp__again_verification(struct inbound *in, struct err *err)
 {
-    return send_finalized(in, "dsp.negotiation.reminder", err);
+    struct message_text text = {.form = MF_EVENT, .event = STR("FINALIZED")};
+
+    return dsp__send(in->app, &in->effect, &negotiation_kind, &in->process,
+                     "dsp.negotiation.reminder", "events", &text, in->rq->arena, err);
 }
 
 /* Provider: ACCEPTED; consumer: FINALIZED. */

@@ -1,10 +1,10 @@
 /*
  * connector/dsp/negotiation_agreement.c - consumer: POST /negotiations/{pid}/agreement
  *
- * An agreement must be what we asked for: same data set, same two parties, same rules. Anything
- * else is refused and ends the negotiation. A good one is kept and verified at once. Until the
- * contract is final the provider may send it again, also under another id: stock EDC makes a new
- * one when it has lost its own step, and then knows only that.
+ * An agreement must be what we asked for: same data set, same two parties, same rules. Another one
+ * is refused and ends the negotiation. A good one is kept; it is verified at once, unless an
+ * operator decides that. Until the contract is final the provider may send it again, also under
+ * another id: stock EDC makes a new one when it has lost its own step, and then knows only that.
  */
 #include "connector/dsp/dsp_private.h"
 #include "lib/base/timefmt.h"
@@ -31,15 +31,34 @@ static int check(const struct inbound *in, const struct policy *got, struct err 
     return 0;
 }
 
-/* Refuses the message and ends the negotiation. */
-static int reject(struct inbound *in, const struct err *cause, struct err *err)
+/*
+ * Unwanted is what is well formed and not what we asked for; a malformed text is refused like any
+ * other malformed message, and the negotiation waits for a better one.
+ */
+static int understand(const struct inbound *in, struct policy **ret_got, bool *ret_unwanted,
+                      struct err *err)
 {
-    in->refusal = *cause;
+    *ret_unwanted = false;
+    if (policy_compile(in->msg.agreement, ret_got, err) < 0) {
+        *ret_unwanted = err->code == E_POLICY_UNSUPPORTED;
+        return err_at_prefix(err, "/agreement");
+    }
+    if (check(in, *ret_got, err) < 0) {
+        *ret_unwanted = err_http(err->code) < 500;
+        return err_ret(err);
+    }
+    return 0;
+}
+
+/* Refuses the message and ends the negotiation; *err holds why. */
+static int reject(struct inbound *in, struct err *err)
+{
+    in->refusal = *err;
     in->follow = NM_TERMINATION;
     err_clear(err);
     return dsp__terminate(in->app, &in->effect, &negotiation_kind, &in->process,
-                          STR("agreement-differs"), arena_str(in->rq->arena, str_c(cause->detail)),
-                          in->rq->arena, err);
+                          STR("agreement-differs"),
+                          arena_str(in->rq->arena, str_c(in->refusal.detail)), in->rq->arena, err);
 }
 
 /* The order that the agreement uses up; one that comes again keeps that of the first. */
@@ -64,32 +83,38 @@ static int find_order(const struct inbound *in, struct str rules, struct str *re
     return 0;
 }
 
+/* What was verified once is verified again, whoever decided it. */
+static int verify_again(struct inbound *in, struct str agreement_id, struct err *err)
+{
+    struct message_text text = {.form = MF_VERIFICATION};
+
+    if (str_eq(agreement_id, in->process.agreement_id))
+        in->effect.agreement = NULL;
+    in->effect.replaces = in->effect.agreement != NULL;
+    return dsp__send(in->app, &in->effect, &negotiation_kind, &in->process,
+                     "dsp.negotiation.verification", "agreement/verification", &text, in->rq->arena,
+                     err);
+}
+
 int dsp__act_agreement(struct inbound *in, struct err *err)
 {
     struct arena *arena = in->rq->arena;
     AUTO(policy_unref) struct policy *got = NULL;
     struct agreeing agreeing = {.id = jval_str(jval_get(in->msg.agreement, "@id"))};
-    struct message_text text = {.form = MF_VERIFICATION};
     struct str unsent;
+    bool unwanted;
 
-    if (policy_compile(in->msg.agreement, &got, err) < 0 || check(in, got, err) < 0) {
-        const struct err cause = *err;
-
-        return err_http(cause.code) >= 500 ? err_ret(err) : reject(in, &cause, err);
-    }
+    if (understand(in, &got, &unwanted, err) < 0)
+        return unwanted ? reject(in, err) : err_ret(err);
     agreeing.rules = message_rules_of(in->msg.agreement, arena);
     agreeing.agreed_us = policy_timestamp_us(got);
     if (agreeing.agreed_us == POLICY_NO_TIME)
         agreeing.agreed_us = in->now_us - in->now_us % US_PER_S;
     agreeing.ends_us = dsp__ends_us(got, in->process.asset_id, in->app->settings->participant_did,
                                     agreeing.agreed_us);
-    in->follow = NM_VERIFICATION;
     if (find_order(in, agreeing.rules, &agreeing.order_id, err) < 0 ||
         dsp__make_agreement(in->app, &in->effect, &in->process, &agreeing, arena, &unsent, err) < 0)
         return err_ret(err);
-    if (in->again != NULL && str_eq(agreeing.id, in->process.agreement_id))
-        in->effect.agreement = NULL;
-    in->effect.replaces = in->again != NULL && in->effect.agreement != NULL;
-    return dsp__send(in->app, &in->effect, &negotiation_kind, &in->process,
-                     "dsp.negotiation.verification", "agreement/verification", &text, arena, err);
+    return in->again != NULL ? verify_again(in, agreeing.id, err)
+                             : dsp__follow(in, DSP_VERIFY, NULL, err);
 }

@@ -3,8 +3,8 @@
  * /negotiations/{pid}/request, and what follows an accepted offer
  *
  * By ourselves we agree to our own offers only: the id must be one that we make now, the rules must
- * be ours, and the policy must permit it to this peer. Where an operator decides, a request waits
- * for it, also one with other rules.
+ * be ours, and the policy must permit it to this peer. Where an operator agrees, a request waits for
+ * it, also one with other rules.
  */
 #include "connector/dsp/dsp_private.h"
 #include "connector/facts/facts.h"
@@ -83,8 +83,6 @@ struct judgement {
 static int agree(struct inbound *in, const struct policy *policy, struct str rules,
                  const struct judgement *judgement, struct err *err)
 {
-    struct arena *arena = in->rq->arena;
-    struct message_text text = {.form = MF_AGREEMENT};
     struct agreeing agreeing = {
         .rules = rules,
         .order_id = judgement->order_id,
@@ -92,12 +90,7 @@ static int agree(struct inbound *in, const struct policy *policy, struct str rul
     };
 
     agreeing.ends_us = ends_us(in, policy, agreeing.agreed_us, judgement->facts);
-    in->follow = NM_AGREEMENT;
-    if (dsp__make_agreement(in->app, &in->effect, &in->process, &agreeing, arena, &text.agreement,
-                            err) < 0)
-        return err_ret(err);
-    return dsp__send(in->app, &in->effect, &negotiation_kind, &in->process,
-                     "dsp.negotiation.agreement", "agreement", &text, arena, err);
+    return dsp__follow(in, DSP_AGREE, &agreeing, err);
 }
 
 /* Decides as if the agreement used this order (STR_NONE: whatever orders there are). */
@@ -154,7 +147,7 @@ static int answer(struct inbound *in, const struct policy *policy, struct str ru
         return err_ret(err);
     if (judgement.decision.verdict == POLICY_DENY)
         return refuse(in, &judgement.decision, err);
-    return in->app->settings->auto_agree ? agree(in, policy, rules, &judgement, err) : 0;
+    return agree(in, policy, rules, &judgement, err);
 }
 
 /* An offer that the catalogue shows this peer now: its policy, counted. */
@@ -214,7 +207,7 @@ int dsp__act_request(struct inbound *in, struct err *err)
     if (check_parties(in, asked, err) < 0)
         return err_ret(err);
     same = policy_same_rules(asked, ours);
-    if (!same && in->app->settings->auto_agree)
+    if (!same && !dsp__operator_decides(in->app, OPERATOR_AGREES))
         return err_tell(err, E_INVALID, "/offer", "the rules are not those that were offered");
     if (dsp__keep_offer(&in->effect, &in->process, &wanted, in->rq->arena, err) < 0)
         return err_ret(err);

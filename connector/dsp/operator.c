@@ -1,56 +1,13 @@
 /*
- * connector/dsp/operator.c - an operator's word where the connector does not decide by itself:
- * agree to a request that waits (negotiation.auto_agree = false), accept an offer, offer other
- * rules
+ * connector/dsp/operator.c - an operator's word: steps that wait for one (operator.decides), other
+ * rules than those on the table
  *
- * The policy permitted the request when it came, else it would have been refused at once; it is
+ * The policy permitted a request when it came, else it would have been refused at once; it is
  * decided again at transfer and at every access.
  */
 #include "connector/dsp/dsp_private.h"
-#include "lib/base/timefmt.h"
-#include "policy/policy.h"
 
 #include "lib/base/banned.h"
-
-static int run_agree(struct db *tx, struct command *command, struct err *err)
-{
-    AUTO(jdoc_free) struct jdoc *doc = NULL;
-    AUTO(policy_unref) struct policy *policy = NULL;
-    struct message_text text = {.form = MF_AGREEMENT};
-    struct arena *arena = command->arena;
-    const struct process *process = &command->process;
-    struct agreeing agreeing = {.agreed_us = command->now_us - command->now_us % US_PER_S};
-
-    if (dsp__command_read(tx, command, err) < 0 ||
-        dsp__command_step(command, NM_AGREEMENT, err) < 0)
-        return err_ret(err);
-    if (jdoc_parse(process->policy, NULL, &doc, err) < 0 ||
-        policy_compile(jdoc_root(doc), &policy, err) < 0)
-        return err_prefix(err, "offer of '%.*s'", STR_ARG(process->id));
-    agreeing.rules = message_rules_of(jdoc_root(doc), arena);
-    struct list orders;
-
-    agreeing.ends_us =
-        dsp__ends_us(policy, process->asset_id, process->peer_id, agreeing.agreed_us);
-    if (dsp__find_orders(tx, process, agreeing.rules, command->now_us, arena, &orders, err) < 0)
-        return err_ret(err);
-    agreeing.order_id = dsp__first_order(&orders);
-    if (dsp__make_agreement(command->app, &command->effect, process, &agreeing, arena,
-                            &text.agreement, err) < 0)
-        return err_ret(err);
-    return dsp__send(command->app, &command->effect, &negotiation_kind, process,
-                     "dsp.negotiation.agreement", "agreement", &text, arena, err);
-}
-
-static int run_accept(struct db *tx, struct command *command, struct err *err)
-{
-    struct message_text text = {.form = MF_EVENT, .event = STR("ACCEPTED")};
-
-    if (dsp__command_read(tx, command, err) < 0 || dsp__command_step(command, NM_ACCEPTED, err) < 0)
-        return err_ret(err);
-    return dsp__send(command->app, &command->effect, &negotiation_kind, &command->process,
-                     "dsp.negotiation.accepted", "events", &text, command->arena, err);
-}
 
 /*
  * As provider a new offer under an id of its own; as consumer other rules for the one on the table.
@@ -100,29 +57,8 @@ int dsp_negotiation_offer_rules(struct app *app, struct str id, struct str polic
     return dsp__command_submit(&command, "negotiation offer", err);
 }
 
-static const struct {
-    const char *name;
-    int (*run)(struct db *tx, struct command *command, struct err *err);
-} acts[] = {
-    [DSP_AGREE] = {"negotiation agree",  run_agree },
-    [DSP_ACCEPT] = {"negotiation accept", run_accept},
-};
-
-int dsp_negotiation_act(struct app *app, struct str id, enum dsp_negotiation_act act,
-                        dsp_done_fn *done, void *cls, struct err *err)
-{
-    struct command *command = dsp__command_new(app, done, cls);
-
-    if (command == NULL)
-        return err_set(err, E_NO_MEMORY, "", "command");
-    command->kind = &negotiation_kind;
-    command->id = arena_str(command->arena, id);
-    command->run = acts[act].run;
-    return dsp__command_submit(&command, acts[act].name, err);
-}
-
 /*
- * -- POST /naru/v1/negotiations/{pid}/… ----------------------------------------------------------
+ * -- POST /naru/v1/negotiations/{pid}/…, /naru/v1/transfers/{pid}/start --------------------------
  */
 
 static void came(void *cls, struct str id, const struct err *err)
@@ -147,12 +83,20 @@ static int answer(struct rq *rq, struct err *err)
     return 0;
 }
 
-static int act_now(struct rq *rq, enum dsp_negotiation_act act, struct err *err)
+/* Waits for came(). */
+static int wait_for(struct rq *rq, struct err *err)
 {
     rq->cls = ARENA_NEW(rq->arena, struct err);
     if (rq->cls == NULL)
         return err_set(err, E_NO_MEMORY, "", "request");
     rq_suspend(rq, answer);
+    return 0;
+}
+
+static int act_now(struct rq *rq, enum dsp_negotiation_act act, struct err *err)
+{
+    if (wait_for(rq, err) < 0)
+        return err_ret(err);
     return dsp_negotiation_act(rq->app, rq_param(rq, "pid"), act, came, rq, err);
 }
 
@@ -164,6 +108,23 @@ int dsp_operator_agree(struct rq *rq, struct err *err)
 int dsp_operator_accept(struct rq *rq, struct err *err)
 {
     return act_now(rq, DSP_ACCEPT, err);
+}
+
+int dsp_operator_verify(struct rq *rq, struct err *err)
+{
+    return act_now(rq, DSP_VERIFY, err);
+}
+
+int dsp_operator_finalize(struct rq *rq, struct err *err)
+{
+    return act_now(rq, DSP_FINALIZE, err);
+}
+
+int dsp_operator_start(struct rq *rq, struct err *err)
+{
+    if (wait_for(rq, err) < 0)
+        return err_ret(err);
+    return dsp_transfer_act(rq->app, rq_param(rq, "pid"), DSP_START, STR(""), came, rq, err);
 }
 
 struct offer_in {
@@ -183,10 +144,10 @@ int dsp_operator_offer(struct rq *rq, struct err *err)
     if (rq_decode(rq, &offer_in_object, &in, err) < 0)
         return err_ret(err);
     jval_write(&policy, in.policy);
-    rq->cls = ARENA_NEW(rq->arena, struct err);
-    if (rq->cls == NULL || buf_failed(&policy))
+    if (buf_failed(&policy))
         return err_set(err, E_NO_MEMORY, "", "request");
-    rq_suspend(rq, answer);
+    if (wait_for(rq, err) < 0)
+        return err_ret(err);
     return dsp_negotiation_offer_rules(rq->app, rq_param(rq, "pid"), buf_str(&policy), came, rq,
                                        err);
 }

@@ -47,25 +47,29 @@ static enum outbox_result meaning(const struct outbox_msg *msg, int status, bool
     return OUTBOX_REFUSED;
 }
 
-/* The reason that an error gives, "" if it gives none; STR_NONE if the body is no JSON object. */
+/*
+ * The reason that an error gives, "" if it gives none; STR_NONE if the body is no JSON object. Errors
+ * are read leniently: whatever is wrong with their form, what they say is all that an operator will
+ * learn.
+ */
 static struct str error_reason(struct str body, struct arena *arena)
 {
-    static const enum message_form errors[] = {MF_NEGOTIATION_ERROR, MF_TRANSFER_ERROR};
     AUTO(jdoc_free) struct jdoc *doc = NULL;
     struct err ignored = {0};
-    struct message message;
+    struct str reason;
 
     if (jdoc_parse(body, NULL, &doc, &ignored) < 0 || jtype_of(jdoc_root(doc)) != J_OBJECT)
         return STR_NONE;
-    for (size_t i = 0; i < ARRAY_LEN(errors); i++) {
-        if (message_decode(errors[i], jdoc_root(doc), arena, &message, &ignored) == 0) {
-            const struct str reason = message_reason(&message, arena);
 
-            return str_present(reason) ? reason : STR("");
-        }
-        err_clear(&ignored);
-    }
-    return STR("");
+    const struct jval *root = jdoc_root(doc);
+    const struct jval *reasons = jval_get(root, "reason");
+    const struct message said = {
+        .code = jval_str(jval_get(root, "code")),
+        .reason = reasons != NULL ? reasons : jval_get(root, "detail"), /* RFC 9457 */
+    };
+
+    reason = message_reason(&said, arena);
+    return str_present(reason) ? reason : STR("");
 }
 
 /* The pid that the peer has given to a process that we began; STR_NONE if the answer is none. */

@@ -8,6 +8,7 @@
  */
 #include "connector/dataplane/dataplane.h"
 #include "connector/dsp/dsp_private.h"
+#include "connector/events/events.h"
 #include "lib/log/counters.h"
 #include "lib/log/log.h"
 #include "sql_connector.h"
@@ -19,6 +20,7 @@
 /* clang-format off */
 static const struct sent_kind kinds[] = {
     {"dsp.negotiation.begin",        &negotiation_kind, NM_REQUEST,      "providerPid", false},
+    {"dsp.negotiation.propose",      &negotiation_kind, NM_OFFER,        "consumerPid", false},
     {"dsp.negotiation.request",      &negotiation_kind, NM_REQUEST,      NULL, false},
     {"dsp.negotiation.offer",        &negotiation_kind, NM_OFFER,        NULL, false},
     {"dsp.negotiation.accepted",     &negotiation_kind, NM_ACCEPTED,     NULL, false},
@@ -139,12 +141,16 @@ static int acknowledged(struct db *tx, struct app *app, const struct sent_kind *
     const struct machine *machine = sent->kind->machine;
     const int state = leads_to(sent);
     const bool terminating = row->state == machine->codes[machine->terminated].sending;
+    const int64_t now_us = env_wall_us(app->env);
 
     if (db_exec(tx, sent->kind->settle,
                 DB_ARGS(DB_TEXT(msg->stream), DB_I64(machine->codes[state].sending),
-                        DB_I64(machine->codes[state].rest), DB_I64(env_wall_us(app->env)),
-                        DB_TEXT(peer_pid)),
+                        DB_I64(machine->codes[state].rest), DB_I64(now_us), DB_TEXT(peer_pid)),
                 NULL, err) < 0)
+        return err_ret(err);
+    if (row->state == machine->codes[state].sending &&
+        dsp__event_reached(app, tx, sent->kind, msg->stream, state, row->error, row->listened != 0,
+                           now_us, err) < 0)
         return err_ret(err);
     if (sent->pid_member != NULL && terminating && !str_present(row->peer_pid))
         return terminate_now(tx, app, sent->kind, msg, err);
@@ -157,6 +163,7 @@ static int given_up(struct db *tx, struct app *app, const struct sent_kind *sent
 {
     const struct machine *machine = sent->kind->machine;
     const int state = machine_state(machine, row->state);
+    const int64_t now_us = env_wall_us(app->env);
     const struct effect effect = {
         .state = machine->codes[machine->terminated].rest,
         .error = state == machine->terminated ? STR_NONE : reason, /* ours stays */
@@ -166,8 +173,10 @@ static int given_up(struct db *tx, struct app *app, const struct sent_kind *sent
 
     if (machine_is_final(machine, row->state) && machine->codes[state].rest == row->state)
         return 0;
-    if (dsp__effect_write(app, tx, sent->kind, msg->stream, &effect, env_wall_us(app->env), err) <
-        0)
+    if (dsp__effect_write(app, tx, sent->kind, msg->stream, &effect, now_us, err) < 0 ||
+        dsp__event_reached(app, tx, sent->kind, msg->stream, machine->terminated,
+                           state == machine->terminated ? row->error : reason, row->listened != 0,
+                           now_us, err) < 0)
         return err_ret(err);
     /*
      * Only here is it known that this ends the process; a batch that has to be repeated counts
@@ -210,11 +219,14 @@ void dsp_after(struct app *app, const struct outbox_msg *msg, enum outbox_result
 {
     const struct sent_kind *sent = dsp__sent_kind(msg->kind);
 
+    events_committed(app);
     if (result != OUTBOX_SENT && (sent == NULL || !sent->courtesy)) {
         log_warning(NULL, "the other party did not take a message, the process has ended",
                     L_STR("kind", msg->kind), L_STR("process", msg->stream));
         dataplane_forget(app->dataplane, msg->stream, STR_NONE);
         outbox_drop_stream(app->outbox, msg->stream);
+    } else if (str_eq(msg->kind, STR("dsp.transfer.start"))) {
+        dataplane_push_due(app->dataplane);
     }
     for (struct later *later = take_later(app->dsp, msg->id), *next; later != NULL; later = next) {
         next = later->next;

@@ -2,8 +2,8 @@
  * connector/dsp/transfer.c - endpoints of the transfer process (DSP 2025-1, transfer process
  * binding)
  *
- * Provider: a request under an agreement in force that the policy permits is started at once; its
- * data address is made for this consumer. Suspended, ended and terminated transfers lose their
+ * Provider: a request under an agreement in force that the policy permits is started at once, unless
+ * an operator decides that; its data address is made for this consumer. Suspended, ended and terminated transfers lose their
  * access with the commit. Consumer: a start brings the data address that we keep.
  */
 #include "connector/dataplane/dataplane.h"
@@ -19,22 +19,22 @@
  * ----------------------------------------------------------------------------------------
  */
 
-static int decide(struct inbound *in, const struct agreement *agreement,
-                  struct policy_decision *ret_decision, struct err *err)
+int dsp__decide_transfer(struct db *db, const struct agreement *agreement, const struct peer *peer,
+                         int64_t now_us, struct arena *arena, struct policy_decision *ret_decision,
+                         struct err *err)
 {
-    const struct worker *worker = in->rq->thread;
     AUTO(jdoc_free) struct jdoc *doc = NULL;
     AUTO(policy_unref) struct policy *policy = NULL;
-    struct policy_facts *facts = ARENA_NEW(in->rq->arena, struct policy_facts);
+    struct policy_facts *facts = ARENA_NEW(arena, struct policy_facts);
     const struct facts_about about = {
-        .peer = &in->peer, .asset_id = agreement->asset_id, .agreement = agreement};
+        .peer = peer, .asset_id = agreement->asset_id, .agreement = agreement};
     const struct policy_question question = {
         .action = POLICY_ACT_USE,
         .scope = POLICY_AT_TRANSFER,
-        .now_us = in->now_us,
+        .now_us = now_us,
         .agreement_us = agreement->agreed_us,
         .target = agreement->asset_id,
-        .assignee = in->peer.id,
+        .assignee = peer->id,
         .flags = POLICY_EMPTY_PERMITS | POLICY_DUTY_EVENTUAL,
     };
 
@@ -43,9 +43,21 @@ static int decide(struct inbound *in, const struct agreement *agreement,
     if (jdoc_parse(agreement->policy, NULL, &doc, err) < 0 ||
         policy_compile(jdoc_root(doc), &policy, err) < 0)
         return err_prefix(err, "agreement '%.*s'", STR_ARG(agreement->agreement_id));
-    if (facts_gather(worker->db, policy, &about, in->now_us, in->rq->arena, facts, err) < 0)
+    if (facts_gather(db, policy, &about, now_us, arena, facts, err) < 0)
         return err_ret(err);
     policy_decide(policy, &question, facts, ret_decision);
+    return 0;
+}
+
+/* What the policy refuses is terminated, with its reason. */
+static int decide(struct inbound *in, const struct agreement *agreement,
+                  struct policy_decision *ret_decision, struct err *err)
+{
+    const struct worker *worker = in->rq->thread;
+
+    if (dsp__decide_transfer(worker->db, agreement, &in->peer, in->now_us, in->rq->arena,
+                             ret_decision, err) < 0)
+        return err_ret(err);
     if (ret_decision->verdict == POLICY_PERMIT)
         return 0;
 
@@ -76,6 +88,8 @@ static int find_agreement(struct inbound *in, struct str agreement_id,
         return err_tell(err, E_INVALID, "/agreementId", "no such agreement");
     if (a.ended_us != 0 || (a.ends_us != 0 && a.ends_us <= in->now_us))
         return err_tell(err, E_INVALID, "/agreementId", "the agreement has ended");
+    if (a.retired_us != 0)
+        return err_tell(err, E_INVALID, "/agreementId", "the agreement has been retired");
     *ret_agreement = a;
     return 0;
 }
@@ -86,11 +100,6 @@ struct state_row {
 /* clang-format off */
 static const struct field state_fields[] = {FIELD(struct state_row, state, "negotiation_state", 0)};
 static OBJECT(state_row, struct state_row, state_fields, OPEN);
-struct address_row {
-    struct str data_address;
-};
-static const struct field address_fields[] = {FIELD(struct address_row, data_address, "data_address", 0)};
-static OBJECT(address_row, struct address_row, address_fields, OPEN);
 
 /* clang-format on */
 
@@ -111,15 +120,14 @@ static int check_final(struct inbound *in, struct str agreement_id, struct err *
 static int check_format(struct inbound *in, const struct agreement *agreement, struct err *err)
 {
     const struct worker *worker = in->rq->thread;
-    struct address_row row = {0};
+    struct str address;
 
-    switch (db_one(worker->db, &q_dsp_asset_address, DB_ARGS(DB_TEXT(agreement->asset_id)),
-                   &address_row, in->rq->arena, &row, err)) {
+    switch (dsp__asset_address(worker->db, agreement->asset_id, in->rq->arena, &address, err)) {
     case DB_ROW: break;
     case DB_NONE: return err_tell(err, E_INVALID, "/agreementId", "its data set is gone");
     case DB_FAIL: return err_ret(err);
     }
-    const struct str_list formats = dataplane_formats(row.data_address);
+    const struct str_list formats = dataplane_formats(in->app, address);
 
     for (size_t i = 0; i < formats.n; i++) {
         if (str_eq(formats.items[i], in->process.format))
@@ -128,7 +136,7 @@ static int check_format(struct inbound *in, const struct agreement *agreement, s
     return err_tell(err, E_INVALID, "/format", "not offered for this data set");
 }
 
-/* A start message with a fresh data address for this consumer. */
+/* A start message; for a pull with a fresh data address for this consumer. */
 static int send_address(struct app *app, struct effect *effect, const struct process *process,
                         const struct agreement *agreement, const char *outbox_kind,
                         struct arena *arena, struct err *err)
@@ -148,9 +156,11 @@ static int send_address(struct app *app, struct effect *effect, const struct pro
         .data_address = process->data_address,
     };
 
-    if (dataplane_grant(app, &transfer, agreement, &address, err) < 0)
-        return err_ret(err);
-    text.data_address = arena_str(arena, buf_str(&address));
+    if (!dataplane_is_push(process->format)) {
+        if (dataplane_grant(app, &transfer, agreement, &address, err) < 0)
+            return err_ret(err);
+        text.data_address = arena_str(arena, buf_str(&address));
+    }
     return dsp__send(app, effect, &transfer_kind, process, outbox_kind, "start", &text, arena, err);
 }
 
@@ -158,6 +168,19 @@ int dsp__send_start(struct app *app, struct effect *effect, const struct process
                     const struct agreement *agreement, struct arena *arena, struct err *err)
 {
     return send_address(app, effect, process, agreement, "dsp.transfer.start", arena, err);
+}
+
+/* Only a push has one; what comes with a pull (EDC's `HttpProxy`) says nothing. */
+static int keep_destination(struct inbound *in, struct err *err)
+{
+    AUTO(buf_done) struct buf address = buf_init(KIB(64));
+
+    if (!dataplane_is_push(in->process.format))
+        return 0;
+    if (dataplane_destination_read(in->app, in->msg.data_address, &address, err) < 0)
+        return err_ret(err);
+    in->process.data_address = arena_str(in->rq->arena, buf_str(&address));
+    return 0;
 }
 
 static int act_begin(struct inbound *in, struct err *err)
@@ -171,17 +194,10 @@ static int act_begin(struct inbound *in, struct err *err)
     in->process.agreement_id = agreement.agreement_id;
     in->process.asset_id = agreement.asset_id;
     in->process.format = in->msg.format;
-    if (in->msg.data_address != NULL) {
-        AUTO(buf_done) struct buf address = buf_init(KIB(64));
-
-        jval_write(&address, in->msg.data_address);
-        if (buf_failed(&address))
-            return err_tell(err, E_LIMIT, "/dataAddress", "too large");
-        in->process.data_address = arena_str(in->rq->arena, buf_str(&address));
-    }
-    if (check_format(in, &agreement, err) < 0 || decide(in, &agreement, &decision, err) < 0)
+    if (check_format(in, &agreement, err) < 0 || keep_destination(in, err) < 0 ||
+        decide(in, &agreement, &decision, err) < 0)
         return err_ret(err);
-    if (decision.verdict == POLICY_DENY)
+    if (decision.verdict == POLICY_DENY || dsp__operator_decides(in->app, OPERATOR_STARTS))
         return 0;
     in->follow = TM_START;
     return dsp__send_start(in->app, &in->effect, &in->process, &agreement, in->rq->arena, err);

@@ -1,10 +1,11 @@
 /*
- * connector/dsp/transfer_command.c - our side's wishes: request, suspend, resume, complete,
+ * connector/dsp/transfer_command.c - our side's wishes: request, start, suspend, resume, complete,
  * terminate a transfer; end an agreement
  */
 #include "connector/dataplane/dataplane.h"
 #include "connector/dsp/dsp_private.h"
 #include "connector/exchange/exchange.h"
+#include "connector/facts/facts.h"
 #include "sql_connector.h"
 
 #include "lib/base/banned.h"
@@ -50,6 +51,19 @@ static int read_own(struct db *tx, struct command *command, struct agreement_sta
     return 0;
 }
 
+/* Only a push has one in the message; what a caller gives for a pull stays ours. */
+static int write_destination(struct command *command, struct str *ret_address, struct err *err)
+{
+    AUTO(buf_done) struct buf out = buf_init(KIB(128));
+
+    if (!dataplane_is_push(command->process.format))
+        return 0;
+    if (dataplane_destination_write(command->process.data_address, &out, err) < 0)
+        return err_ret(err);
+    *ret_address = arena_str(command->arena, buf_str(&out));
+    return 0;
+}
+
 static int run_request(struct db *tx, struct command *command, struct err *err)
 {
     struct message_text text = {
@@ -57,11 +71,11 @@ static int run_request(struct db *tx, struct command *command, struct err *err)
         .agreement_id = command->process.agreement_id,
         .format = command->process.format,
         .callback = command->app->dsp_url,
-        .data_address = command->process.data_address,
     };
     struct agreement_state state = {0};
 
-    if (read_own(tx, command, &state, err) < 0)
+    if (read_own(tx, command, &state, err) < 0 ||
+        write_destination(command, &text.data_address, err) < 0)
         return err_ret(err);
     if (!str_present(command->process.peer_address))
         command->process.peer_address = state.peer_address;
@@ -69,10 +83,13 @@ static int run_request(struct db *tx, struct command *command, struct err *err)
                      "dsp.transfer.begin", "request", &text, command->arena, err);
 }
 
-static int check_address(struct str address, struct err *err)
+static int check_address(struct str format, struct str address, struct err *err)
 {
     AUTO(jdoc_free) struct jdoc *doc = NULL;
 
+    if (!str_present(address) && dataplane_is_push(format))
+        return err_tell(err, E_INVALID, "/dataDestination",
+                        "'%.*s' needs the address that the data is to go to", STR_ARG(format));
     if (!str_present(address))
         return 0;
     if (jdoc_parse(address, NULL, &doc, err) < 0)
@@ -90,7 +107,7 @@ int dsp_transfer_request(struct app *app, const struct dsp_transfer *request, ds
     if (str_present(request->peer_address) &&
         !message_address_ok(request->peer_address, app->settings->allow_http))
         return err_tell(err, E_INVALID, "/counterPartyAddress", "expected an https URL");
-    if (check_address(request->data_address, err) < 0)
+    if (check_address(request->format, request->data_address, err) < 0)
         return err_ret(err);
     command = dsp__command_new(app, done, cls);
     if (command == NULL)
@@ -122,17 +139,42 @@ static const struct {
     const char *name, *kind, *tail;
     enum message_form form;
     int message;
+    int only_in; /* state; TS_NONE: wherever the automaton allows it */
 } acts[] = {
-    [DSP_SUSPEND]   = {"transfer suspend",   "dsp.transfer.suspension",  "suspension",  MF_SUSPENSION,           TM_SUSPENSION},
-    [DSP_RESUME]    = {"transfer resume",    "dsp.transfer.start",       "start",       MF_START,                TM_START},
-    [DSP_COMPLETE]  = {"transfer complete",  "dsp.transfer.completion",  "completion",  MF_COMPLETION,           TM_COMPLETION},
-    [DSP_TERMINATE] = {"transfer terminate", "dsp.transfer.termination", "termination", MF_TRANSFER_TERMINATION, TM_TERMINATION},
+    [DSP_START]     = {"transfer start",     "dsp.transfer.start",       "start",       MF_START,                TM_START,       TS_REQUESTED},
+    [DSP_SUSPEND]   = {"transfer suspend",   "dsp.transfer.suspension",  "suspension",  MF_SUSPENSION,           TM_SUSPENSION,  TS_NONE},
+    [DSP_RESUME]    = {"transfer resume",    "dsp.transfer.start",       "start",       MF_START,                TM_START,       TS_SUSPENDED},
+    [DSP_COMPLETE]  = {"transfer complete",  "dsp.transfer.completion",  "completion",  MF_COMPLETION,           TM_COMPLETION,  TS_NONE},
+    [DSP_TERMINATE] = {"transfer terminate", "dsp.transfer.termination", "termination", MF_TRANSFER_TERMINATION, TM_TERMINATION, TS_NONE},
 };
 
 /* clang-format on */
 
-/* Our own start of a suspended transfer; as provider with a fresh data address. */
-static int send_resume(struct db *tx, struct command *command, struct err *err)
+/* The agreement is in force, and its policy still permits a transfer. */
+static int check_permitted(struct db *tx, struct command *command,
+                           const struct agreement *agreement, struct err *err)
+{
+    AUTO(buf_done) struct buf reason = buf_init(KIB(1));
+    struct policy_decision decision;
+    struct peer peer;
+
+    if (agreement->ended_us != 0 ||
+        (agreement->ends_us != 0 && agreement->ends_us <= command->now_us))
+        return err_tell(err, E_CONFLICT, "", "the agreement has ended");
+    if (agreement->retired_us != 0)
+        return err_tell(err, E_CONFLICT, "", "the agreement has been retired");
+    if (facts_peer(tx, agreement->consumer_id, command->arena, &peer, err) < 0 ||
+        dsp__decide_transfer(tx, agreement, &peer, command->now_us, command->arena, &decision,
+                             err) < 0)
+        return err_ret(err);
+    if (decision.verdict == POLICY_PERMIT)
+        return 0;
+    policy_reason(&decision, POLICY_EN, &reason);
+    return err_tell(err, E_CONFLICT, "", "refused by policy: %.*s", STR_ARG(buf_str(&reason)));
+}
+
+/* A start of ours: as provider with a fresh data address. */
+static int send_start(struct db *tx, struct command *command, struct err *err)
 {
     struct message_text text = {.form = MF_START};
     struct agreement agreement;
@@ -141,10 +183,10 @@ static int send_resume(struct db *tx, struct command *command, struct err *err)
     if (!dsp__is_provider(&command->process))
         return dsp__send(command->app, &command->effect, &transfer_kind, &command->process,
                          "dsp.transfer.start", "start", &text, command->arena, err);
-    if (dsp__read_agreement(tx, command->process.agreement_id, command->arena, &agreement, err) < 0)
+    if (dsp__read_agreement(tx, command->process.agreement_id, command->arena, &agreement, err) <
+            0 ||
+        check_permitted(tx, command, &agreement, err) < 0)
         return err_ret(err);
-    if (agreement.ended_us != 0 || (agreement.ends_us != 0 && agreement.ends_us <= command->now_us))
-        return err_tell(err, E_CONFLICT, "", "the agreement has ended");
     return dsp__send_start(command->app, &command->effect, &command->process, &agreement,
                            command->arena, err);
 }
@@ -153,18 +195,19 @@ static int run_act(struct db *tx, struct command *command, struct err *err)
 {
     const enum dsp_transfer_act act = (enum dsp_transfer_act)command->act;
     struct message_text text = {.form = acts[act].form, .reason = command->reason};
+    int state;
 
     if (dsp__command_read(tx, command, err) < 0)
         return err_ret(err);
     /* a first start is the answer to a request, not a resumption */
-    if (act == DSP_RESUME &&
-        machine_state(&transfer_machine, command->process.state) != TS_SUSPENDED)
-        return err_tell(err, E_CONFLICT, "", "transfer '%.*s' is not suspended",
-                        STR_ARG(command->process.id));
+    state = machine_state(&transfer_machine, command->process.state);
+    if (acts[act].only_in != TS_NONE && state != acts[act].only_in)
+        return err_tell(err, E_CONFLICT, "", "transfer '%.*s' is %s", STR_ARG(command->process.id),
+                        machine_wire_name(&transfer_machine, command->process.state));
     if (dsp__command_step(command, acts[act].message, err) < 0)
         return err_ret(err);
-    if (act == DSP_RESUME)
-        return send_resume(tx, command, err);
+    if (acts[act].message == TM_START)
+        return send_start(tx, command, err);
     command->effect.error = command->reason;
     return dsp__send(command->app, &command->effect, &transfer_kind, &command->process,
                      acts[act].kind, acts[act].tail, &text, command->arena, err);
@@ -183,6 +226,13 @@ int dsp_transfer_act(struct app *app, struct str id, enum dsp_transfer_act act, 
     command->act = act;
     command->run = act == DSP_TERMINATE ? dsp__run_terminate : run_act;
     return dsp__command_submit(&command, acts[act].name, err);
+}
+
+int dsp_transfer_end(struct app *app, struct str id, bool complete, struct str reason,
+                     dsp_done_fn *done, void *cls, struct err *err)
+{
+    return dsp_transfer_act(app, id, complete ? DSP_COMPLETE : DSP_TERMINATE, reason, done, cls,
+                            err);
 }
 
 /*

@@ -219,14 +219,57 @@ static int gather_use(struct gather *g, struct err *err)
     return set_fact(g, POLICY_OP_VOLUME_BYTES, &fact, &bytes, 1, err);
 }
 
+/* -- groups ------------------------------------------------------------------------------------ */
+
+#define GROUPS_MAX 1000
+
+struct group {
+    struct str name;
+};
+/* clang-format off */
+static const struct field group_fields[] = {FIELD(struct group, name, "name", F_REQUIRED)};
+/* clang-format on */
+static OBJECT(group_row, struct group, group_fields, OPEN);
+
+/* The operator says which groups a partner is in (connector/mgmt/partner_group.c). */
+static int gather_groups(struct gather *g, struct err *err)
+{
+    struct policy_fact fact = {.knowledge = POLICY_KNOWN,
+                               .source = STR("our list of partner groups")};
+    struct list groups = {0};
+    struct policy_value *values;
+
+    if (db_list(g->db, &q_facts_groups, DB_ARGS(DB_TEXT(g->about->peer->id), DB_I64(GROUPS_MAX)),
+                &group_row, g->arena, GROUPS_MAX, &groups, err) < 0)
+        return err_ret(err);
+    values = ARENA_ARRAY(g->arena, struct policy_value, groups.n + 1);
+    if (values == NULL)
+        return err_set(err, E_NO_MEMORY, "", "facts");
+    for (size_t i = 0; i < groups.n; i++)
+        values[i].text = LIST_ITEMS(struct group, groups)[i].name;
+    if (groups.n == 0)
+        fact.knowledge = POLICY_ABSENT;
+    return set_fact(g, POLICY_OP_BUSINESS_PARTNER_GROUP, &fact, values, groups.n, err);
+}
+
 static const struct {
     uint64_t operands;
     int (*gather)(struct gather *g, struct err *err);
 } providers[] = {
-    {WHO,                   gather_who   },
-    {ORDERS,                gather_orders},
-    {POLICY_NEEDS_COUNTERS, gather_use   },
+    {WHO,                                   gather_who   },
+    {ORDERS,                                gather_orders},
+    {POLICY_NEEDS_COUNTERS,                 gather_use   },
+    {BIT(POLICY_OP_BUSINESS_PARTNER_GROUP), gather_groups},
 };
+
+uint64_t facts_known(void)
+{
+    uint64_t operands = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(providers); i++)
+        operands |= providers[i].operands;
+    return operands;
+}
 
 int facts_gather(struct db *db, const struct policy *policy, const struct facts_about *about,
                  int64_t now_us, struct arena *arena, struct policy_facts *ret_facts,

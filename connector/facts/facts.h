@@ -25,6 +25,9 @@ MUST_CHECK int facts_gather(struct db *db, const struct policy *policy,
                             const struct facts_about *about, int64_t now_us, struct arena *arena,
                             struct policy_facts *ret_facts, struct err *err);
 
+/* The operands for which there is a source of facts, one bit each; others stay unknown. */
+uint64_t facts_known(void);
+
 /* The other party as its last credential told us, for decisions long after its message; somebody
  * who never showed one is known by id only. */
 MUST_CHECK int facts_peer(struct db *db, struct str peer_id, struct arena *arena,

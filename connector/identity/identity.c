@@ -184,3 +184,44 @@ int identity_verify_document(struct identity *identity, struct str compact, cons
     *ret_payload = jws.payload;
     return 0;
 }
+
+#define CONNECTORS_MAX 16
+
+static int list_connectors(const struct did_document *document, struct arena *arena,
+                           struct str_list *ret, struct err *err)
+{
+    struct did_service service;
+
+    ret->n = 0;
+    ret->items = ARENA_ARRAY(arena, struct str, CONNECTORS_MAX);
+    if (ret->items == NULL)
+        return err_set(err, E_LIMIT, "", "memory of the request");
+    for (size_t i = 0; str_present((service = did_document_service(document, i)).type); i++) {
+        if (ret->n < CONNECTORS_MAX && (str_eq(service.type, STR("DataService")) ||
+                                        str_eq(service.type, STR("CatalogService"))))
+            ret->items[ret->n++] = arena_str(arena, service.endpoint);
+    }
+    return arena_failed(arena) ? err_set(err, E_LIMIT, "", "memory of the request") : 0;
+}
+
+int identity_connectors(struct rq *rq, struct str did, http_handler *again,
+                        struct str_list *ret_endpoints, struct err *err)
+{
+    const struct app *app = rq->app;
+    AUTO(did_document_unref) struct did_document *document = NULL;
+    AUTO(buf_done) struct buf url = buf_init(LIMIT_URL);
+    struct err cause = {0};
+
+    if (did_web_url(did, app->settings->did_http, &url, &cause) < 0)
+        return err_tell(err, E_INVALID, "", "%s", cause.text);
+    switch (did_get(app->identity->dids, did, &document, &cause)) {
+    case DID_FOUND: return list_connectors(document, rq->arena, ret_endpoints, err);
+    case DID_FAILED:
+        return err_tell(err, cause.code == E_PEER_DOWN ? E_PEER_DOWN : E_PEER_REFUSED, "",
+                        "the DID document of '%.*s' cannot be had: %s", STR_ARG(did), cause.text);
+    case DID_FETCH:
+        rq_suspend(rq, again);
+        return did_fetch(app->identity->dids, did, resume, rq, err) < 0 ? err_ret(err) : 1;
+    }
+    CHECK_UNREACHABLE();
+}

@@ -63,6 +63,15 @@ MUST_CHECK int identity_sign(struct identity *identity, const char *typ, struct 
 /* Looks the participant's keys up in advance: its host may be away when they are needed. Never waits. */
 void identity_expect(struct identity *identity, struct str did);
 
+/*
+ * Where a participant's DID document (did:web) says that its connectors are: endpoints of its
+ * services of the types DataService and CatalogService, in the arena. Returns 0, a negative error
+ * (E_INVALID: no did:web; E_PEER_REFUSED, E_PEER_DOWN), or 1 after it has suspended the request:
+ * return 0 from the handler then; `again` runs when the document is known.
+ */
+MUST_CHECK int identity_connectors(struct rq *rq, struct str did, http_handler *again,
+                                   struct str_list *ret_endpoints, struct err *err);
+
 /* Installs a fresh membership credential (exchange). */
 void identity_set_membership(struct identity *identity, struct str credential, int64_t expires_us);
 

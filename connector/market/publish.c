@@ -15,6 +15,7 @@
 
 #include "connector/dataplane/dataplane.h"
 #include "connector/dsp/dsp.h"
+#include "connector/events/events.h"
 #include "connector/identity/identity.h"
 #include "connector/market/market_private.h"
 #include "lib/base/encode.h"
@@ -521,6 +522,29 @@ static int store_asset(struct db *tx, const struct work *work, struct err *err)
     return 0;
 }
 
+static int tell(struct db *tx, const struct work *work, struct str access_id,
+                struct str contract_id, struct str definition_id, struct err *err)
+{
+    const bool again = work->version > 1;
+
+    const struct {
+        enum event_id created, updated;
+        struct str subject;
+    } events[] = {
+        {EV_ASSET_CREATED,      EV_ASSET_UPDATED,      work->asset_id},
+        {EV_POLICY_CREATED,     EV_POLICY_UPDATED,     access_id     },
+        {EV_POLICY_CREATED,     EV_POLICY_UPDATED,     contract_id   },
+        {EV_DEFINITION_CREATED, EV_DEFINITION_UPDATED, definition_id },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(events); i++) {
+        if (events_put(work->rq->app, tx, again ? events[i].updated : events[i].created,
+                       events[i].subject, STR_NONE, false, work->now_us, err) < 0)
+            return err_ret(err);
+    }
+    return 0;
+}
+
 static int store_offer(struct db *tx, const struct work *work, struct err *err)
 {
     struct arena *arena = work->rq->arena;
@@ -548,10 +572,12 @@ static int store_offer(struct db *tx, const struct work *work, struct err *err)
                         DB_TEXT(work->contract_hash), DB_I64(work->now_us)),
                 NULL, err) < 0)
         return err_ret(err);
-    return db_exec(tx, &q_publish_definition,
-                   DB_ARGS(DB_TEXT(definition_id), DB_TEXT(access_id), DB_TEXT(contract_id),
-                           DB_TEXT(buf_str(&selector)), DB_I64(work->now_us)),
-                   NULL, err);
+    if (db_exec(tx, &q_publish_definition,
+                DB_ARGS(DB_TEXT(definition_id), DB_TEXT(access_id), DB_TEXT(contract_id),
+                        DB_TEXT(buf_str(&selector)), DB_I64(work->now_us)),
+                NULL, err) < 0)
+        return err_ret(err);
+    return tell(tx, work, access_id, contract_id, definition_id, err);
 }
 
 static int store(struct db *tx, void *arg, struct err *err)
@@ -577,6 +603,7 @@ static void stored(void *arg, const struct err *err)
     work->err = *err;
     if (err->code == E_OK) {
         dsp_catalogue_changed(app->dsp);
+        events_committed(app);
         if (work->msg.id != 0)
             outbox_wake(app->outbox, &work->msg);
     }
@@ -739,7 +766,9 @@ static int store_withdrawal(struct db *tx, void *arg, struct err *err)
     const struct withdrawal *w = arg;
 
     if (db_exec(tx, &q_unpublish_definition, DB_ARGS(DB_TEXT(w->definition_id)), NULL, err) < 0 ||
-        db_exec(tx, &q_publication_withdraw, DB_ARGS(DB_TEXT(w->asset_id)), NULL, err) < 0)
+        db_exec(tx, &q_publication_withdraw, DB_ARGS(DB_TEXT(w->asset_id)), NULL, err) < 0 ||
+        events_put(w->app, tx, EV_DEFINITION_DELETED, w->definition_id, STR_NONE, false,
+                   env_wall_us(w->app->env), err) < 0)
         return err_ret(err);
     return w->msg.id != 0 ? outbox_put(w->app->outbox, tx, &w->msg, err) : 0;
 }
@@ -763,6 +792,7 @@ int market_withdraw(struct rq *rq, struct err *err)
     if (writer_call(app->writer, "withdraw", store_withdrawal, &w, err) < 0)
         return err_ret(err);
     dsp_catalogue_changed(app->dsp);
+    events_committed(app);
     if (w.msg.id != 0)
         outbox_wake(app->outbox, &w.msg);
     rq_reply_empty(rq, 204);

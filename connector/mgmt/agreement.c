@@ -19,7 +19,6 @@ static enum db_result read_row(struct rq *rq, struct str id, struct arena *arena
 int mgmt__write_agreement(struct rq *rq, struct str id, struct arena *arena, struct jw *w,
                           bool *ret_found, struct err *err)
 {
-    struct app *app = rq->app;
     struct agreement a = {0};
 
     switch (read_row(rq, id, arena, &a, err)) {
@@ -36,7 +35,7 @@ int mgmt__write_agreement(struct rq *rq, struct str id, struct arena *arena, str
     jw_kstr(w, "consumerId", a.consumer_id);
     jw_ki64(w, "contractSigningDate", a.agreed_us / US_PER_S);
     jw_kstr(w, "assetId", a.asset_id);
-    if (mgmt__policy(app->mgmt, w, "policy", a.policy, err) < 0)
+    if (mgmt__policy(rq, w, "policy", a.policy, a.agreement_id, err) < 0)
         return err_ret(err);
     mgmt__context(w);
     return 0;

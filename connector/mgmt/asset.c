@@ -7,6 +7,7 @@
  */
 #include "connector/dataplane/dataplane.h"
 #include "connector/mgmt/mgmt_private.h"
+#include "connector/store/property.h"
 #include "lib/base/check.h"
 #include "lib/log/log.h"
 #include "sql_connector.h"
@@ -66,6 +67,30 @@ static int add_rows(struct asset_change *c, const struct jval *node, const char 
     return 0;
 }
 
+/* What the operator's queries, but no peer's, may ask of the address. */
+static int add_address(struct asset_change *c, struct err *err)
+{
+    struct arena *arena = c->change.rq->arena;
+    AUTO(jdoc_free) struct jdoc *doc = NULL;
+
+    if (jdoc_parse(c->data_address, &jlimits_default, &doc, err) < 0)
+        return err_prefix(err, "data address");
+    for (const struct jiter *it = jiter_first(jdoc_root(doc)); it != NULL;
+         it = jiter_next(jdoc_root(doc), it)) {
+        const struct str value = jval_str(jiter_value(it));
+
+        if (property_is_secret(jiter_key(it)) || !str_present(value))
+            continue;
+        if (c->n_rows == PROPERTIES_MAX)
+            return err_tell(err, E_LIMIT, "/" LD_EDC "dataAddress", "more than %d properties",
+                            PROPERTIES_MAX);
+        c->rows[c->n_rows++] = (struct property){
+            arena_printf(arena, "private:dataAddress.%.*s", STR_ARG(jiter_key(it))),
+            arena_str(arena, value)};
+    }
+    return arena_failed(arena) ? err_set(err, E_LIMIT, "", "memory of the request") : 0;
+}
+
 static int check_twice(const struct asset_in *in, struct err *err)
 {
     for (const struct jiter *it = jiter_first(in->private_properties); it != NULL;
@@ -102,7 +127,7 @@ static int read_asset(struct rq *rq, bool create, struct asset_change **ret, str
     if (c == NULL)
         return err_set(err, E_LIMIT, "", "memory of the request");
     c->change = (struct change){.rq = rq, .now_us = env_wall_us(rq->env), .catalogue = true};
-    if (mgmt__expand(rq, false, &doc, &node, err) < 0 ||
+    if (mgmt__expand(rq, &v4_asset, false, &doc, &node, err) < 0 ||
         form_decode(&asset_form, node, rq->arena, &in, err) < 0 || check_twice(&in, err) < 0)
         return err_ret(err);
     if (!create && !str_present(in.id))
@@ -113,7 +138,7 @@ static int read_asset(struct rq *rq, bool create, struct asset_change **ret, str
     if (mgmt__properties(in.properties, rq->arena, &c->properties, err) < 0 ||
         mgmt__properties(in.private_properties, rq->arena, &c->private_properties, err) < 0 ||
         add_rows(c, in.properties, "", err) < 0 ||
-        add_rows(c, in.private_properties, "private:", err) < 0)
+        add_rows(c, in.private_properties, "private:", err) < 0 || add_address(c, err) < 0)
         return err_ret(err);
     warn_address(rq, c);
     *ret = c;
@@ -151,7 +176,8 @@ static int insert_asset(struct db *tx, void *arg, struct err *err)
 
     if (store(tx, c, &q_mgmt_asset_insert, &changed, err) < 0)
         return err_ret(err);
-    return changed > 0 ? 0 : mgmt__exists(err, "Asset", c->id);
+    return changed > 0 ? mgmt__event(&c->change, tx, EV_ASSET_CREATED, c->id, err)
+                       : mgmt__exists(err, "Asset", c->id);
 }
 
 static int update_asset(struct db *tx, void *arg, struct err *err)
@@ -159,9 +185,11 @@ static int update_asset(struct db *tx, void *arg, struct err *err)
     const struct asset_change *c = arg;
     int64_t changed = 0;
 
-    if (store(tx, c, &q_mgmt_asset_update, &changed, err) < 0)
+    if (mgmt__match(tx, &c->change, &q_mgmt_asset_get, c->id, err) < 0 ||
+        store(tx, c, &q_mgmt_asset_update, &changed, err) < 0)
         return err_ret(err);
-    return changed > 0 ? 0 : mgmt__not_found(err, "Asset", c->id);
+    return changed > 0 ? mgmt__event(&c->change, tx, EV_ASSET_UPDATED, c->id, err)
+                       : mgmt__not_found(err, "Asset", c->id);
 }
 
 int mgmt_asset_create(struct rq *rq, struct err *err)
@@ -212,6 +240,7 @@ static int write_asset(struct rq *rq, struct str id, struct arena *arena, struct
     case DB_ROW: break;
     }
     *ret_found = true;
+    mgmt__etag(rq, asset.created_us, asset.version);
     jw_object(w);
     jw_kstr(w, "@id", asset.asset_id);
     jw_kc(w, "@type", "Asset");
@@ -249,7 +278,8 @@ static int delete_asset(struct db *tx, void *arg, struct err *err)
     const struct asset_delete *c = arg;
     int64_t n = 0;
 
-    if (mgmt__count(tx, &q_mgmt_asset_agreements, c->id, &n, err) < 0)
+    if (mgmt__match(tx, &c->change, &q_mgmt_asset_get, c->id, err) < 0 ||
+        mgmt__count(tx, &q_mgmt_asset_agreements, c->id, &n, err) < 0)
         return err_ret(err);
     if (n > 0)
         return err_tell(
@@ -259,7 +289,8 @@ static int delete_asset(struct db *tx, void *arg, struct err *err)
     if (db_exec(tx, &q_mgmt_property_clear, DB_ARGS(DB_TEXT(c->id)), NULL, err) < 0 ||
         db_exec(tx, &q_mgmt_asset_delete, DB_ARGS(DB_TEXT(c->id)), &n, err) < 0)
         return err_ret(err);
-    return n > 0 ? 0 : mgmt__not_found(err, "Asset", c->id);
+    return n > 0 ? mgmt__event(&c->change, tx, EV_ASSET_DELETED, c->id, err)
+                 : mgmt__not_found(err, "Asset", c->id);
 }
 
 int mgmt_asset_delete(struct rq *rq, struct err *err)

@@ -127,9 +127,15 @@ static int garbage(struct err *err)
                     cause.text);
 }
 
-static int compact(const struct mgmt *mgmt, const struct query_spec *spec, struct str text,
+static int compact(const struct rq *rq, const struct query_spec *spec, struct str text,
                    struct buf *body, struct err *err)
 {
+    const struct app *app = rq->app;
+    const struct mgmt *mgmt = app->mgmt;
+    const struct catalog_form form = {.context =
+                                          mgmt__is_v4(rq) ? mgmt->catalogue_v4 : mgmt->catalogue,
+                                      .key = mgmt__is_v4(rq) ? "dataset" : "dcat:dataset"};
+
     static const struct jlimits limits = {LIMIT_CATALOG_BYTES, LIMIT_JSON_DEPTH, CATALOG_NODES};
     const struct ld_options options = {.memory = 4 * LIMIT_CATALOG_BYTES};
     const struct catalog_page page = {.offset = spec->limited ? (size_t)spec->search.offset : 0,
@@ -137,17 +143,16 @@ static int compact(const struct mgmt *mgmt, const struct query_spec *spec, struc
                                           spec->limited ? (size_t)spec->search.limit : SIZE_MAX};
     AUTO(jdoc_free) struct jdoc *doc = NULL;
 
-    if (catalog_like_write(mgmt->ld, mgmt->catalogue, text, page, body))
+    if (catalog_like_write(mgmt->ld, &form, text, page, body))
         return 0;
     if (jdoc_parse(text, &limits, &doc, err) < 0 || cut_page(spec, &doc, err) < 0 ||
-        ld_compact_write(mgmt->ld, jdoc_root(doc), mgmt->catalogue, &options, body, err) < 0)
+        ld_compact_write(mgmt->ld, jdoc_root(doc), form.context, &options, body, err) < 0)
         return garbage(err);
     return 0;
 }
 
 static int show(struct rq *rq, struct err *err)
 {
-    const struct app *app = rq->app;
     struct ask *ask = rq->cls;
     const struct text *text = atomic_load(&ask->text);
     AUTO(buf_done) struct buf body = buf_init(LIMIT_CATALOG_BYTES);
@@ -158,11 +163,11 @@ static int show(struct rq *rq, struct err *err)
     }
     if (text == NULL)
         return err_set(err, E_INTERNAL, "", "no answer and no error");
-    if (compact(app->mgmt, &ask->spec, str_n(text->bytes, text->n), &body, err) < 0)
+    if (compact(rq, &ask->spec, str_n(text->bytes, text->n), &body, err) < 0)
         return err_ret(err);
     if (buf_failed(&body))
         return err_tell(err, E_LIMIT, "", "the catalogue is too large");
-    mgmt__reply(rq, &body);
+    rq_reply_buf(rq, 200, "application/json", &body);
     return 0;
 }
 
@@ -181,7 +186,7 @@ static int read_query(struct ask *ask, struct rq *rq, struct err *err)
     return 0;
 }
 
-static int read_ask(struct rq *rq, struct ask **ret, struct err *err)
+static int read_ask(struct rq *rq, const struct v4_type *type, struct ask **ret, struct err *err)
 {
     struct ask *ask = ARENA_NEW(rq->arena, struct ask);
     AUTO(jdoc_free) struct jdoc *doc = NULL;
@@ -190,7 +195,7 @@ static int read_ask(struct rq *rq, struct ask **ret, struct err *err)
     if (ask == NULL)
         return err_set(err, E_LIMIT, "", "memory of the request");
     ask->rq = rq;
-    if (mgmt__expand(rq, false, &doc, &node, err) < 0 ||
+    if (mgmt__expand(rq, type, false, &doc, &node, err) < 0 ||
         form_decode(&ask_form, node, rq->arena, &ask->in, err) < 0 || read_query(ask, rq, err) < 0)
         return err_ret(err);
     ask->in.query = NULL; /* of a document that ends here */
@@ -211,7 +216,7 @@ int mgmt_catalog_request(struct rq *rq, struct err *err)
 {
     struct ask *ask;
 
-    if (read_ask(rq, &ask, err) < 0)
+    if (read_ask(rq, &v4_catalog_request, &ask, err) < 0)
         return err_ret(err);
     wait_for(rq, ask);
     return dsp_catalogue_request(rq->app, ask->in.address, ask->in.peer_id, ask->filter, asked, ask,
@@ -222,7 +227,7 @@ int mgmt_dataset_request(struct rq *rq, struct err *err)
 {
     struct ask *ask;
 
-    if (read_ask(rq, &ask, err) < 0)
+    if (read_ask(rq, &v4_dataset_request, &ask, err) < 0)
         return err_ret(err);
     if (!str_present(ask->in.id))
         return form_missing(err, "value", "@id");

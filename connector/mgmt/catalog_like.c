@@ -125,7 +125,7 @@ static bool write(struct shapes *shapes, const struct like *like, struct buf *ou
     return !buf_failed(out);
 }
 
-bool catalog_like_write(const struct ld *ld, const struct ld_context *context, struct str catalogue,
+bool catalog_like_write(const struct ld *ld, const struct catalog_form *form, struct str catalogue,
                         struct catalog_page page, struct buf *out)
 {
     AUTO(like_done) struct like like = {.before = buf_init(MIB(1))};
@@ -135,10 +135,10 @@ bool catalog_like_write(const struct ld *ld, const struct ld_context *context, s
     if (!read_catalogue(&like, catalogue, page))
         return false;
     shapes = shapes_new(&(struct shapes_cfg){.ld = ld,
-                                             .context = context,
+                                             .context = form->context,
                                              .before = buf_str(&like.before),
                                              .after = STR("]}"),
-                                             .key = "dcat:dataset"});
+                                             .key = form->key});
     if (shapes != NULL && write(shapes, &like, out))
         return true;
     out->n = before;

@@ -6,6 +6,7 @@
  * offered to nobody for lack of a policy is logged.
  */
 #include "connector/mgmt/mgmt_private.h"
+#include "connector/store/property.h"
 #include "lib/log/log.h"
 #include "sql_connector.h"
 
@@ -45,7 +46,7 @@ static int read_definition(struct rq *rq, bool create, struct definition_change 
 
     if (c == NULL)
         return err_set(err, E_LIMIT, "", "memory of the request");
-    if (mgmt__expand(rq, false, &doc, &node, err) < 0 ||
+    if (mgmt__expand(rq, &v4_contract_definition, false, &doc, &node, err) < 0 ||
         form_decode(&definition_form, node, rq->arena, &in, err) < 0)
         return err_ret(err);
     if (!create && !str_present(in.id))
@@ -92,6 +93,19 @@ static int warn_policies(struct db *tx, const struct definition_change *c, struc
     return warn_policy(tx, c, c->contract_policy_id, err);
 }
 
+/* After the row was written. */
+static int written(struct db *tx, const struct definition_change *c, enum event_id event,
+                   struct err *err)
+{
+    if (property_clear(tx, ENTITY_DEFINITION, c->id, err) < 0 ||
+        property_put(tx, ENTITY_DEFINITION, c->id, "privateProperties.", c->private_properties,
+                     err) < 0 ||
+        property_put(tx, ENTITY_DEFINITION, c->id, "assetsSelector.", c->selector, err) < 0 ||
+        mgmt__event(&c->change, tx, event, c->id, err) < 0)
+        return err_ret(err);
+    return warn_policies(tx, c, err);
+}
+
 static int insert_definition(struct db *tx, void *arg, struct err *err)
 {
     const struct definition_change *c = arg;
@@ -103,7 +117,8 @@ static int insert_definition(struct db *tx, void *arg, struct err *err)
                         DB_TEXT(c->private_properties), DB_I64(c->change.now_us)),
                 &changed, err) < 0)
         return err_ret(err);
-    return changed > 0 ? warn_policies(tx, c, err) : mgmt__exists(err, TYPE, c->id);
+    return changed > 0 ? written(tx, c, EV_DEFINITION_CREATED, err)
+                       : mgmt__exists(err, TYPE, c->id);
 }
 
 static int update_definition(struct db *tx, void *arg, struct err *err)
@@ -111,13 +126,15 @@ static int update_definition(struct db *tx, void *arg, struct err *err)
     const struct definition_change *c = arg;
     int64_t changed = 0;
 
-    if (db_exec(tx, &q_mgmt_definition_update,
+    if (mgmt__match(tx, &c->change, &q_mgmt_definition_get, c->id, err) < 0 ||
+        db_exec(tx, &q_mgmt_definition_update,
                 DB_ARGS(DB_TEXT(c->id), DB_TEXT(c->access_policy_id),
                         DB_TEXT(c->contract_policy_id), DB_TEXT(c->selector),
                         DB_TEXT(c->private_properties)),
                 &changed, err) < 0)
         return err_ret(err);
-    return changed > 0 ? warn_policies(tx, c, err) : mgmt__not_found(err, TYPE, c->id);
+    return changed > 0 ? written(tx, c, EV_DEFINITION_UPDATED, err)
+                       : mgmt__not_found(err, TYPE, c->id);
 }
 
 int mgmt_definition_create(struct rq *rq, struct err *err)
@@ -185,6 +202,7 @@ static int write_definition(struct rq *rq, struct str id, struct arena *arena, s
     case DB_ROW: break;
     }
     *ret_found = true;
+    mgmt__etag(rq, row.created_us, row.version);
     jw_object(w);
     jw_kstr(w, "@id", row.definition_id);
     jw_kc(w, "@type", TYPE);
@@ -217,9 +235,12 @@ static int delete_definition(struct db *tx, void *arg, struct err *err)
     const struct definition_change *c = arg;
     int64_t n = 0;
 
-    if (db_exec(tx, &q_mgmt_definition_delete, DB_ARGS(DB_TEXT(c->id)), &n, err) < 0)
+    if (mgmt__match(tx, &c->change, &q_mgmt_definition_get, c->id, err) < 0 ||
+        property_clear(tx, ENTITY_DEFINITION, c->id, err) < 0 ||
+        db_exec(tx, &q_mgmt_definition_delete, DB_ARGS(DB_TEXT(c->id)), &n, err) < 0)
         return err_ret(err);
-    return n > 0 ? 0 : mgmt__not_found(err, TYPE, c->id);
+    return n > 0 ? mgmt__event(&c->change, tx, EV_DEFINITION_DELETED, c->id, err)
+                 : mgmt__not_found(err, TYPE, c->id);
 }
 
 int mgmt_definition_delete(struct rq *rq, struct err *err)

@@ -114,8 +114,7 @@ static int show_address(struct rq *rq, struct err *err)
             STR("{\"@vocab\":\"" LD_EDC "\",\"edc\":\"" LD_EDC "\",\"odrl\":\"" LD_ODRL
                 "\",\"tx-auth\":\"https://w3id.org/tractusx/auth/\"}"));
     jw_object_end(&w);
-    mgmt__reply(rq, &body);
-    return 0;
+    return mgmt__reply(rq, &body, err);
 }
 
 /* -- renewing ---------------------------------------------------------------------------------- */

@@ -11,15 +11,16 @@
 #include "lib/base/banned.h"
 
 #define EDC_CONTEXT "\"@vocab\":\"" LD_EDC "\",\"edc\":\"" LD_EDC "\",\"odrl\":\"" LD_ODRL "\""
+#define V4_CONTEXT  "\"https://w3id.org/edc/connector/management/v2\""
 
 /* clang-format off */
 const struct http_route mgmt_routes[] = {
-#define ROUTE HTTP_ROUTE_ROW
-#include "connector/mgmt/routes.def"
-#undef ROUTE
-#define ROUTE(m, p, h, w, b, f) HTTP_ROUTE_ROW(m, "/management" p, h, w, b, f)
-#include "connector/mgmt/routes.def"
-#undef ROUTE
+#define BASE
+#include "connector/mgmt/versions.def"
+#undef BASE
+#define BASE "/management"
+#include "connector/mgmt/versions.def"
+#undef BASE
     {0},
 };
 
@@ -29,6 +30,7 @@ static const struct { int status; const char *type; } types[] = {
     {403, "NotAuthorized"},
     {404, "ObjectNotFound"},
     {409, "ObjectConflict"},
+    {412, "PreconditionFailed"},
     {502, "BadGateway"},
     {504, "BadGateway"},
 };
@@ -49,7 +51,17 @@ int mgmt_open(struct app *app, struct mgmt **ret_mgmt, struct err *err)
                             "\",\"dspace\":\"" LD_DSPACE "\"}"),
                         STR_NONE, &mgmt->catalogue, err) < 0 ||
         ld_context_open(mgmt->ld, STR("\"https://w3id.org/dspace/2025/1/odrl-profile.jsonld\""),
-                        STR_NONE, &mgmt->odrl, err) < 0)
+                        STR_NONE, &mgmt->odrl, err) < 0 ||
+        ld_context_open(mgmt->ld, STR("[" V4_CONTEXT "]"), STR_NONE, &mgmt->v4, err) < 0 ||
+        ld_context_open(mgmt->ld,
+                        STR("[" V4_CONTEXT ",\"https://w3id.org/dspace/2025/1/context.jsonld\"]"),
+                        STR_NONE, &mgmt->catalogue_v4, err) < 0 ||
+        ld_context_open(mgmt->ld,
+                        STR("{\"edc\":\"" LD_EDC "\",\"authKey\":\"edc:authKey\","
+                            "\"authCodeId\":\"edc:authCodeId\",\"protocol\":\"edc:protocol\","
+                            "\"counterPartyId\":\"edc:counterPartyId\","
+                            "\"counterPartyAddress\":\"edc:counterPartyAddress\"}"),
+                        STR_NONE, &mgmt->v4_more, err) < 0)
         return err_prefix(err, "management API");
     dsp_on_agreed(app->dsp, mgmt__agreed, mgmt);
     *ret_mgmt = MOVE(mgmt);
@@ -60,6 +72,9 @@ void mgmt_close(struct mgmt **mgmt)
 {
     if (*mgmt == NULL)
         return;
+    ld_context_close(&(*mgmt)->v4_more);
+    ld_context_close(&(*mgmt)->catalogue_v4);
+    ld_context_close(&(*mgmt)->v4);
     ld_context_close(&(*mgmt)->odrl);
     ld_context_close(&(*mgmt)->catalogue);
     ld_context_close(&(*mgmt)->edc);

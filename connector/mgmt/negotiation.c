@@ -3,6 +3,7 @@
  */
 #include "connector/dsp/dsp.h"
 #include "connector/mgmt/mgmt_private.h"
+#include "connector/store/property.h"
 #include "policy/policy.h"
 #include "sql_connector.h"
 
@@ -70,10 +71,10 @@ int mgmt__read_contract_request(struct rq *rq, struct dsp_negotiate *ret_request
     const struct jval *node;
     struct str assigner;
 
-    if (mgmt__expand(rq, false, &doc, &node, err) < 0 ||
+    if (mgmt__expand(rq, &v4_contract_request, false, &doc, &node, err) < 0 ||
         form_decode(&request_form, node, rq->arena, &in, err) < 0 ||
         read_offer(in.policy, rq->arena, &request, &assigner, err) < 0 ||
-        mgmt__callbacks(in.callbacks, rq->arena, &request.callbacks, err) < 0)
+        mgmt__callbacks(rq, in.callbacks, &request.callbacks, err) < 0)
         return err_ret(err);
     request.peer_id = in.peer_id.n > 0 ? in.peer_id : assigner;
     request.peer_address = in.peer_address;
@@ -169,8 +170,7 @@ int mgmt_negotiation_state(struct rq *rq, struct err *err)
     jw_kc(&w, "@type", "NegotiationState");
     jw_kc(&w, "state", negotiation_state_name(n.state));
     mgmt__context(&w);
-    mgmt__reply(rq, &body);
-    return 0;
+    return mgmt__reply(rq, &body, err);
 }
 
 int mgmt_negotiation_agreement(struct rq *rq, struct err *err)
@@ -191,7 +191,7 @@ int mgmt_negotiation_terminate(struct rq *rq, struct err *err)
     struct command_wait *wait;
     struct str reason;
 
-    if (mgmt__reason(rq, &reason, err) < 0)
+    if (mgmt__reason(rq, &v4_terminate_negotiation, &reason, err) < 0)
         return err_ret(err);
     wait = mgmt__wait(rq, false, err);
     if (wait == NULL)
@@ -222,6 +222,9 @@ static int delete_negotiation(struct db *tx, void *arg, struct err *err)
         return err_tell(err, E_CONFLICT, "", "Cannot delete negotiation in state %s%s",
                         negotiation_state_name(n.state),
                         n.agreement_id.n > 0 ? ": it has an agreement" : "");
+    if (property_clear(tx, ENTITY_NEGOTIATION, c->id, err) < 0 ||
+        events_negotiation_gone(tx, c->id, env_wall_us(c->change.rq->env), err) < 0)
+        return err_ret(err);
     return db_exec(tx, &q_mgmt_negotiation_delete, DB_ARGS(DB_TEXT(c->id)), NULL, err);
 }
 

@@ -6,6 +6,7 @@
  * place. It is kept in its expanded form, which means the same whatever context stood around it.
  */
 #include "connector/mgmt/mgmt_private.h"
+#include "connector/store/property.h"
 #include "lib/crypto/hash.h"
 #include "policy/policy.h"
 #include "sql_connector.h"
@@ -61,7 +62,7 @@ static int read_policy(struct rq *rq, bool create, struct policy_change **ret, s
         return err_set(err, E_LIMIT, "", "memory of the request");
     c->change.now_us = env_wall_us(rq->env);
     c->change.catalogue = true;
-    if (mgmt__expand(rq, false, &doc, &node, err) < 0 ||
+    if (mgmt__expand(rq, &v4_policy_definition, false, &doc, &node, err) < 0 ||
         form_decode(&policy_form, node, rq->arena, &in, err) < 0 ||
         keep_policy(c, in.policy, rq->arena, err) < 0 ||
         mgmt__properties(in.private_properties, rq->arena, &c->private_properties, err) < 0)
@@ -71,6 +72,17 @@ static int read_policy(struct rq *rq, bool create, struct policy_change **ret, s
     c->id = mgmt__id_or_new(rq, in.id);
     *ret = c;
     return 0;
+}
+
+/* After the row was written. */
+static int written(struct db *tx, const struct policy_change *c, enum event_id event,
+                   struct err *err)
+{
+    if (property_clear(tx, ENTITY_POLICY, c->id, err) < 0 ||
+        property_put(tx, ENTITY_POLICY, c->id, "privateProperties.", c->private_properties, err) <
+            0)
+        return err_ret(err);
+    return mgmt__event(&c->change, tx, event, c->id, err);
 }
 
 static int insert_policy(struct db *tx, void *arg, struct err *err)
@@ -83,7 +95,7 @@ static int insert_policy(struct db *tx, void *arg, struct err *err)
                         DB_TEXT(c->private_properties), DB_I64(c->change.now_us)),
                 &changed, err) < 0)
         return err_ret(err);
-    return changed > 0 ? 0 : mgmt__exists(err, TYPE, c->id);
+    return changed > 0 ? written(tx, c, EV_POLICY_CREATED, err) : mgmt__exists(err, TYPE, c->id);
 }
 
 static int update_policy(struct db *tx, void *arg, struct err *err)
@@ -91,12 +103,13 @@ static int update_policy(struct db *tx, void *arg, struct err *err)
     const struct policy_change *c = arg;
     int64_t changed = 0;
 
-    if (db_exec(tx, &q_mgmt_policy_update,
+    if (mgmt__match(tx, &c->change, &q_mgmt_policy_get, c->id, err) < 0 ||
+        db_exec(tx, &q_mgmt_policy_update,
                 DB_ARGS(DB_TEXT(c->id), DB_TEXT(c->policy), DB_TEXT(c->hash),
                         DB_TEXT(c->private_properties)),
                 &changed, err) < 0)
         return err_ret(err);
-    return changed > 0 ? 0 : mgmt__not_found(err, TYPE, c->id);
+    return changed > 0 ? written(tx, c, EV_POLICY_UPDATED, err) : mgmt__not_found(err, TYPE, c->id);
 }
 
 int mgmt_policy_create(struct rq *rq, struct err *err)
@@ -146,11 +159,12 @@ static int write_definition(struct rq *rq, struct str id, struct arena *arena, s
     case DB_ROW: break;
     }
     *ret_found = true;
+    mgmt__etag(rq, row.created_us, row.version);
     jw_object(w);
     jw_kstr(w, "@id", row.policy_id);
     jw_kc(w, "@type", TYPE);
     jw_ki64(w, "createdAt", row.created_us / 1000);
-    if (mgmt__policy(app->mgmt, w, "policy", row.policy, err) < 0)
+    if (mgmt__policy(rq, w, "policy", row.policy, STR_NONE, err) < 0)
         return err_ret(err);
     if (!str_eq(row.private_properties, STR("{}")) &&
         mgmt__compact(app->mgmt, w, "privateProperties", row.private_properties, err) < 0)
@@ -200,8 +214,7 @@ int mgmt_policy_validate(struct rq *rq, struct err *err)
         jw_c(&w, refused.detail);
     jw_array_end(&w);
     mgmt__context(&w);
-    mgmt__reply(rq, &body);
-    return 0;
+    return mgmt__reply(rq, &body, err);
 }
 
 /* -- deleting ---------------------------------------------------------------------------------- */
@@ -211,16 +224,19 @@ static int delete_policy(struct db *tx, void *arg, struct err *err)
     const struct policy_change *c = arg;
     int64_t n = 0;
 
-    if (mgmt__count(tx, &q_mgmt_policy_definitions, c->id, &n, err) < 0)
+    if (mgmt__match(tx, &c->change, &q_mgmt_policy_get, c->id, err) < 0 ||
+        mgmt__count(tx, &q_mgmt_policy_definitions, c->id, &n, err) < 0)
         return err_ret(err);
     if (n > 0)
         return err_tell(err, E_IN_USE, "",
                         "PolicyDefinition %.*s cannot be deleted as it is used by %lld contract "
                         "definition(s)",
                         STR_ARG(c->id), (long long)n);
-    if (db_exec(tx, &q_mgmt_policy_delete, DB_ARGS(DB_TEXT(c->id)), &n, err) < 0)
+    if (property_clear(tx, ENTITY_POLICY, c->id, err) < 0 ||
+        db_exec(tx, &q_mgmt_policy_delete, DB_ARGS(DB_TEXT(c->id)), &n, err) < 0)
         return err_ret(err);
-    return n > 0 ? 0 : mgmt__not_found(err, TYPE, c->id);
+    return n > 0 ? mgmt__event(&c->change, tx, EV_POLICY_DELETED, c->id, err)
+                 : mgmt__not_found(err, TYPE, c->id);
 }
 
 int mgmt_policy_delete(struct rq *rq, struct err *err)

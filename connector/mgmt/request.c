@@ -17,12 +17,13 @@ static int tell(struct err *err)
                                    : err_tell(err, cause.code, cause.at, "%s", cause.text);
 }
 
-int mgmt__expand(struct rq *rq, bool optional, struct jdoc **ret_doc, const struct jval **ret_node,
-                 struct err *err)
+int mgmt__expand(struct rq *rq, const struct v4_type *type, bool optional, struct jdoc **ret_doc,
+                 const struct jval **ret_node, struct err *err)
 {
-    struct app *app = rq->app;
+    const struct app *app = rq->app;
+    const bool v4 = mgmt__is_v4(rq);
     AUTO(jdoc_free) struct jdoc *doc = NULL;
-    const struct ld_options options = {.vocab = STR(LD_EDC), .strict = LD_UNKNOWN_PREFIX};
+    struct ld_options options = {.strict = LD_UNKNOWN_PREFIX};
     const struct jval *root = NULL;
 
     *ret_node = NULL;
@@ -32,6 +33,16 @@ int mgmt__expand(struct rq *rq, bool optional, struct jdoc **ret_doc, const stru
         return err_ret(err);
     if (jtype_of(root) != J_OBJECT)
         return err_tell(err, E_INVALID, "", "expected a JSON object");
+    if (v4 && type != NULL && v4_check(type, root, err) < 0)
+        return err_ret(err);
+    if (v4)
+        options.context = app->mgmt->v4_more;
+    else
+        options.vocab = STR(LD_EDC);
+    if (v4 && jval_get(root, "policy") != NULL) { /* what is dropped in silence cannot restrict */
+        options.strict |= LD_UNDEFINED_TERM;
+        options.strict_below = STR("/policy");
+    }
     if (ld_expand(app->mgmt->ld, root, &options, &doc, err) < 0)
         return tell(err);
     *ret_node = ld_root(doc);
@@ -158,20 +169,51 @@ FORM(callback_form, callback_rows);
 
 /* clang-format on */
 
-static int write_callback(struct jw *w, const struct jval *node, struct arena *arena,
+/* Errors of a member, told with its place. */
+static int wrong_callback(struct err *err, size_t i)
+{
+    const struct err cause = *err;
+    char at[160];
+
+    (void)snprintf(at, sizeof(at), "/" LD_EDC "callbackAddresses/%zu/" LD_EDC "%.40s", i, cause.at);
+    return err_tell(err, cause.code, at, "callbackAddresses[%zu].%s", i, cause.detail);
+}
+
+static int read_events(const struct jval *values, struct arena *arena, struct str_list *ret,
+                       struct err *err)
+{
+    ret->n =
+        jval_len(values) <= LIMIT_CALLBACK_EVENTS ? jval_len(values) : LIMIT_CALLBACK_EVENTS + 1;
+    ret->items = ARENA_ARRAY(arena, struct str, ret->n);
+    if (ret->n > 0 && ret->items == NULL)
+        return err_set(err, E_LIMIT, "", "memory of the request");
+    for (size_t i = 0; i < ret->n; i++) {
+        ret->items[i] = form_scalar(jval_at(values, i), arena);
+        if (!str_present(ret->items[i]))
+            return err_tell(err, E_INVALID, "events", "events: expected texts");
+    }
+    return 0;
+}
+
+static int write_callback(struct rq *rq, struct jw *w, const struct jval *node, size_t i,
                           struct err *err)
 {
     struct callback callback = {0};
+    struct str_list events = {0};
 
-    if (form_decode(&callback_form, node, arena, &callback, err) < 0)
-        return err_ret(err);
+    if (form_decode(&callback_form, node, rq->arena, &callback, err) < 0)
+        return form_at(err, LD_EDC "callbackAddresses");
+    if (read_events(callback.events, rq->arena, &events, err) < 0 ||
+        events_callback_check(rq->app, callback.uri, &events, callback.auth_key,
+                              callback.auth_code_id, err) < 0)
+        return wrong_callback(err, i);
     jw_object(w);
     jw_kstr(w, "uri", callback.uri);
     jw_kbool(w, "transactional", callback.transactional);
     jw_key(w, "events");
     jw_array(w);
-    for (size_t i = 0; i < jval_len(callback.events); i++)
-        jw_str(w, form_scalar(jval_at(callback.events, i), arena));
+    for (size_t k = 0; k < events.n; k++)
+        jw_str(w, events.items[k]);
     jw_array_end(w);
     mgmt__optional(w, "authKey", callback.auth_key);
     mgmt__optional(w, "authCodeId", callback.auth_code_id);
@@ -179,22 +221,24 @@ static int write_callback(struct jw *w, const struct jval *node, struct arena *a
     return 0;
 }
 
-int mgmt__callbacks(const struct jval *nodes, struct arena *arena, struct str *ret_text,
-                    struct err *err)
+int mgmt__callbacks(struct rq *rq, const struct jval *nodes, struct str *ret_text, struct err *err)
 {
-    AUTO(buf_done) struct buf out = buf_init(KIB(64));
+    AUTO(buf_done) struct buf out = buf_init(KIB(256));
     struct jw w = jw_init(&out);
 
     *ret_text = STR_NONE;
     if (jval_len(nodes) == 0)
         return 0;
+    if (jval_len(nodes) > LIMIT_CALLBACKS)
+        return err_tell(err, E_LIMIT, "/" LD_EDC "callbackAddresses",
+                        "callbackAddresses: at most %d", LIMIT_CALLBACKS);
     jw_array(&w);
     for (size_t i = 0; i < jval_len(nodes); i++) {
-        if (write_callback(&w, jval_at(nodes, i), arena, err) < 0)
-            return form_at(err, LD_EDC "callbackAddresses");
+        if (write_callback(rq, &w, jval_at(nodes, i), i, err) < 0)
+            return err_ret(err);
     }
     jw_array_end(&w);
-    return finish(&out, arena, ret_text, err);
+    return finish(&out, rq->arena, ret_text, err);
 }
 
 /* -- policies ---------------------------------------------------------------------------------- */

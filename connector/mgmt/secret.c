@@ -45,7 +45,7 @@ static int read_secret(struct rq *rq, bool create, struct secret_change **ret, s
 
     if (c == NULL)
         return err_set(err, E_LIMIT, "", "memory of the request");
-    if (mgmt__expand(rq, false, &doc, &node, err) < 0 ||
+    if (mgmt__expand(rq, &v4_secret, false, &doc, &node, err) < 0 ||
         form_decode(&secret_form, node, rq->arena, &in, err) < 0)
         return err_ret(err);
     if (in.value.n > VALUE_MAX)
@@ -67,7 +67,8 @@ static int insert_secret(struct db *tx, void *arg, struct err *err)
     if (db_exec(tx, &q_mgmt_secret_insert,
                 DB_ARGS(DB_TEXT(c->id), DB_TEXT(c->value), DB_I64(c->change.now_us)), &n, err) < 0)
         return err_ret(err);
-    return n > 0 ? 0 : mgmt__exists(err, TYPE, c->id);
+    return n > 0 ? mgmt__event(&c->change, tx, EV_SECRET_CREATED, c->id, err)
+                 : mgmt__exists(err, TYPE, c->id);
 }
 
 static int update_secret(struct db *tx, void *arg, struct err *err)
@@ -77,7 +78,8 @@ static int update_secret(struct db *tx, void *arg, struct err *err)
 
     if (db_exec(tx, &q_mgmt_secret_update, DB_ARGS(DB_TEXT(c->id), DB_TEXT(c->value)), &n, err) < 0)
         return err_ret(err);
-    return n > 0 ? 0 : mgmt__not_found(err, TYPE, c->id);
+    return n > 0 ? mgmt__event(&c->change, tx, EV_SECRET_UPDATED, c->id, err)
+                 : mgmt__not_found(err, TYPE, c->id);
 }
 
 static int delete_secret(struct db *tx, void *arg, struct err *err)
@@ -87,7 +89,8 @@ static int delete_secret(struct db *tx, void *arg, struct err *err)
 
     if (db_exec(tx, &q_mgmt_secret_delete, DB_ARGS(DB_TEXT(c->id)), &n, err) < 0)
         return err_ret(err);
-    return n > 0 ? 0 : mgmt__not_found(err, TYPE, c->id);
+    return n > 0 ? mgmt__event(&c->change, tx, EV_SECRET_DELETED, c->id, err)
+                 : mgmt__not_found(err, TYPE, c->id);
 }
 
 int mgmt_secret_create(struct rq *rq, struct err *err)
@@ -137,6 +140,5 @@ int mgmt_secret_get(struct rq *rq, struct err *err)
     jw_kc(&w, "@type", TYPE);
     jw_kstr(&w, "value", row.value);
     mgmt__context(&w);
-    mgmt__reply(rq, &body);
-    return 0;
+    return mgmt__reply(rq, &body, err);
 }

@@ -88,8 +88,7 @@ int mgmt_status(struct rq *rq, struct err *err)
     jw_key(&w, "counts");
     object_encode(&counts_object, &counts, &w);
     jw_object_end(&w);
-    mgmt__reply(rq, &body);
-    return 0;
+    return mgmt__reply(rq, &body, err);
 }
 
 /* -- policies in words ------------------------------------------------------------------------- */
@@ -125,6 +124,5 @@ int mgmt_policy_explain(struct rq *rq, struct err *err)
     jw_kstr(&w, "text", buf_str(&text));
     jw_kc(&w, "lang", langs[in.lang]);
     jw_object_end(&w);
-    mgmt__reply(rq, &body);
-    return 0;
+    return mgmt__reply(rq, &body, err);
 }

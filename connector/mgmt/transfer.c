@@ -60,7 +60,7 @@ static int read_request(struct rq *rq, struct dsp_transfer *ret, struct err *err
     const struct jval *node;
     struct request_in in = {0};
 
-    if (mgmt__expand(rq, false, &doc, &node, err) < 0 ||
+    if (mgmt__expand(rq, &v4_transfer_request, false, &doc, &node, err) < 0 ||
         form_decode(&request_form, node, rq->arena, &in, err) < 0)
         return err_ret(err);
     if (in.data_address != NULL && jiter_first(in.data_address) != NULL &&
@@ -72,7 +72,7 @@ static int read_request(struct rq *rq, struct dsp_transfer *ret, struct err *err
     ret->peer_address = in.peer_address;
     ret->agreement_id = in.agreement_id;
     ret->format = in.format;
-    return mgmt__callbacks(in.callbacks, rq->arena, &ret->callbacks, err);
+    return mgmt__callbacks(rq, in.callbacks, &ret->callbacks, err);
 }
 
 int mgmt_transfer_create(struct rq *rq, struct err *err)
@@ -159,19 +159,18 @@ int mgmt_transfer_state(struct rq *rq, struct err *err)
     jw_kc(&w, "@type", "TransferState");
     jw_kc(&w, "state", transfer_state_name(t.state));
     mgmt__context(&w);
-    mgmt__reply(rq, &body);
-    return 0;
+    return mgmt__reply(rq, &body, err);
 }
 
 /* -- acting ------------------------------------------------------------------------------------ */
 
-int mgmt__reason(struct rq *rq, struct str *ret_reason, struct err *err)
+int mgmt__reason(struct rq *rq, const struct v4_type *type, struct str *ret_reason, struct err *err)
 {
     AUTO(jdoc_free) struct jdoc *doc = NULL;
     const struct jval *node;
     struct reason_in in = {.reason = STR("")};
 
-    if (mgmt__expand(rq, true, &doc, &node, err) < 0 ||
+    if (mgmt__expand(rq, type, true, &doc, &node, err) < 0 ||
         form_decode(&reason_form, node, rq->arena, &in, err) < 0)
         return err_ret(err);
     if (in.reason.n > REASON_MAX)
@@ -180,12 +179,13 @@ int mgmt__reason(struct rq *rq, struct str *ret_reason, struct err *err)
     return 0;
 }
 
-static int act(struct rq *rq, enum dsp_transfer_act what, struct err *err)
+static int act(struct rq *rq, enum dsp_transfer_act what, const struct v4_type *type,
+               struct err *err)
 {
     struct command_wait *wait;
     struct str reason;
 
-    if (mgmt__reason(rq, &reason, err) < 0)
+    if (mgmt__reason(rq, type, &reason, err) < 0)
         return err_ret(err);
     wait = mgmt__wait(rq, false, err);
     if (wait == NULL)
@@ -195,20 +195,40 @@ static int act(struct rq *rq, enum dsp_transfer_act what, struct err *err)
 
 int mgmt_transfer_terminate(struct rq *rq, struct err *err)
 {
-    return act(rq, DSP_TERMINATE, err);
+    return act(rq, DSP_TERMINATE, &v4_terminate_transfer, err);
 }
 
 int mgmt_transfer_suspend(struct rq *rq, struct err *err)
 {
-    return act(rq, DSP_SUSPEND, err);
+    return act(rq, DSP_SUSPEND, &v4_suspend_transfer, err);
 }
 
 int mgmt_transfer_resume(struct rq *rq, struct err *err)
 {
-    return act(rq, DSP_RESUME, err);
+    return act(rq, DSP_RESUME, NULL, err);
 }
 
 int mgmt_transfer_complete(struct rq *rq, struct err *err)
 {
-    return act(rq, DSP_COMPLETE, err);
+    return act(rq, DSP_COMPLETE, NULL, err);
+}
+
+/*
+ * POST …/deprovision (version 3 only). Nothing is provisioned here for a transfer, so there is
+ * nothing to take back: the state stays what the protocol made it.
+ */
+int mgmt_transfer_deprovision(struct rq *rq, struct err *err)
+{
+    struct transfer t = {0};
+
+    switch (read_row(rq, rq_param(rq, "id"), rq->arena, &t, err)) {
+    case DB_NONE: return mgmt__not_found(err, TYPE, rq_param(rq, "id"));
+    case DB_FAIL: return err_ret(err);
+    case DB_ROW: break;
+    }
+    if (t.state != TP_COMPLETED && t.state != TP_TERMINATED)
+        return err_tell(err, E_CONFLICT, "", "Cannot deprovision transfer process %.*s in state %s",
+                        STR_ARG(t.transfer_id), transfer_state_name(t.state));
+    rq_reply_empty(rq, 204);
+    return 0;
 }

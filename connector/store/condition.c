@@ -6,7 +6,7 @@
  * dots; an unquoted one that begins like an IRI is one segment. A search starts from an equality,
  * if there is one, through the index of its column.
  */
-#include "connector/store/condition.h"
+#include "connector/store/condition_private.h"
 
 #include <assert.h>
 
@@ -18,46 +18,62 @@
 #include "lib/base/banned.h"
 
 #define SEGMENTS_MAX 8
-#define SEPARATOR    '\x1f'
 #define NUMBER_BASE  INT64_C(1000000000000000000) /* as in mgmt_field */
 
-enum values { TEXT, NUMBER, NEGOTIATION, TRANSFER };
+/* KEY: a text; what follows the dot is the name of a property. */
+enum values { TEXT, KEY, NUMBER, NEGOTIATION, TRANSFER };
 
 struct field_name {
     const char *asked, *field;
     enum values values;
 };
 /* clang-format off */
+/* A name that ends with a dot stands for all that begin so: rows of entity_property, if any. */
 static const struct field_name policy_names[] = {
-    {"id", "id", TEXT}, {"createdAt", "createdAt", NUMBER},
+    {"id", "id", TEXT}, {"createdAt", "createdAt", NUMBER}, {"privateProperties.", "privateProperties.", KEY},
+    {"policy.", "policy.", TEXT},
 };
 static const struct field_name definition_names[] = {
     {"id", "id", TEXT}, {"accessPolicyId", "accessPolicyId", TEXT}, {"contractPolicyId", "contractPolicyId", TEXT},
-    {"createdAt", "createdAt", NUMBER},
+    {"createdAt", "createdAt", NUMBER}, {"privateProperties.", "privateProperties.", KEY},
+    {"assetsSelector.", "assetsSelector.", TEXT},
 };
 static const struct field_name negotiation_names[] = {
     {"id", "id", TEXT}, {"type", "type", TEXT}, {"correlationId", "correlationId", TEXT},
     {"counterPartyId", "counterPartyId", TEXT}, {"counterPartyAddress", "counterPartyAddress", TEXT},
     {"protocol", "protocol", TEXT}, {"contractAgreement.id", "agreementId", TEXT},
-    {"contractAgreement.assetId", "assetId", TEXT}, {"contractOffers.assetId", "assetId", TEXT},
-    {"contractOffers.id", "offerId", TEXT}, {"errorDetail", "errorDetail", TEXT}, {"state", "state", NEGOTIATION},
-    {"stateTimestamp", "stateTimestamp", NUMBER}, {"createdAt", "createdAt", NUMBER},
+    {"contractAgreement.agreementId", "agreementId", TEXT}, {"contractAgreement.assetId", "assetId", TEXT},
+    {"contractAgreement.contractSigningDate", "contractAgreement.contractSigningDate", NUMBER},
+    {"contractAgreement.", "contractAgreement.", TEXT}, {"contractOffers.assetId", "assetId", TEXT},
+    {"contractOffers.id", "offerId", TEXT}, {"contractOffers.", "contractOffers.", TEXT},
+    {"callbackAddresses.", "callbackAddresses.", TEXT}, {"traceContext.", "traceContext.", TEXT},
+    {"errorDetail", "errorDetail", TEXT}, {"state", "state", NEGOTIATION}, {"stateCount", "stateCount", NUMBER},
+    {"stateTimestamp", "stateTimestamp", NUMBER}, {"pending", "pending", TEXT}, {"createdAt", "createdAt", NUMBER},
+    {"updatedAt", "updatedAt", NUMBER},
 };
 static const struct field_name agreement_names[] = {
     {"id", "id", TEXT}, {"agreementId", "id", TEXT}, {"providerId", "providerId", TEXT},
     {"consumerId", "consumerId", TEXT}, {"assetId", "assetId", TEXT},
-    {"contractSigningDate", "contractSigningDate", NUMBER},
+    {"contractSigningDate", "contractSigningDate", NUMBER}, {"policy.", "policy.", TEXT},
 };
 static const struct field_name transfer_names[] = {
     {"id", "id", TEXT}, {"type", "type", TEXT}, {"protocol", "protocol", TEXT}, {"correlationId", "correlationId", TEXT},
     {"counterPartyAddress", "counterPartyAddress", TEXT}, {"assetId", "assetId", TEXT}, {"contractId", "contractId", TEXT},
-    {"transferType", "transferType", TEXT}, {"errorDetail", "errorDetail", TEXT}, {"state", "state", TRANSFER},
-    {"stateTimestamp", "stateTimestamp", NUMBER}, {"createdAt", "createdAt", NUMBER},
+    {"transferType", "transferType", TEXT}, {"dataPlaneId", "dataPlaneId", TEXT},
+    {"dataDestination.", "dataDestination.", TEXT}, {"contentDataAddress.", "contentDataAddress.", TEXT},
+    {"privateProperties.", "privateProperties.", KEY}, {"callbackAddresses.", "callbackAddresses.", TEXT},
+    {"claims.", "claims.", TEXT}, {"traceContext.", "traceContext.", TEXT}, {"errorDetail", "errorDetail", TEXT},
+    {"state", "state", TRANSFER}, {"stateCount", "stateCount", NUMBER}, {"stateTimestamp", "stateTimestamp", NUMBER},
+    {"pending", "pending", TEXT}, {"createdAt", "createdAt", NUMBER}, {"updatedAt", "updatedAt", NUMBER},
 };
 static const struct field_name edr_names[] = {
     {"id", "transferProcessId", TEXT}, {"transferProcessId", "transferProcessId", TEXT}, {"assetId", "assetId", TEXT},
     {"agreementId", "agreementId", TEXT}, {"contractNegotiationId", "contractNegotiationId", TEXT},
     {"providerId", "providerId", TEXT}, {"createdAt", "createdAt", NUMBER},
+};
+static const struct field_name retirement_names[] = {
+    {"agreementId", "agreementId", TEXT}, {"reason", "reason", TEXT},
+    {"agreementRetirementDate", "agreementRetirementDate", NUMBER},
 };
 
 static const struct { const char *name, *type, *id, *sort; const struct field_name *names; size_t n; } entities[] = {
@@ -68,6 +84,7 @@ static const struct { const char *name, *type, *id, *sort; const struct field_na
     [ENTITY_AGREEMENT]   = {"agreement",   "ContractAgreement",           "id",                "contractSigningDate", agreement_names, ARRAY_LEN(agreement_names)},
     [ENTITY_TRANSFER]    = {"transfer",    "TransferProcess",             "id",                "createdAt", transfer_names, ARRAY_LEN(transfer_names)},
     [ENTITY_EDR]         = {"edr",         "EndpointDataReferenceEntry",  "transferProcessId", "createdAt", edr_names, ARRAY_LEN(edr_names)},
+    [ENTITY_RETIREMENT]  = {"retirement",  "AgreementsRetirementEntry",   "agreementId",       "agreementRetirementDate", retirement_names, ARRAY_LEN(retirement_names)},
 };
 static_assert(ARRAY_LEN(entities) == ENTITY__COUNT, "one row per entity");
 
@@ -81,6 +98,11 @@ static const struct { const char *name; enum criterion_op op; } operators[] = {
 const char *entity_type(enum entity_kind kind)
 {
     return entities[kind].type;
+}
+
+const char *entity_name(enum entity_kind kind)
+{
+    return entities[kind].name;
 }
 
 /* -- left operands ----------------------------------------------------------------------------- */
@@ -128,33 +150,55 @@ static struct str property_name(struct str key, struct arena *arena)
     return absolute ? arena_str(arena, key) : arena_printf(arena, LD_EDC "%.*s", STR_ARG(key));
 }
 
-/* properties.'x', privateProperties.'x', 'x'.'@id', x */
+/* What is kept of an asset beside its properties: "private:<IRI>", "private:dataAddress.<key>". */
+static const struct {
+    const char *head, *kept;
+    bool iri;
+} asset_parts[] = {
+    {"properties",        "",                     true },
+    {"privateProperties", "private:",             true },
+    {"dataAddress",       "private:dataAddress.", false},
+};
+
+/* properties.'x', privateProperties.'x', dataAddress.x, 'x'.'@id', x */
 static int asset_field(struct str left, const struct str *segments, size_t n, struct arena *arena,
                        struct str *ret_field, struct err *err)
 {
     const struct str head = without_edc(segments[0]);
-    const bool private = str_eq(head, STR("privateProperties"));
-    const size_t first = n > 1 && (private || str_eq(head, STR("properties"))) ? 1 : 0;
+    const char *kept = "";
+    bool iri = true;
     size_t used = n;
 
-    if (used - first > 1 &&
+    for (size_t i = 0; i < ARRAY_LEN(asset_parts) && n > 1; i++) {
+        if (!str_eq_c(head, asset_parts[i].head))
+            continue;
+        kept = asset_parts[i].kept;
+        iri = asset_parts[i].iri;
+        segments++;
+        used--;
+        break;
+    }
+    if (used > 1 &&
         (str_eq(segments[used - 1], STR("@id")) || str_eq(segments[used - 1], STR("@value"))))
         used--;
-    if (used - first > 1)
+    if (used != 1)
         return no_field(err, left, ENTITY_ASSET);
-    if (!private && str_eq(without_edc(segments[first]), STR("createdAt")))
+    if (kept[0] == '\0' && str_eq(without_edc(segments[0]), STR("createdAt")))
         *ret_field = STR("createdAt");
     else
-        *ret_field = property_name(segments[first], arena);
-    if (private && first == 1)
-        *ret_field = arena_printf(arena, "private:%.*s", STR_ARG(*ret_field));
+        *ret_field = arena_printf(
+            arena, "%s%.*s", kept,
+            STR_ARG(iri ? property_name(segments[0], arena) : without_edc(segments[0])));
     return 0;
 }
 
 static const struct field_name *known_field(enum entity_kind kind, struct str name)
 {
     for (size_t i = 0; i < entities[kind].n; i++) {
-        if (str_eq_c(name, entities[kind].names[i].asked))
+        const struct str asked = str_c(entities[kind].names[i].asked);
+
+        if (str_eq(name, asked) ||
+            (asked.p[asked.n - 1] == '.' && name.n > asked.n && str_starts(name, asked)))
             return &entities[kind].names[i];
     }
     return NULL;
@@ -193,8 +237,15 @@ static int find_field(enum entity_kind kind, struct str left, struct arena *aren
     if (known == NULL)
         return no_field(err, left, kind);
     *ret_field = str_c(known->field);
-    *ret_values = known->values;
-    return 0;
+    *ret_values = known->values == KEY ? TEXT : known->values;
+    if (known->asked[strlen(known->asked) - 1] == '.') {
+        const struct str rest_of = str_from(buf_str(&path), strlen(known->asked));
+
+        *ret_field =
+            arena_printf(arena, "%s%.*s", known->field,
+                         STR_ARG(known->values == KEY ? property_name(rest_of, arena) : rest_of));
+    }
+    return arena_failed(arena) ? err_set(err, E_LIMIT, "", "memory of the request") : 0;
 }
 
 int condition_field(enum entity_kind kind, struct str left, struct arena *arena,
@@ -232,7 +283,7 @@ static int kept_value(enum values values, struct str text, struct buf *out, stru
     int64_t number = 0;
 
     if (values == TEXT) {
-        if (memchr(text.p, SEPARATOR, text.n) != NULL)
+        if (memchr(text.p, CONDITION_SEPARATOR, text.n) != NULL)
             return err_tell(err, E_INVALID, "", "a right operand holds a control character");
         buf_add_str(out, text);
         return 0;
@@ -262,13 +313,13 @@ static int kept_values(enum criterion_op op, enum values values, const struct st
         return err_tell(err, E_INVALID, "", "The operator expects one right operand");
     for (size_t i = 0; i < right->n; i++) {
         if (list)
-            buf_add_char(&out, SEPARATOR);
+            buf_add_char(&out, CONDITION_SEPARATOR);
         if ((op == OP_LIKE || op == OP_ILIKE) && values == TEXT)
             buf_add_str(&out, right->items[i]);
         else if (kept_value(values, right->items[i], &out, err) < 0)
             return err_ret(err);
         if (list)
-            buf_add_char(&out, SEPARATOR);
+            buf_add_char(&out, CONDITION_SEPARATOR);
     }
     *ret = arena_str(arena, buf_str(&out));
     return buf_failed(&out) || arena_failed(arena)
@@ -321,20 +372,36 @@ static const struct query *const pages[] = {
     [ENTITY_AGREEMENT] = &q_mgmt_agreement_page,
     [ENTITY_TRANSFER] = &q_mgmt_transfer_page,
     [ENTITY_EDR] = &q_mgmt_edr_page,
+    [ENTITY_RETIREMENT] = &q_mgmt_retirement_page,
 };
 static_assert(ARRAY_LEN(pages) == ENTITY__COUNT, "one query per entity");
 
 /* clang-format on */
 
-/* LIKE patterns in the form of the engine. */
+int condition__ids(struct db *db, const struct query *query, const struct db_arg *args, size_t n,
+                   struct arena *arena, size_t most, struct list *ret, struct err *err)
+{
+    return db_list(db, query, args, n, &found_row, arena, most, ret, err);
+}
+
+/* LIKE patterns in the form of the engine: value_matches. */
 static struct str pattern(struct db *db, const struct condition *c, struct arena *arena)
 {
     AUTO(buf_done) struct buf glob = buf_init(KIB(512));
 
-    if (db_kind(db) != DB_SQLITE || (c->op != OP_LIKE && c->op != OP_ILIKE))
+    if (db_kind(db) != DB_SQLITE || c->op != OP_LIKE)
         return c->value;
     condition_glob(&glob, c->value);
     return arena_str(arena, buf_str(&glob));
+}
+
+size_t condition__args(struct db *db, const struct condition *c, struct arena *arena,
+                       struct db_arg *args, size_t n)
+{
+    args[n++] = c != NULL ? DB_TEXT(c->field) : DB_NULL(DBT_TEXT);
+    args[n++] = DB_I64(c != NULL ? (int64_t)c->op : 0);
+    args[n++] = c != NULL ? DB_TEXT(pattern(db, c, arena)) : DB_NULL(DBT_TEXT);
+    return n;
 }
 
 static int find(struct db *db, enum entity_kind kind, const struct search *search,
@@ -356,26 +423,26 @@ static int find(struct db *db, enum entity_kind kind, const struct search *searc
     } else {
         args[n++] = DB_TEXT(str_c(entities[kind].id));
     }
-    for (size_t i = 0; i < CONDITIONS_MAX; i++) {
-        const struct condition *c = &search->conditions[i];
-        const bool used = i < search->n && i != driver;
-
-        args[n++] = used ? DB_TEXT(c->field) : DB_NULL(DBT_TEXT);
-        args[n++] = DB_I64(used ? (int64_t)c->op : 0);
-        args[n++] = used ? DB_TEXT(pattern(db, c, arena)) : DB_NULL(DBT_TEXT);
-    }
+    for (size_t i = 0; i < CONDITIONS_MAX; i++)
+        n = condition__args(db, i < search->n && i != driver ? &search->conditions[i] : NULL, arena,
+                            args, n);
     args[n++] = DB_TEXT(str_present(search->sort) ? search->sort : str_c(entities[kind].sort));
     args[n++] = DB_I64(search->descending ? 1 : 0);
     args[n++] = DB_I64(search->offset);
     args[n++] = DB_I64(search->limit);
-    return db_list(db, query, args, n, &found_row, arena, (size_t)search->limit, ret, err);
+    return condition__ids(db, query, args, n, arena, (size_t)search->limit, ret, err);
 }
 
 int condition_search(struct db *db, enum entity_kind kind, const struct search *search,
                      struct arena *arena, struct list *ret_ids, struct err *err)
 {
-    if (search->n > 0 || str_present(search->sort) || search->descending)
-        return find(db, kind, search, arena, ret_ids, err);
-    return db_list(db, pages[kind], DB_ARGS(DB_I64(search->limit), DB_I64(search->offset)),
-                   &found_row, arena, (size_t)search->limit, ret_ids, err);
+    const bool plain = search->n == 0 && !str_present(search->sort) && !search->descending;
+
+    if (plain)
+        return condition__ids(db, pages[kind],
+                              DB_ARGS(DB_I64(search->limit), DB_I64(search->offset)), arena,
+                              (size_t)search->limit, ret_ids, err);
+    if (kind == ENTITY_ASSET)
+        return condition__assets(db, search, arena, ret_ids, err);
+    return find(db, kind, search, arena, ret_ids, err);
 }

@@ -26,6 +26,7 @@ enum entity_kind {
     ENTITY_AGREEMENT,
     ENTITY_TRANSFER,
     ENTITY_EDR,
+    ENTITY_RETIREMENT,
     ENTITY__COUNT
 };
 
@@ -57,8 +58,9 @@ struct search {
     struct condition conditions[CONDITIONS_MAX];
 };
 
-/* "Asset", as EDC names it. */
+/* "Asset", as EDC names it; "asset", as mgmt_field and entity_property do. */
 const char *entity_type(enum entity_kind kind);
+const char *entity_name(enum entity_kind kind);
 /* Errors of all: E_INVALID, E_LIMIT, with a public detail. */
 MUST_CHECK int condition_operator(struct str name, enum criterion_op *ret_op, struct err *err);
 /* A left operand's field: `id`, a full IRI, quoted segments; texts in the arena. */

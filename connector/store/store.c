@@ -87,6 +87,7 @@ static const struct field agreement_fields[] = {
     COLUMN(agreement, order_id),
     COLUMN(agreement, next_access),
     COLUMN(agreement, next_seq),
+    COLUMN(agreement, retired_us),
 };
 OBJECT(agreement_row, struct agreement, agreement_fields, OPEN);
 

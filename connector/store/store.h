@@ -92,6 +92,7 @@ struct agreement {
     struct str end_reason;
     struct str order_id;
     int64_t next_access, next_seq;
+    int64_t retired_us; /* 0: not retired */
 };
 extern const struct object agreement_row;
 

@@ -36,3 +36,9 @@
 #define LIMIT_LD_TERMS         4096    /* terms that the contexts of one document define, in all */
 #define LIMIT_LD_MEMORY        MIB(64) /* one expansion or compaction */
 #define LIMIT_LD_CACHE         256     /* processed contexts kept by a set of contexts */
+#define LIMIT_CALLBACKS        8       /* callback addresses of one process */
+#define LIMIT_CALLBACK_EVENTS  32      /* prefixes of one callback address */
+#define LIMIT_EVENT_NAME       128     /* one such prefix */
+#define LIMIT_HEADER_NAME      128     /* header field that a callback is authenticated by */
+#define LIMIT_CALLBACK_BACKLOG 50000   /* callbacks that wait to be delivered */
+#define LIMIT_FOLLOWERS        256     /* requests that wait for an event */

@@ -370,15 +370,11 @@ int conf_load(const struct conf_table *table, int argc, char *const *argv, char 
 }
 
 static const size_t member_bytes[] = {
-    [CONF_STR] = sizeof(struct str),
-    [CONF_BOOL] = sizeof(bool),
-    [CONF_INT] = sizeof(int64_t),
-    [CONF_SIZE] = sizeof(int64_t),
-    [CONF_DURATION] = sizeof(int64_t),
-    [CONF_ENUM] = sizeof(int64_t),
-    [CONF_LIST] = sizeof(struct conf_list),
-    [CONF_PATH] = sizeof(struct str),
-    [CONF_SECRET_FILE] = sizeof(struct str),
+    [CONF_STR] = sizeof(struct str),        [CONF_BOOL] = sizeof(bool),
+    [CONF_INT] = sizeof(int64_t),           [CONF_SIZE] = sizeof(int64_t),
+    [CONF_DURATION] = sizeof(int64_t),      [CONF_ENUM] = sizeof(int64_t),
+    [CONF_LIST] = sizeof(struct conf_list), [CONF_SET] = sizeof(int64_t),
+    [CONF_PATH] = sizeof(struct str),       [CONF_SECRET_FILE] = sizeof(struct str),
 };
 static_assert(ARRAY_LEN(member_bytes) == CONF_SECRET_FILE + 1, "one row per type");
 

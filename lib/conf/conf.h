@@ -13,6 +13,8 @@
  *   CONF_DURATION     with ms, s, m, h, d -> microseconds
  *   CONF_ENUM         one of `choices` ("a|b|c") -> index (int64_t)
  *   CONF_LIST         comma-separated -> struct conf_list; "" is the empty list
+ *   CONF_SET          comma-separated, each one of `choices` -> bits (int64_t): 1 for the first
+ *                     choice, 2 for the second …; "" is the empty set
  *   CONF_PATH         text, made absolute: a value of the file or a default is relative to the
  *                     file's folder, any other (or without a file) to the working directory; ""
  *                     stays ""
@@ -39,6 +41,7 @@ enum conf_type {
     CONF_DURATION,
     CONF_ENUM,
     CONF_LIST,
+    CONF_SET,
     CONF_PATH,
     CONF_SECRET_FILE,
 };
@@ -55,7 +58,7 @@ struct conf_key {
                          conf_list */
     const char *dflt; /* text form; NULL: required */
     int64_t min, max; /* for numbers, in the stored unit; both 0: unbounded */
-    const char *choices; /* CONF_ENUM */
+    const char *choices; /* CONF_ENUM, CONF_SET */
     bool reload;         /* may change on SIGHUP */
     const char *help;    /* one sentence */
 };

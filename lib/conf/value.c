@@ -161,17 +161,38 @@ static int parse_number(const struct place *place, struct str text, struct err *
     return 0;
 }
 
-static int parse_enum(const struct place *place, struct str text, struct err *err)
+/* Index of `text` among the choices of the key. */
+static int find_choice(const struct conf_key *key, struct str text, int64_t *ret_index,
+                       struct err *err)
 {
-    struct str choices = str_c(place->key->choices);
+    struct str choices = str_c(key->choices);
 
     for (int64_t i = 0; str_present(choices); i++) {
         if (str_eq(str_cut(&choices, '|'), text)) {
-            *(int64_t *)place->member = i;
+            *ret_index = i;
             return 0;
         }
     }
-    return err_set(err, E_CONFIG, "", "'%.*s' is none of %s", STR_ARG(text), place->key->choices);
+    return err_set(err, E_CONFIG, "", "'%.*s' is none of %s", STR_ARG(text), key->choices);
+}
+
+static int parse_enum(const struct place *place, struct str text, struct err *err)
+{
+    return find_choice(place->key, text, place->member, err);
+}
+
+static int parse_set(const struct place *place, struct str text, struct err *err)
+{
+    struct str rest = text;
+    int64_t index, set = 0;
+
+    while (text.n > 0 && str_present(rest)) {
+        if (find_choice(place->key, str_trim(str_cut(&rest, ',')), &index, err) < 0)
+            return err_ret(err);
+        set |= INT64_C(1) << index;
+    }
+    *(int64_t *)place->member = set;
+    return 0;
 }
 
 static int parse_list(const struct place *place, struct str text, struct err *err)
@@ -232,6 +253,22 @@ static void format_list(struct buf *out, const struct conf_key *key, const void 
     }
 }
 
+static void format_set(struct buf *out, const struct conf_key *key, const void *member)
+{
+    struct str choices = str_c(key->choices);
+    bool first = true;
+
+    for (int64_t rest = *(const int64_t *)member; rest != 0; rest >>= 1) {
+        const struct str choice = str_cut(&choices, '|');
+
+        if ((rest & 1) == 0)
+            continue;
+        buf_add_c(out, first ? "" : ", ");
+        buf_add_str(out, choice);
+        first = false;
+    }
+}
+
 typedef int parse_fn(const struct place *place, struct str text, struct err *err);
 typedef void format_fn(struct buf *out, const struct conf_key *key, const void *member);
 
@@ -244,6 +281,7 @@ static const struct { parse_fn *parse; format_fn *format; } types[] = {
     [CONF_DURATION]    = {parse_number, format_int},
     [CONF_ENUM]        = {parse_enum,   format_enum},
     [CONF_LIST]        = {parse_list,   format_list},
+    [CONF_SET]         = {parse_set,    format_set},
     [CONF_PATH]        = {parse_path,   format_str},
     [CONF_SECRET_FILE] = {parse_path,   format_str},
 };
@@ -272,7 +310,7 @@ void conf__value_format(struct buf *out, const struct conf_key *key, const void 
 
 void conf__value_range(struct buf *out, const struct conf_key *key)
 {
-    if (key->type == CONF_ENUM)
+    if (key->type == CONF_ENUM || key->type == CONF_SET)
         buf_add_c(out, key->choices);
     else if (key->type == CONF_BOOL)
         buf_add_c(out, "true|false");

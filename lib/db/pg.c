@@ -36,6 +36,7 @@ static const struct {
     {"40001", E_DB,            true },
     {"40P01", E_DB,            true },
     {"P0001", E_DB_CONSTRAINT, false},
+    {"22021", E_INVALID,       false},
     {"57014", E_DB,            false},
     {"55P03", E_DB,            false},
     {"25006", E_INTERNAL,      false},
@@ -92,6 +93,8 @@ int pg__error(struct db_pg *pg, const PGresult *result, const char *at, struct e
         if (!str_starts(str_c(state), str_c(states[i].state)))
             continue;
         pg->db.conflict = pg->db.conflict || states[i].conflict;
+        if (states[i].code == E_INVALID) /* whatever door let it in: SQLite would have taken it */
+            return err_tell(err, E_INVALID, "", "a text has bytes that are no UTF-8");
         if (states[i].code != E_DB_CONSTRAINT)
             return err_set(err, states[i].code, at, "postgresql: %s (%s)", message, state);
         constraint_name(result, name, sizeof(name));

@@ -235,6 +235,8 @@ static int configure(struct db_sqlite *s, struct err *err)
     }
     (void)sqlite3_busy_timeout(s->handle, (int)(busy_us / 1000));
     sqlite__start_deadline(s);
+    if (sqlite__add_match(s->handle) != SQLITE_OK)
+        return sqlite__error(s, "", err);
     for (size_t i = 0; i < ARRAY_LEN(settings_both); i++)
         if (run(s, settings_both[i], err) < 0)
             return err_ret(err);

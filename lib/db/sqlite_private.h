@@ -38,6 +38,9 @@ int sqlite__value(struct db *db, struct db_stmt *stmt, unsigned column, struct d
 void sqlite__finish(struct db *db, struct db_stmt *stmt);
 int sqlite__check(struct db *db, struct db_stmt *stmt, struct err *err);
 
+/* sqlite_match.c: the SQL function value_matches; an SQLite result code */
+int sqlite__add_match(sqlite3 *handle);
+
 /* sqlite_cursor.c */
 int sqlite__cursor_open(struct db *db, const char *sql, void **ret_cursor, struct err *err);
 void sqlite__cursor_close(struct db *db, void **cursor);

@@ -72,6 +72,14 @@ const struct key *did_document_key(const struct did_document *document, struct s
 /* True if the document holds this key (by thumbprint) for signing or authentication. */
 bool did_document_has_key(const struct did_document *document, const struct key *key);
 
+/* A service (DID Core §5.4) whose type and endpoint are texts. Borrowed from the document. */
+struct did_service {
+    struct str type, endpoint;
+};
+
+/* The i-th of at most 16; both texts are STR_NONE after the last. */
+struct did_service did_document_service(const struct did_document *document, size_t i);
+
 /*
  * Reads a document from JSON text (tests, cache). *ret_document has one reference. Errors: E_TOKEN.
  */

@@ -9,6 +9,7 @@
 #include "lib/did/did.h"
 
 #define DID_METHODS_MAX  16
+#define DID_SERVICES_MAX 16
 #define DID_FRAGMENT_MAX 127
 
 struct did_method {
@@ -17,9 +18,14 @@ struct did_method {
     struct key *key;        /* owned */
 };
 
+struct did_service_kept {
+    char *type, *endpoint; /* owned */
+};
+
 struct did_document {
     _Atomic int refs;
     char *did; /* owned */
-    size_t n;
+    size_t n, n_services;
     struct did_method methods[DID_METHODS_MAX];
+    struct did_service_kept services[DID_SERVICES_MAX];
 };

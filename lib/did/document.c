@@ -111,12 +111,31 @@ static int read_relationship(struct did_document *d, const struct jval *list, un
     return 0;
 }
 
+/* What has no text for a type or an endpoint is a service that we could not use. */
+static int read_service(struct did_document *d, const struct jval *service, struct err *err)
+{
+    const struct jval *type = jval_get(service, "type");
+    const struct str kind = jval_str(jtype_of(type) == J_ARRAY ? jval_at(type, 0) : type);
+    const struct str endpoint = jval_str(jval_get(service, "serviceEndpoint"));
+    struct did_service_kept *kept = &d->services[d->n_services];
+
+    if (kind.n == 0 || endpoint.n == 0 || endpoint.n > LIMIT_URL ||
+        d->n_services == DID_SERVICES_MAX)
+        return 0;
+    d->n_services++;
+    kept->type = strndup(kind.p, kind.n);
+    kept->endpoint = strndup(endpoint.p, endpoint.n);
+    return kept->type != NULL && kept->endpoint != NULL
+               ? 0
+               : err_set(err, E_NO_MEMORY, "", "DID document");
+}
+
 int did_document_parse(struct str did, struct str json, struct did_document **ret_document,
                        struct err *err)
 {
     AUTO(did_document_unref) struct did_document *d = calloc(1, sizeof(*d));
     AUTO(jdoc_free) struct jdoc *doc = NULL;
-    const struct jval *root, *methods;
+    const struct jval *root, *methods, *services;
 
     if (d == NULL || (d->did = strndup(did.p, did.n)) == NULL)
         return err_set(err, E_NO_MEMORY, "", "DID document");
@@ -136,6 +155,11 @@ int did_document_parse(struct str did, struct str json, struct did_document **re
             0)
             return err_ret(err);
     }
+    services = jval_get(root, "service");
+    for (size_t i = 0; i < jval_len(services); i++) {
+        if (read_service(d, jval_at(services, i), err) < 0)
+            return err_ret(err);
+    }
     *ret_document = MOVE(d);
     return 0;
 }
@@ -149,6 +173,10 @@ void did_document_unref(struct did_document **document)
         return;
     for (size_t i = 0; i < d->n; i++)
         key_free(&d->methods[i].key);
+    for (size_t i = 0; i < d->n_services; i++) {
+        free(d->services[i].type);
+        free(d->services[i].endpoint);
+    }
     free(d->did);
     free(d);
 }
@@ -180,4 +208,11 @@ bool did_document_has_key(const struct did_document *d, const struct key *key)
             return true;
     }
     return false;
+}
+
+struct did_service did_document_service(const struct did_document *d, size_t i)
+{
+    if (i >= d->n_services)
+        return (struct did_service){STR_NONE, STR_NONE};
+    return (struct did_service){str_c(d->services[i].type), str_c(d->services[i].endpoint)};
 }

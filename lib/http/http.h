@@ -42,6 +42,7 @@ enum http_route_flags {
     HTTP_STREAM_BODY = 1, /* handler runs before the body; it must call rq_body_sink() */
     HTTP_NO_LOG = 2,      /* not in the access log (health, metrics) */
     HTTP_PREFIX = 4,      /* path is a prefix; the raw rest is rq->rest */
+    HTTP_APP_FLAG = 256,  /* this bit is the unit's that owns the route */
 };
 
 struct http_route {

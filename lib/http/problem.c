@@ -22,7 +22,7 @@ void http_problem(struct rq *rq, const struct err *err)
     jw_kc(&w, "code", err_slug(err->code));
     if (err->detail[0] != '\0')
         jw_kc(&w, "detail", err->detail);
-    if (err->at[0] != '\0')
+    if (err->at[0] != '\0' && status < 500) /* a failure of ours: where, is in the log */
         jw_kc(&w, "at", err->at);
     jw_kc(&w, "request", id.c);
     jw_object_end(&w);

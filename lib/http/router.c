@@ -266,12 +266,16 @@ static const struct http_route *match(struct walk *walk, const struct node *node
     return route;
 }
 
-/* Malformed escapes anywhere make the path malformed, not unknown. */
+/*
+ * Malformed escapes anywhere make the path malformed, not unknown; so do bytes that are no UTF-8,
+ * which a database would refuse later as a failure of ours.
+ */
 static bool well_formed(struct str path)
 {
     AUTO(buf_done) struct buf out = buf_init(path.n);
 
-    return memchr(path.p, '%', path.n) == NULL || decode_percent(&out, path);
+    return memchr(path.p, '%', path.n) == NULL ||
+           (decode_percent(&out, path) && str_is_utf8(buf_str(&out)));
 }
 
 int http__route(const struct router *router, struct rq *rq, struct err *err)

@@ -82,20 +82,25 @@ static bool canonical(const struct sockaddr *address, uint8_t ret[static 16])
     return false;
 }
 
-bool fetch_address_allowed(const struct fetcher *fetcher, const struct sockaddr *address)
+bool fetch__address_allowed(const struct cidr_list *allow, const struct sockaddr *address)
 {
     uint8_t bytes[16];
 
     if (!canonical(address, bytes))
         return false;
-    for (size_t i = 0; i < fetcher->n_allow; i++)
-        if (inside(bytes, fetcher->allow[i].address, fetcher->allow[i].bits))
+    for (size_t i = 0; i < allow->n; i++)
+        if (inside(bytes, allow->items[i].address, allow->items[i].bits))
             return true;
     for (size_t i = 0; i < ARRAY_LEN(not_global); i++)
         if (inside(bytes, not_global[i].address, not_global[i].bits))
             return false;
     return memcmp(bytes, mapped_prefix, sizeof(mapped_prefix)) == 0 ||
            inside(bytes, global_unicast.address, global_unicast.bits);
+}
+
+bool fetch_address_allowed(const struct fetcher *fetcher, const struct sockaddr *address)
+{
+    return fetch__address_allowed(&fetcher->allow, address);
 }
 
 /*
@@ -110,7 +115,7 @@ static bool host_bits_zero(const struct cidr *cidr)
     return true;
 }
 
-int fetch__cidr_parse(struct str text, struct cidr *ret_cidr, struct err *err)
+static int parse(struct str text, struct cidr *ret_cidr, struct err *err)
 {
     struct str bits = text;
     struct str host = str_cut(&bits, '/');
@@ -137,5 +142,17 @@ int fetch__cidr_parse(struct str text, struct cidr *ret_cidr, struct err *err)
     if (!host_bits_zero(&cidr))
         return err_set(err, E_CONFIG, "", "'%.*s' has bits behind its prefix", STR_ARG(text));
     *ret_cidr = cidr;
+    return 0;
+}
+
+int fetch__cidr_list(const struct str *texts, size_t n, struct cidr_list *ret_list, struct err *err)
+{
+    ret_list->items = calloc(n + 1, sizeof(ret_list->items[0]));
+    if (ret_list->items == NULL)
+        return err_set(err, E_NO_MEMORY, "", "fetcher");
+    for (; ret_list->n < n; ret_list->n++) {
+        if (parse(texts[ret_list->n], &ret_list->items[ret_list->n], err) < 0)
+            return err_ret(err);
+    }
     return 0;
 }

@@ -198,14 +198,11 @@ static int take_cfg(struct fetcher *fetcher, const struct fetch_cfg *cfg, struct
     if ((fetcher->client_cert_file == NULL) != (fetcher->client_key_file == NULL))
         return err_set(err, E_CONFIG, "", "client certificate and key are only useful together");
     fetcher->user_agent = cfg->user_agent != NULL ? strdup(cfg->user_agent) : NULL;
-    fetcher->allow = calloc(cfg->n_allow + 1, sizeof(fetcher->allow[0]));
-    if (fetcher->allow == NULL || (cfg->user_agent != NULL && fetcher->user_agent == NULL))
+    if (cfg->user_agent != NULL && fetcher->user_agent == NULL)
         return err_set(err, E_NO_MEMORY, "", "fetcher");
-    for (; fetcher->n_allow < cfg->n_allow; fetcher->n_allow++)
-        if (fetch__cidr_parse(cfg->allow[fetcher->n_allow], &fetcher->allow[fetcher->n_allow],
-                              err) < 0)
-            return err_ret(err);
-    return 0;
+    if (fetch__cidr_list(cfg->allow, cfg->n_allow, &fetcher->allow, err) < 0)
+        return err_ret(err);
+    return fetch__cidr_list(cfg->guest_allow, cfg->n_guest_allow, &fetcher->guest_allow, err);
 }
 
 void fetcher_close(struct fetcher **fetcher)
@@ -230,7 +227,8 @@ void fetcher_close(struct fetcher **fetcher)
     free(mine->client_cert_file);
     free(mine->client_key_file);
     free(mine->user_agent);
-    free(mine->allow);
+    free(mine->allow.items);
+    free(mine->guest_allow.items);
     free(mine);
     curl_global_cleanup();
 }

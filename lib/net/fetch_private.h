@@ -25,6 +25,11 @@ struct cidr {
     unsigned bits;
 };
 
+struct cidr_list {
+    struct cidr *items;
+    size_t n;
+};
+
 struct peer {
     struct peer *in_bucket;
     struct peer *next; /* in the list of peers that may start a job */
@@ -58,7 +63,10 @@ struct fetch {
     char *url;
     char *peer_key;
     struct curl_slist *headers;
+    bool guest;
     struct str body; /* borrowed from the caller */
+    ssize_t (*source)(void *cls, char *out, size_t max);
+    int64_t source_length;
     size_t max_response;
     int64_t min_rate;
     enum fetch_flow (*head)(void *cls, const struct fetch_response *response);
@@ -74,15 +82,14 @@ struct fetch {
     bool denied; /* the filter refused an address */
     bool tried;  /* and allowed one */
     bool too_big;
-    bool stopped; /* by head or sink */
+    bool stopped; /* by head, sink or source */
 };
 
 struct fetcher {
     const struct env *env;
     char *ca_file, *client_cert_file, *client_key_file, *user_agent;
     bool allow_http;
-    struct cidr *allow;
-    size_t n_allow;
+    struct cidr_list allow, guest_allow;
     unsigned max_active, max_per_peer;
     CURLM *multi;
     pthread_t thread;
@@ -106,7 +113,9 @@ struct fetcher {
 };
 
 /* -- address.c --------------------------------------------------------------------------------- */
-MUST_CHECK int fetch__cidr_parse(struct str text, struct cidr *ret_cidr, struct err *err);
+MUST_CHECK int fetch__cidr_list(const struct str *texts, size_t n, struct cidr_list *ret_list,
+                                struct err *err);
+bool fetch__address_allowed(const struct cidr_list *allow, const struct sockaddr *address);
 
 /* -- url.c ------------------------------------------------------------------------------------- */
 /* Checks a URL and writes the key of its peer. Errors: E_PEER_ADDRESS, E_NO_MEMORY. */

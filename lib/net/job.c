@@ -62,6 +62,9 @@ static int copy_headers(struct fetch *job, const struct fetch_request *request, 
             return err_ret(err);
         typed = typed || str_eq_nocase(request->headers[i].name, STR("Content-Type"));
     }
+    if (request->source != NULL && request->source_length < 0 &&
+        !append(job, "Transfer-Encoding: chunked"))
+        return err_set(err, E_NO_MEMORY, "", "request headers");
     /* what curl would add on its own: a pause before larger bodies, and a form's content type */
     if (!append(job, "Expect:") || (!typed && !append(job, "Content-Type:")))
         return err_set(err, E_NO_MEMORY, "", "request headers");
@@ -104,7 +107,10 @@ int fetch__job_new(struct fetcher *fetcher, const struct fetch_request *request,
     job->peer_key = strndup(key.p, key.n);
     if (job->peer_key == NULL)
         return err_set(err, E_NO_MEMORY, "", "request");
+    job->guest = request->guest;
     job->body = request->body;
+    job->source = request->source;
+    job->source_length = request->source_length;
     job->max_response = request->max_response > 0 ? request->max_response : LIMIT_JSON_BYTES;
     job->min_rate = request->min_rate;
     job->deadline_us = request->deadline_mono_us > 0

@@ -26,7 +26,8 @@ static curl_socket_t open_socket(void *cls, curlsocktype purpose, struct curl_so
     struct fetch *job = carrier->job;
 
     if (purpose != CURLSOCKTYPE_IPCXN || job == NULL ||
-        !fetch_address_allowed(job->fetcher, &address->addr)) {
+        !fetch__address_allowed(job->guest ? &job->fetcher->guest_allow : &job->fetcher->allow,
+                                &address->addr)) {
         if (job != NULL)
             job->denied = true;
         COUNT(C_FETCH_DENIED);
@@ -110,6 +111,31 @@ static size_t take_body(char *p, size_t size, size_t count, void *cls)
     return buf_failed(&job->content) ? 0 : n;
 }
 
+static size_t give_body(char *out, size_t size, size_t count, void *cls)
+{
+    struct fetch *job = ((struct carrier *)cls)->job;
+    ssize_t n;
+
+    if (job == NULL || job->source == NULL)
+        return 0;
+    n = job->source(job->cls, out, size * count);
+    if (n == FETCH_WAIT)
+        return CURL_READFUNC_PAUSE;
+    if (n >= 0)
+        return (size_t)n;
+    job->stopped = true;
+    return CURL_READFUNC_ABORT;
+}
+
+int64_t fetch_sent(const struct fetch *job)
+{
+    curl_off_t sent = 0;
+
+    if (job->carrier != NULL)
+        curl_easy_getinfo(job->carrier->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
+    return sent;
+}
+
 /* -- carriers ---------------------------------------------------------------------------------- */
 
 #define SET(option, value)                                                                         \
@@ -155,6 +181,8 @@ static bool set_common(CURL *easy, const struct fetcher *fetcher, struct carrier
     SET(CURLOPT_HEADERDATA, carrier);
     SET(CURLOPT_WRITEFUNCTION, take_body);
     SET(CURLOPT_WRITEDATA, carrier);
+    SET(CURLOPT_READFUNCTION, give_body);
+    SET(CURLOPT_READDATA, carrier);
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_QUICK_EXIT, 1L); /* a resolver that hangs must not hold up the others */
     SET(CURLOPT_NOPROGRESS, 1L);
@@ -217,7 +245,13 @@ static bool set_method(CURL *easy, const struct fetch *job)
     bool has_body = str_present(job->body);
     const char *own_name = job->method;
 
-    if (has_body || strcmp(job->method, "POST") == 0) {
+    if (job->source != NULL) {
+        SET(CURLOPT_POST, 1L);
+        SET(CURLOPT_POSTFIELDS, NULL);
+        SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)job->source_length);
+        if (strcmp(job->method, "POST") == 0)
+            own_name = NULL;
+    } else if (has_body || strcmp(job->method, "POST") == 0) {
         SET(CURLOPT_POST, 1L);
         SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)job->body.n);
         SET(CURLOPT_POSTFIELDS, has_body ? job->body.p : "");
@@ -243,6 +277,9 @@ static bool set_job(CURL *easy, const struct fetch *job)
     SET(CURLOPT_HTTPHEADER, job->headers);
     SET(CURLOPT_MAXFILESIZE_LARGE, most);
     SET(CURLOPT_LOW_SPEED_LIMIT, (long)job->min_rate);
+    /* the filter judges connections when they are made */
+    SET(CURLOPT_FRESH_CONNECT, job->source != NULL || job->guest ? 1L : 0L);
+    SET(CURLOPT_FORBID_REUSE, job->guest ? 1L : 0L);
     return set_method(easy, job);
 }
 
@@ -290,7 +327,9 @@ void fetch__judge(const struct fetch *job, CURLcode code, struct err *err)
         means = E_PEER_ADDRESS;
     else if (code == CURLE_WRITE_ERROR && buf_failed(&job->content))
         means = E_NO_MEMORY;
-    if (means != E_OK)
+    if (means == E_OK && !job->head_done) /* curl takes what there is for the whole */
+        err_set(err, E_PEER_DOWN, "", "'%.200s': the answer ends in its header", job->url);
+    else if (means != E_OK)
         err_set(err, means, "", "'%.200s': %s%s", job->url, curl_easy_strerror(code),
                 means == E_PEER_ADDRESS ? ", its address is not allowed" : "");
 }

@@ -113,7 +113,7 @@ def scenario():
     provider = space.connector("provider")
     for i in range(ASSETS):
         provider.offer(f"asset-{i:03}")
-        provider.sql("INSERT INTO asset_property VALUES (?,?,?)", f"asset-{i:03}", EDC + "group", "odd" if i % 2 else "even")
+        provider.sql("INSERT INTO asset_property (asset_id, name, value) VALUES (?,?,?)", f"asset-{i:03}", EDC + "group", "odd" if i % 2 else "even")
     client = provider.as_peer("other")
     pages(client, provider.dsp)
     filters(client)

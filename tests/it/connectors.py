@@ -27,22 +27,24 @@ def new_key(path):
 class Space:
     """Certificates and fixed tokens that the connectors of one scenario share."""
 
+    made_of = None  # another kind of Connector
+
     def __init__(self, *names):
         self.authority = Authority()
         self.certificate = self.authority.issue()
         self.tokens = {name: secrets.token_hex(16) for name in names}
 
-    def connector(self, name, program=None, **settings):
-        return Connector(self, name, program or BIN / "naru-connector", settings)
+    def connector(self, name, program=None, plain=False, **settings):
+        """A connector of this space; `plain`: without TLS."""
+        return (self.made_of or Connector)(self, name, program or BIN / "naru-connector", settings, plain)
 
 
 class Connector:
-    def __init__(self, space, name, program, settings):
+    def __init__(self, space, name, program, settings, plain=False):
         self.space, self.name = space, name
         self.folder = temp_dir()
         self.public, self.management = free_port(), free_port()
-        plain = settings.get("public.certificate") == ""
-        self.base = f"http://127.0.0.1:{self.public}" if plain else f"https://localhost:{self.public}"
+        self.base = f"{'http' if plain else 'https'}://localhost:{self.public}"
         self.dsp = f"{self.base}/dsp/2025-1"
         self.key = "key-" + secrets.token_hex(8)
         (self.folder / "api-key").write_text(self.key)
@@ -51,11 +53,10 @@ class Connector:
         (self.folder / "tokens").write_text("".join(f"{space.tokens[n]} {n}\n" for n in [name, *others]))
         (self.folder / "tokens").chmod(0o600)
         new_key(self.folder / "company.pem")
-        certificate, key = space.certificate
+        certificate, key = ("", "") if plain else space.certificate
         values = {
             "participant.did": name, "identity.mode": "static", "identity.static_tokens": "tokens",
-            "public.listen": f"127.0.0.1:{self.public}", "public.url": self.base, "public.certificate": certificate,
-            "public.key": "" if plain else key,
+            "public.listen": f"127.0.0.1:{self.public}", "public.url": self.base, "public.certificate": certificate, "public.key": key,
             "management.listen": f"127.0.0.1:{self.management}", "fetch.ca": space.authority.ca,
             "fetch.allow": "127.0.0.0/8,::1/128", "database": f"sqlite:{self.folder}/connector.db",
             "data.roots": self.folder, "log.level": "info", **settings,
@@ -86,7 +87,7 @@ class Connector:
         with closing(sqlite3.connect(self.folder / "connector.db", timeout=20)) as db, db:
             return db.execute(statement, arguments).fetchall()
 
-    def negotiate(self, address, provider, offer, asset="data-1"):
+    def negotiate(self, address, provider, offer, asset="data-1", callbacks=None):
         """Begins a negotiation as consumer; returns our pid."""
         rules = {k: v for k, v in offer.items() if k not in ("@id", "@type", "target")}
         body = {
@@ -94,6 +95,7 @@ class Connector:
             "counterPartyId": provider, "protocol": "dataspace-protocol-http:2025-1",
             "policy": {"@context": "http://www.w3.org/ns/odrl.jsonld", "@id": offer["@id"], "@type": "Offer",
                        "assigner": provider, "target": asset, **rules},
+            **({"callbackAddresses": callbacks} if callbacks else {}),
         }
         answer = self.api.post("/v3/contractnegotiations", body)
         assert answer.status == 200, answer.text
@@ -118,6 +120,11 @@ class Connector:
         with closing(sqlite3.connect(self.folder / "connector.db", timeout=20)) as db:
             return list(db.iterdump())
 
+    def watch(self):
+        """A function whose value changes once somebody has written to our database."""
+        db = sqlite3.connect(self.folder / "connector.db", timeout=20, isolation_level=None)
+        return lambda: db.execute("PRAGMA data_version").fetchone()
+
     def offer(self, asset="data-1", policy=None, address=None, access=None):
         """An asset with one offer, put into the database before the catalogue is read for the first time."""
         now = int(time.time() * 1e6)
@@ -125,15 +132,13 @@ class Connector:
         path.write_text("time,kwh\n1,2\n")
         address = address or {"type": "File", "path": str(path)}
         policies = {"access": access or {"@type": "Set", **USE}, "contract": policy or {"@type": "Offer", **USE}}
-        with closing(sqlite3.connect(self.folder / "connector.db", timeout=20)) as db, db:
-            db.execute("INSERT INTO asset VALUES (?,?,'{}',?,1,?,?)",
-                       (asset, json.dumps({EDC + "name": [{"@value": asset}]}), json.dumps(address), now, now))
-            for kind, text in policies.items():
-                db.execute("INSERT INTO policy_definition VALUES (?,?,?,'{}',1,?)",
-                           (f"{asset}/{kind}", json.dumps(text), f"{asset}/{kind}", now))
-            selector = [{"operandLeft": EDC + "id", "operator": "=", "operandRight": asset}]
-            db.execute("INSERT INTO contract_definition VALUES (?,?,?,?,'{}',1,?)",
-                       (f"{asset}/offer", f"{asset}/access", f"{asset}/contract", json.dumps(selector), now))
+        self.sql("INSERT INTO asset VALUES (?,?,'{}',?,1,?,?)",
+                 asset, json.dumps({EDC + "name": [{"@value": asset}]}), json.dumps(address), now, now)
+        for kind, text in policies.items():
+            self.sql("INSERT INTO policy_definition VALUES (?,?,?,'{}',1,?)", f"{asset}/{kind}", json.dumps(text), f"{asset}/{kind}", now)
+        selector = [{"operandLeft": EDC + "id", "operator": "=", "operandRight": asset}]
+        self.sql("INSERT INTO contract_definition VALUES (?,?,?,?,'{}',1,?)",
+                 f"{asset}/offer", f"{asset}/access", f"{asset}/contract", json.dumps(selector), now)
 
 
 def message(kind, **members):
@@ -143,12 +148,14 @@ def message(kind, **members):
 class Peer:
     """A participant made of Python: takes messages over TLS, records them, answers as told.
 
-    `answer(method, path, message)` gives (status, body) or None to hang up; the default accepts everything.
+    `answer(method, path, message)` gives (status, body), None to hang up, or a function that writes the answer to the handler it is given; the
+    default accepts everything.
     """
 
     def __init__(self, space, name):
         self.space, self.name = space, name
         self.seen = []
+        self.texts = []  # bodies as they came
         self.answer = self.accept
         outer = self
 
@@ -159,10 +166,14 @@ class Peer:
                 length = int(self.headers.get("Content-Length") or 0)
                 text = self.rfile.read(length)
                 body = json.loads(text) if text else None
+                outer.texts.append(text)
                 outer.seen.append((self.command, self.path, body, dict(self.headers)))
                 answer = outer.answer(self.command, self.path, body)
                 if answer is None:
                     self.close_connection = True
+                    return
+                if callable(answer):
+                    answer(self)
                     return
                 status, reply = answer
                 reply = reply if isinstance(reply, bytes) else b"" if reply is None else json.dumps(reply).encode()

@@ -488,14 +488,25 @@ def consumer(space):
 class FalseProvider(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
+    event = "0190163d-8694-739b-aea5-966c26f8ad90"  # a UUIDv7, the same for every delivery
+    both = threading.Barrier(2, timeout=30)
+
     def do_GET(self):
         body = b"x" * 100000
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
+        if self.path == "/twice":
+            self.send_header("Naru-Event", self.event)
+        if self.path == "/at-once":
+            self.send_header("Naru-Event", self.event[:-1] + "1")
         self.send_header("Content-Type", "text/plain")
         if self.path == "/wrong":
             self.send_header("Repr-Digest", "sha-256=:" + base64.b64encode(hashlib.sha256(b"y").digest()).decode() + ":")
         self.end_headers()
+        if self.path == "/at-once":
+            self.wfile.write(body[:50000])
+            self.both.wait()
+            body = body[50000:]
         self.wfile.write(body)
 
     def log_message(self, *_):
@@ -517,7 +528,26 @@ def foreign(space):
             complete = False
         tap.equal(complete, good, f"pull: a foreign provider, digest {path[1:]}")
     tap.equal(deal.counted("consumer"), [], "pull: without an event there is no receipt")
+    repeated_events(space, deal, f"http://127.0.0.1:{server.server_port}")
     server.shutdown()
+
+
+def repeated_events(space, deal, base):
+    """A provider that names one event for several deliveries is paid for one."""
+    at = lambda path: space.consumer.sql("UPDATE edr SET endpoint = ? WHERE transfer_id = ?", base + path, deal.consumer_pid)
+    at("/twice")
+    tap.status(deal.pull(), 200, "event: the first delivery")
+    deal.wait_counted(1, "consumer")
+    again = deal.pull()
+    tap.status(again, 502, "event: a second one under the same event is refused")
+    tap.contains(again.text, "has been counted before", "event: and says why")
+    at("/at-once")
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda _: len(deal.pull().body), range(2)))
+    tap.equal(answers, [100000, 100000], "event: two deliveries at once, neither was counted before")
+    deal.wait_counted(2, "consumer")
+    wait_until(lambda: slots(space.consumer)[1] == [], 15, "nothing is tried again for ever")
+    tap.equal([r["bytes"] for r in deal.counted("consumer")], [100000, 100000], "event: each is counted once")
 
 
 def renewals(space):
@@ -599,7 +629,7 @@ def cuts(space):
 
 
 def crash(space):
-    deal = Deal(space, {"type": "File", "path": "large.bin"})
+    deal = Deal(space, {"type": "File", "path": "large.bin"}, [{"leftOperand": "count", "operator": "lteq", "rightOperand": 9}])
     connection, _ = open_pull(space, deal)
     seen = lambda side: side.sql("SELECT bytes FROM access WHERE agreement_id = ?", deal.agreement)
     wait_until(lambda: seen(space.provider) and seen(space.provider)[0][0] > 0, 10, "what the access has taken is noted while it runs")
@@ -616,12 +646,27 @@ def crash(space):
     connection = http.client.HTTPConnection("127.0.0.1", space.consumer.management, timeout=60)
     connection.request("GET", f"/naru/v1/edrs/{deal.consumer_pid}/data", headers={"X-Api-Key": "key-of-the-test"})
     connection.getresponse().read(1000)
-    wait_until(lambda: seen(space.consumer) and seen(space.consumer)[0][0] > 0, 10, "and so on the consumer's side")
+    wait_until(lambda: any(n > 0 for n in slots(space.consumer)[1]), 10, "and so on the consumer's side, in its journal")
     space.consumer.process.kill()
     connection.close()
     space.consumer.process.begin()
     wait_until(lambda: deal.counted("consumer"), 20, "crash: the consumer's receipt too")
     tap.equal(deal.counted("consumer")[0]["event"], deal.wait_counted(1)[0]["event"], "crash: both name the same event")
+
+
+def crash_at_end(space):
+    """The consumer is killed when its client has the last byte: its receipt says all the same what arrived."""
+    content = rows_text(20000)[:-1]  # the last row has no line feed
+    space.file("end.csv", content)
+    for n in range(3):
+        deal = Deal(space, {"type": "File", "path": "end.csv"})
+        wait_until(lambda: space.consumer.api.get("/naru/v1/edrs/none").status == 404, 20, "the consumer is back")
+        whole = deal.pull().body == content
+        space.consumer.process.kill()
+        space.consumer.process.begin()
+        receipt = deal.wait_counted(1, "consumer")[0]
+        tap.equal((whole, receipt["bytes"], receipt["rows"]), (True, len(content), 20000), f"crash at the end, {n + 1}: the true numbers")
+    tap.equal(slots(space.consumer)[1], [], "crash at the end: no slot is left")
 
 
 def slots(connector):
@@ -635,6 +680,7 @@ def crash_in_journal(space):
     """The second access of a transfer has its number at hand: a slot of the journal stands for its receipt."""
     deal = Deal(space, {"type": "File", "path": "large.bin"})
     tap.status(deal.get(Range="bytes=0-9"), 206, "journal: the first access asks the writer")
+    wait_until(lambda: slots(space.provider)[1] == [], 10, "the first one's receipt is written")
     connection, answer = open_pull(space, deal)
     wait_until(lambda: any(n > 0 for n in slots(space.provider)[1]), 10, "what the access has taken is noted in its slot")
     path, noted = slots(space.provider)
@@ -653,6 +699,7 @@ def crash_in_journal(space):
     tap.equal((len(deal.counted()), uses(), slots(space.provider)[1]), (2, used, []), "journal: a receipt that is there is not made again")
 
     deal.get(Range="bytes=0-9")
+    wait_until(lambda: slots(space.provider)[1] == [], 10, "and the receipt of this one")
     connection, _ = open_pull(space, deal)
     wait_until(lambda: any(n > 0 for n in slots(space.provider)[1]), 10, "noted")
     noted = slots(space.provider)[1][0]
@@ -668,7 +715,8 @@ def crash_in_journal(space):
 
 def scenario():
     space = Space()
-    for part in (files, folders, changes, tokens, endings, policies, queries, origins, consumer, foreign, renewals, cuts, crash, crash_in_journal):
+    for part in (files, folders, changes, tokens, endings, policies, queries, origins, consumer, foreign, renewals, cuts, crash, crash_at_end,
+                 crash_in_journal):
         with tap.case(part.__name__):
             part(space)
 

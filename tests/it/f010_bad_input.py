@@ -35,13 +35,13 @@ BROKEN = [
 SHAPES = [("an array", b"[]"), ("a text", b'"x"'), ("a number", b"1"), ("true", b"true"), ("null", b"null")]
 
 
-def routes(*tables):
+def routes(*tables, below=("",)):
     """(method, path with ids filled in, handler) of the routes that take a JSON body."""
     found = []
     for table in tables:
         for method, path, handler, who, limit in ROUTE.findall((ROOT / table).read_text()):
             if limit.strip() != "0" or "dsp/routes" in table:
-                found.append((method, re.sub(r"\{\w+\}", ID, path), handler))
+                found += [(method, re.sub(r"\{\w+\}", ID, base + path), handler) for base in below]
     assert found, tables
     return found
 
@@ -87,6 +87,25 @@ def broken_bodies(target):
         if answer.status not in ((404, 415) if ID in path else (415,)):
             bad.append(f"media type text/xml: {answer.status} {answer.text[:200]}")
         tap.equal(bad, [], f"{target.name}: {handler} refuses broken JSON")
+
+
+GETTERS = re.compile(r'^ROUTE\(GET,\s+"([^"]+)",\s+(\w+),', re.MULTILINE)
+PARAMETERS = ("q", "state", "after", "before", "kind", "from", "to", "period", "agreement", "participant", "provider", "domain", "price", "limit")
+
+
+def no_text(target, *tables):
+    """Bytes that are no UTF-8 where a path or a query has a text: the other side's mistake, whatever the database says of it."""
+    bad, n = [], 0
+    for table in tables:
+        for path, handler in GETTERS.findall((ROOT / table).read_text()):
+            variants = [re.sub(r"\{\w+\}", "%ff", path)] if "{" in path else []
+            variants += [f"{re.sub(r'{[a-z]+}', ID, path)}?{name}=%ff%fe" for name in PARAMETERS]
+            for variant in variants:
+                n += 1
+                answer = target.client().request("GET", variant, headers=target.authorisation())
+                if answer.status >= 500 or (answer.status < 400 and "%ff" in variant.split("?")[0]):
+                    bad.append(f"{handler} {variant}: {answer.status} {answer.text[:200]}")
+    tap.equal(bad, [], f"{target.name}: {n} paths and queries that are no text, no failure")
 
 
 def too_large(target, port, ca):
@@ -182,8 +201,8 @@ def unknown_members(target, method, path, body, additions, fresh=lambda body: bo
 # -- the connector ------------------------------------------------------------------------------------------------------------
 def connector_targets(connector):
     management = Target("management", lambda: connector.api, routes(
-        "connector/mgmt/routes.def", "connector/exchange/routes.def", "connector/market/routes.def", "connector/dsp/management_routes.def"),
-        edc_error)
+        "connector/mgmt/routes.def", "connector/exchange/routes.def", "connector/market/routes.def", "connector/dsp/management_routes.def")
+        + routes("connector/mgmt/resources.def", below=("/v3", "/v4")), edc_error)
     peer = Target("dsp", lambda: Client(connector.base, connector.space.authority.ca, {"Authorization": connector.space.tokens["peer"]}),
                   routes("connector/dsp/routes.def"), dsp_error)
     management.routes = [r for r in management.routes if not r[1].startswith("/contractagreements")]
@@ -201,6 +220,8 @@ def check_connector():
     before = connector.dump()
     for target in (management, peer):
         broken_bodies(target)
+    no_text(management, "connector/mgmt/routes.def", "connector/exchange/routes.def", "connector/market/routes.def")
+    no_text(peer, "connector/dsp/routes.def")
     too_large(management, connector.management, None)
     too_large(peer, connector.public, space.authority.ca)
     tap.ok(connector.dump() == before, "nothing of all this is stored")
@@ -274,6 +295,8 @@ def check_broker():
     too_large(people, bank.port, bank.authority.ca)
     too_large(operator, bank.operator_port, bank.authority.ca)
     tap.equal(state_of(bank), before, "nothing of all this is stored")
+    no_text(people, *(f"server/{unit}/routes.def" for unit in ("order", "registry", "metering", "catalogue", "settlement", "evidence")))
+    no_text(operator, *(f"server/{unit}/operator_routes.def" for unit in ("order", "registry", "settlement")))
     broker_forms(bank, mill, plant, mill.put(mill.entry("a", [PLAN])).json)
     tap.status(bank.api().get("/readyz"), 200, "the broker is well")
 

@@ -110,6 +110,44 @@ def check_explain(folder):
     tap.ok(code == 1 and last_json(err)["at"].startswith("/permission"), "what is not understood is named with its place")
 
 
+def use(*constraints, **more):
+    rules = [{"leftOperand": a, "operator": b, "rightOperand": c} for a, b, c in constraints]
+    return {"@type": "Set", "permission": [{"action": "use", "constraint": rules}], **more}
+
+
+def check_policies(folder):
+    """diff, lint and what-if, as an author uses them."""
+    files = {}
+    for name, policy in (
+            ("signed", use(("UsagePurpose", "isAnyOf", ["a", "b"]), ("odrl:count", "lteq", "5"))),
+            ("counter", use(("UsagePurpose", "isAnyOf", ["a"]), ("odrl:count", "lteq", "5"))),
+            ("never", use(("odrl:count", "lt", "5"), ("odrl:count", "gt", "5"))),
+            ("months", use(("odrl:elapsedTime", "lteq", "P60M")))):
+        files[name] = folder / f"{name}.json"
+        files[name].write_text(json.dumps(policy))
+    code, out, _ = naru("policy", "diff", files["signed"], files["counter"])
+    tap.ok(code == 0 and "- the purpose of use is one of: a, b" in out and "+ the purpose of use is one of: a\n" in out,
+           "what is different, in words")
+    tap.equal(naru("policy", "diff", "--strict", files["signed"], files["counter"])[0], 0, "the second is at least as strict")
+    tap.equal(naru("policy", "diff", "--strict", files["counter"], files["signed"])[0], 5, "the other way round it is not")
+    answer = json.loads(naru("--json", "policy", "diff", files["counter"], files["signed"])[1])
+    tap.ok(answer["relation"] == "stricter" and answer["complete"] and "purpose of use: b" in answer["en"]
+           and "둘째 정책만" in answer["ko"], "with a case in which they differ")
+    code, out, _ = naru("--json", "policy", "lint", files["never"])
+    tap.equal((code, json.loads(out)[0]["code"]), (1, "unsatisfiable"), "a policy that nobody can satisfy is an error")
+    code, out, _ = naru("policy", "lint", files["months"])
+    tap.ok(code == 0 and "/permission/0/constraint/0" in out and "minutes are written PT" in out, "a trap is a warning, with its place")
+    code, out, _ = naru("--json", "policy", "what-if", files["signed"], "--fact", "UsagePurpose=c", "--fact", "count=1")
+    answer = json.loads(out)
+    tap.ok(code == 5 and answer["verdict"] == "deny" and [c["at"] for c in answer["causes"]] == ["/permission/0/constraint/0"],
+           "what if: denied, with the cause")
+    tap.equal(naru("policy", "what-if", files["signed"], "--fact", "UsagePurpose=a", "--fact", "count=1")[0], 0, "what if: permitted")
+    tap.equal(naru("policy", "what-if", files["signed"], "--fact", "UsagePurpose=a")[0], 5, "what is not given is unknown, and never permits")
+    answer = json.loads(naru("--json", "policy", "what-if", files["signed"], "--scope", "negotiation", "--peer", "edc")[1])
+    tap.equal((answer["verdict"], answer["peer"]["verdict"]), ("deny", "permit"), "and what a stock connector would decide")
+    tap.equal(naru("policy", "what-if", files["signed"], "--fact", "Nonsense=1")[0], 2, "an operand that is none is a mistake of the caller")
+
+
 def check_documents(table):
     for kind, path in (("bash", "tools/completion/naru.bash"), ("man", "man/naru.1")):
         made = subprocess.run([sys.executable, ROOT / "tools" / "clidoc", kind, BIN / "naru"], capture_output=True, text=True,
@@ -134,6 +172,7 @@ def scenario():
     check_mistakes(folder)
     check_init(folder)
     check_explain(folder)
+    check_policies(folder)
     check_documents(table)
 
 

@@ -141,7 +141,7 @@ def terminations(manual, consumer):
 
 
 def by_an_operator(manual, consumer, peer):
-    """negotiation.auto_agree = false: an operator agrees, once."""
+    """operator.decides = agree: an operator agrees, once."""
     offer = catalogue_offer(manual, "consumer")
     pid = consumer.negotiate(manual.dsp, "manual", offer)
     consumer.wait_state(pid, REQUESTED)
@@ -559,7 +559,7 @@ def both_killed(provider, consumer):
 def scenario():
     space = Space("provider", "manual", "impatient", "consumer", "peer", "stranger", "seller")
     provider = space.connector("provider")
-    manual = space.connector("manual", **{"negotiation.auto_agree": "false"})
+    manual = space.connector("manual", **{"operator.decides": "agree"})
     impatient = space.connector("impatient", **{"negotiation.limit": "1s"})
     consumer = space.connector("consumer")
     peer, seller = Peer(space, "peer"), Seller(space, "seller")

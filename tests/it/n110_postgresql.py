@@ -4,6 +4,7 @@ import threading
 
 from connectors import EDC, Peer, Space, message
 from harness import Postgres, main, tap, wait_until
+from sink import Sink
 
 
 def publish(connector, asset):
@@ -26,7 +27,8 @@ def wait_edc(connector, kind, pid, state):
 def scenario():
     postgres = Postgres()
     space = Space("provider", "consumer", "peer")
-    provider = space.connector("provider", database=postgres.create("provider"))
+    provider = space.connector("provider", database=postgres.create("provider"), **{"push.allow": "127.0.0.0/8,::1/128"})
+    sink = Sink(space)
     consumer = space.connector("consumer", database=postgres.create("consumer"))
     peer = Peer(space, "peer")
     publish(provider, "data-1")
@@ -53,6 +55,15 @@ def scenario():
     transfer = answer.json["@id"]
     wait_edc(consumer, "transferprocesses", transfer, "STARTED")
     tap.equal(len(postgres.psql("SELECT * FROM edr", "consumer")), 1, "the consumer has its data address")
+
+    answer = consumer.api.post("/v3/transferprocesses", {
+        "@context": {"@vocab": EDC}, "@type": "TransferRequest", "counterPartyAddress": provider.dsp, "contractId": agreement,
+        "protocol": "dataspace-protocol-http:2025-1", "transferType": "HttpData-PUSH",
+        "dataDestination": {"type": "HttpData", "baseUrl": sink.url + "/in"}})
+    wait_edc(consumer, "transferprocesses", answer.json["@id"], "COMPLETED")
+    tap.equal((len(sink.at("/in")), sink.at("/in")[0]["bytes"]), (1, 13), "a push arrives")
+    wait_until(lambda: len(postgres.psql("SELECT * FROM receipt", "provider")) == 1, 10, "and has its receipt")
+    tap.equal(len(postgres.psql("SELECT * FROM push_delivered", "provider")), 1, "it is on record that it was delivered")
 
     body = {"@id": f"urn:uuid:{'0' * 8}", **message("ContractRequestMessage", consumerPid="c-1", offer=offer, callbackAddress=peer.url)}
     results = []

@@ -18,6 +18,7 @@ struct settings {
     int64_t grace_us;
     int64_t level;
     struct conf_list roots;
+    int64_t steps;
     struct str data_dir;
     struct str key_file;
     struct str name;
@@ -34,6 +35,7 @@ static const struct conf_key keys[] = {
     {"grace-period",  CONF_DURATION,    AT(grace_us),    "10s",          0, US_PER_H, NULL, true, "patience"},
     {"log.level",     CONF_ENUM,        AT(level),       "info",         0, 0, "debug|info|error", true, "least level"},
     {"data.roots",    CONF_LIST,        AT(roots),       "",             0, 0, NULL, false, "folders"},
+    {"steps",         CONF_SET,         AT(steps),       "",             0, 0, "wash|dry|iron", true, "what is done"},
     {"data.dir",      CONF_PATH,        AT(data_dir),    "data",         0, 0, NULL, false, "folder"},
     {"api.key",       CONF_SECRET_FILE, AT(key_file),    "",             0, 0, NULL, false, "file with the key"},
     {"name",          CONF_STR,         AT(name),        NULL,           0, 0, NULL, false, "who we are"},
@@ -172,6 +174,10 @@ static const struct { const char *option; int64_t want; size_t offset; } numbers
     {"--grace-period=60m",    US_PER_H,           AT(grace_us)},
     {"--grace-period= 1h ",   US_PER_H,           AT(grace_us)},
     {"--log.level=debug",     0,                  AT(level)},
+    {"--steps=",              0,                  AT(steps)},
+    {"--steps=dry",           2,                  AT(steps)},
+    {"--steps=iron,wash",     5,                  AT(steps)},
+    {"--steps= dry , dry ",   2,                  AT(steps)},
 };
 
 static const struct { const char *option, *at, *text; } mistakes[] = {
@@ -188,6 +194,9 @@ static const struct { const char *option, *at, *text; } mistakes[] = {
     {"--listen.tls=1",       "listen.tls",   "'1' is not true or false"},
     {"--log.level=warn",     "log.level",    "'warn' is none of debug|info|error"},
     {"--log.level=",         "log.level",    "'' is none of debug|info|error"},
+    {"--steps=wash,fold",    "steps",        "'fold' is none of wash|dry|iron"},
+    {"--steps=wash|dry",     "steps",        "'wash|dry' is none of wash|dry|iron"},
+    {"--steps=wash,",        "steps",        "'' is none of wash|dry|iron"},
     {"--data.roots=a,,b",    "data.roots",   "an item between commas is empty"},
     {"--data.roots=a,",      "data.roots",   "an item between commas is empty"},
     {"--name=a\nb",          "name",         "control character"},
@@ -330,17 +339,18 @@ START_TEST(test_print_loads_again)
 {
     const char *first;
 
-    ck_assert_msg(
-        load(WORDS(word("--name=a # b = c"), word("--data.roots=/a,/b"), word("--cache.size=1536K"),
-                   word("--grace-period=1500ms"), word("--log.level=error"),
-                   word("--listen.tls=off"), word("--api.key=secret/file")),
-             NULL) == 0,
-        "%s", err.text);
+    ck_assert_msg(load(WORDS(word("--name=a # b = c"), word("--data.roots=/a,/b"),
+                             word("--cache.size=1536K"), word("--grace-period=1500ms"),
+                             word("--log.level=error"), word("--listen.tls=off"),
+                             word("--api.key=secret/file"), word("--steps=iron,wash")),
+                       NULL) == 0,
+                  "%s", err.text);
     first = printed(print_settings);
     ck_assert_ptr_nonnull(strstr(first, "\n# patience (0ms..1h)\ngrace-period = 1500ms\n"));
     ck_assert_ptr_nonnull(strstr(first, "\n# least level (debug|info|error)\nlog.level = error\n"));
     ck_assert_ptr_nonnull(strstr(first, "\ncache.size = 1536K\n"));
     ck_assert_ptr_nonnull(strstr(first, "\ndata.roots = /a, /b\n"));
+    ck_assert_ptr_nonnull(strstr(first, "\n# what is done (wash|dry|iron)\nsteps = wash, iron\n"));
 
     write_file(str_c(first));
     ck_assert_int_eq(chdir("/"), 0);

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "connector/dataplane/dataplane_private.h"
+#include "connector/dataplane/destination.h"
 #include "lib/base/encode.h"
 #include "lib/base/limits.h"
 #include "lib/crypto/jws.h"
@@ -322,7 +322,8 @@ START_TEST(test_address)
         dataplane_check_address(&rig.app, str_c(addresses[_i].address), STR("HttpData-PULL"), &err);
     if (addresses[_i].at == NULL) {
         ck_assert_msg(result == 0, "%s: %s", addresses[_i].address, err.text);
-        ck_assert_uint_eq(dataplane_formats(str_c(addresses[_i].address)).n, 1);
+        ck_assert_uint_eq(dataplane_formats(&rig.app, str_c(addresses[_i].address)).n,
+                          strstr(addresses[_i].address, "\"sub\"") != NULL ? 1 : 2);
         return;
     }
     ck_assert_msg(result < 0, "%s passes", addresses[_i].address);
@@ -339,12 +340,155 @@ START_TEST(test_formats)
     struct err err = {0};
 
     rig_init(&rig);
-    ck_assert_uint_eq(dataplane_formats(STR("{\"type\":\"AmazonS3\"}")).n, 0);
-    ck_assert_uint_eq(dataplane_formats(STR("no json")).n, 0);
+    ck_assert_uint_eq(dataplane_formats(&rig.app, STR("{\"type\":\"AmazonS3\"}")).n, 0);
+    ck_assert_uint_eq(dataplane_formats(&rig.app, STR("no json")).n, 0);
     ck_assert_int_eq(dataplane_check_address(&rig.app,
                                              STR("{\"type\":\"File\",\"path\":\"file.csv\"}"),
                                              STR("AmazonS3-PUSH"), &err),
                      -E_INVALID);
+}
+
+END_TEST
+
+/* -- destinations of pushes -------------------------------------------------------------------- */
+
+#define EDC "https://w3id.org/edc/v0.0.1/ns/"
+#define PROPERTY(name, value)                                                                      \
+    "{\"@type\":\"EndpointProperty\",\"name\":\"" name "\",\"value\":\"" value "\"}"
+#define HTTP_DATA(list)                                                                            \
+    "{\"@type\":\"DataAddress\",\"endpointType\":\"HttpData\",\"endpointProperties\":[" list "]}"
+#define AT(url, list)                                                                                     \
+    "{\"@type\":\"DataAddress\",\"endpointType\":\"https://w3id.org/idsa/v4.1/HTTP\",\"endpoint\":\"" url \
+    "\",\"endpointProperties\":[" list "]}"
+#define BASE PROPERTY(EDC "baseUrl", "https://sink.test/in")
+
+/* clang-format off */
+/* DSP's form; the request that is made of it (method, URL, headers), or NULL and where the mistake is. */
+static const struct { const char *address, *request, *at; } destinations[] = {
+    {HTTP_DATA(BASE), "POST https://sink.test/in", NULL},
+    {HTTP_DATA(PROPERTY("baseUrl", "https://sink.test/")), "POST https://sink.test/", NULL},
+    {HTTP_DATA(PROPERTY("edc:baseUrl", "https://sink.test:8443")), "POST https://sink.test:8443", NULL},
+    {HTTP_DATA(BASE "," PROPERTY(EDC "type", "HttpData") "," PROPERTY(EDC "unknown", "x")), "POST https://sink.test/in", NULL},
+    {HTTP_DATA(BASE "," PROPERTY(EDC "path", "a/b")), "POST https://sink.test/in/a/b", NULL},
+    {HTTP_DATA(BASE "," PROPERTY(EDC "path", "/a") "," PROPERTY(EDC "queryParams", "b=c")), "POST https://sink.test/in/a?b=c", NULL},
+    {HTTP_DATA(PROPERTY(EDC "baseUrl", "https://sink.test/?a=b") "," PROPERTY(EDC "queryParams", "c=d")), "POST https://sink.test/?a=b&c=d", NULL},
+    {HTTP_DATA(BASE "," PROPERTY(EDC "method", "PUT")), "PUT https://sink.test/in", NULL},
+    {HTTP_DATA(BASE "," PROPERTY(EDC "authKey", "X-Key") "," PROPERTY(EDC "authCode", "c")), "POST https://sink.test/in X-Key=c", NULL},
+    {HTTP_DATA(BASE "," PROPERTY(EDC "authCode", "c")), "POST https://sink.test/in Authorization=c", NULL},
+    {HTTP_DATA(BASE "," PROPERTY(EDC "header:X-A", "b")), "POST https://sink.test/in X-A=b", NULL},
+    {HTTP_DATA(BASE "," PROPERTY(EDC "baseUrl", "https://other.test/")), "POST https://sink.test/in", NULL},
+    {AT("https://sink.test/in?a=b", PROPERTY("x", "y")), "POST https://sink.test/in?a=b", NULL},
+    {AT("https://sink.test/in", PROPERTY("authorization", "t")), "POST https://sink.test/in Authorization=t", NULL},
+    {AT("https://sink.test/in", PROPERTY("authorization", "t") "," PROPERTY("authType", "bearer")), "POST https://sink.test/in Authorization=Bearer t", NULL},
+    {AT("https://sink.test/in", PROPERTY("authorization", "Bearer t") "," PROPERTY("authType", "Bearer")), "POST https://sink.test/in Authorization=Bearer t", NULL},
+    {AT("https://sink.test/in", PROPERTY("endpoint", "https://other.test/")), "POST https://sink.test/in", NULL},
+    {"{\"@type\":\"DataAddress\",\"endpointType\":\"https://w3id.org/idsa/v4.1/HTTP\",\"endpoint\":\"https://sink.test/\"}", "POST https://sink.test/", NULL},
+    {"{\"@type\":\"DataAddress\",\"endpointType\":\"AmazonS3\"}", NULL, "/dataAddress/endpointType"},
+    {"{\"@type\":\"DataAddress\",\"endpointType\":\"HttpProxy\"}", NULL, "/dataAddress/endpointType"},
+    {"{\"@type\":\"DataAddress\",\"endpointType\":\"HttpData\"}", NULL, "/dataAddress/endpoint"},
+    {AT("", PROPERTY("x", "y")), NULL, "/dataAddress/endpoint"},
+    {AT("http://sink.test/", PROPERTY("x", "y")), NULL, "/dataAddress/endpoint"},
+    {AT("file:///etc/passwd", PROPERTY("x", "y")), NULL, "/dataAddress/endpoint"},
+    {AT("https://u:p@sink.test/", PROPERTY("x", "y")), NULL, "/dataAddress/endpoint"},
+    {AT("https://u@sink.test?x", PROPERTY("x", "y")), NULL, "/dataAddress/endpoint"},
+    {AT("https://sink.test/#x", PROPERTY("x", "y")), NULL, "/dataAddress/endpoint"},
+    {AT("https://sink.test/ x", PROPERTY("x", "y")), NULL, "/dataAddress/endpoint"},
+    {AT("https://?x", PROPERTY("x", "y")), NULL, "/dataAddress/endpoint"},
+    {AT("https://sink.test/?a", PROPERTY("path", "b")), NULL, "/dataAddress/endpoint"},
+    {HTTP_DATA(BASE "," PROPERTY(EDC "path", "a#b")), NULL, "/dataAddress/endpointProperties"},
+    {HTTP_DATA(BASE "," PROPERTY(EDC "queryParams", "a b")), NULL, "/dataAddress/endpointProperties"},
+    {HTTP_DATA(BASE "," PROPERTY(EDC "method", "GET")), NULL, "/dataAddress/endpointProperties"},
+    {HTTP_DATA(BASE "," PROPERTY(EDC "secretName", "a")), NULL, "/dataAddress"},
+    {HTTP_DATA(BASE "," PROPERTY(EDC "oauth2:tokenUrl", "https://x")), NULL, "/dataAddress"},
+    {HTTP_DATA(BASE "," PROPERTY(EDC "header:Host", "a")), NULL, "/dataAddress/endpointProperties"},
+    {HTTP_DATA(BASE "," PROPERTY(EDC "header:content-type", "a")), NULL, "/dataAddress/endpointProperties"},
+    {HTTP_DATA(BASE "," PROPERTY(EDC "header:Idempotency-Key", "a")), NULL, "/dataAddress/endpointProperties"},
+    {HTTP_DATA(BASE "," PROPERTY(EDC "header:", "a")), NULL, "/dataAddress/endpointProperties"},
+    {HTTP_DATA(BASE "," PROPERTY(EDC "header:X", "a\\r\\nY: b")), NULL, "/dataAddress/endpointProperties"},
+    {HTTP_DATA(BASE "," PROPERTY(EDC "authKey", "a: b\\r\\nc") "," PROPERTY(EDC "authCode", "d")), NULL, "/dataAddress/endpointProperties"},
+};
+
+/* clang-format on */
+
+static void describe(const struct destination *d, struct buf *out)
+{
+    buf_printf(out, "%s %.*s", d->method, STR_ARG(d->url));
+    for (size_t i = 0; i < d->n_headers; i++)
+        buf_printf(out, " %.*s=%.*s", STR_ARG(d->headers[i].name), STR_ARG(d->headers[i].value));
+}
+
+static void check_request(struct rig *rig, struct str flat, const char *want)
+{
+    AUTO(arena_free) struct arena *arena = arena_new(KIB(64));
+    AUTO(buf_done) struct buf got = buf_init(KIB(8));
+    AUTO(jdoc_free) struct jdoc *doc = NULL;
+    struct destination d;
+    struct err err = {0};
+
+    ck_assert_msg(jdoc_parse(flat, NULL, &doc, &err) == 0, "%.*s", STR_ARG(flat));
+    ck_assert_msg(destination_open(&rig->app, jdoc_root(doc), arena, &d, &err) == 0, "%s",
+                  err.text);
+    describe(&d, &got);
+    ck_assert_msg(str_eq_c(buf_str(&got), want), "%.*s", STR_ARG(buf_str(&got)));
+}
+
+/* What a provider reads of a message; and what a consumer writes of that is read as the same. */
+START_TEST(test_destination)
+{
+    struct rig rig;
+    AUTO(jdoc_free) struct jdoc *doc = NULL, *again = NULL;
+    AUTO(buf_done) struct buf flat = buf_init(KIB(64));
+    AUTO(buf_done) struct buf message = buf_init(KIB(64));
+    AUTO(buf_done) struct buf flat_again = buf_init(KIB(64));
+    struct err err = {0};
+    int rc;
+
+    rig_init(&rig);
+    ck_assert_int_eq(jdoc_parse(str_c(destinations[_i].address), NULL, &doc, &err), 0);
+    rc = dataplane_destination_read(&rig.app, jdoc_root(doc), &flat, &err);
+    if (destinations[_i].request == NULL) {
+        ck_assert_msg(rc < 0, "%s passes", destinations[_i].address);
+        ck_assert_msg(strcmp(err.at, destinations[_i].at) == 0, "%s: at '%s'",
+                      destinations[_i].address, err.at);
+        ck_assert_str_ne(err.detail, "");
+        return;
+    }
+    ck_assert_msg(rc == 0, "%s: %s", destinations[_i].address, err.text);
+    check_request(&rig, buf_str(&flat), destinations[_i].request);
+    ck_assert_int_eq(dataplane_destination_write(buf_str(&flat), &message, &err), 0);
+    ck_assert_int_eq(jdoc_parse(buf_str(&message), NULL, &again, &err), 0);
+    ck_assert_int_eq(dataplane_destination_read(&rig.app, jdoc_root(again), &flat_again, &err), 0);
+    check_request(&rig, buf_str(&flat_again), destinations[_i].request);
+}
+
+END_TEST
+
+START_TEST(test_destination_edges)
+{
+    struct rig rig;
+    AUTO(buf_done) struct buf out = buf_init(KIB(4));
+    AUTO(buf_done) struct buf small = buf_init(40);
+    const struct str flat = STR("{\"type\":\"HttpData\",\"baseUrl\":\"https://sink.test/in\"}");
+    struct err err = {0};
+
+    rig_init(&rig);
+    ck_assert_int_eq(dataplane_destination_read(&rig.app, NULL, &out, &err), -E_INVALID);
+    ck_assert_str_eq(err.at, "/dataAddress");
+    err_clear(&err);
+    ck_assert_int_eq(dataplane_destination_write(STR("{\"baseUrl\":\"x\"}"), &out, &err),
+                     -E_INVALID);
+    ck_assert_str_eq(err.at, "/type");
+    err_clear(&err);
+    ck_assert_int_eq(dataplane_destination_write(flat, &small, &err), -E_LIMIT);
+    err_clear(&err);
+    buf_reset(&out);
+    ck_assert_int_eq(dataplane_destination_write(flat, &out, &err), 0);
+    ck_assert(str_eq_c(buf_str(&out),
+                       "{\"@type\":\"DataAddress\",\"endpointType\":\"HttpData\",\"endpoint\":"
+                       "\"https://sink.test/in\",\"endpointProperties\":[" PROPERTY(
+                           EDC "baseUrl", "https://sink.test/in") "]}"));
+    ck_assert(dataplane_is_push(STR("HttpData-PUSH")) && dataplane_is_push(STR("AmazonS3-PUSH")));
+    ck_assert(!dataplane_is_push(STR("HttpData-PULL")) && !dataplane_is_push(STR("PUSH")));
 }
 
 END_TEST
@@ -596,6 +740,8 @@ static Suite *suite(void)
     tcase_add_loop_test(tc, test_open, 0, (int)ARRAY_LEN(opens));
     tcase_add_loop_test(tc, test_address, 0, (int)ARRAY_LEN(addresses));
     tcase_add_test(tc, test_formats);
+    tcase_add_loop_test(tc, test_destination, 0, (int)ARRAY_LEN(destinations));
+    tcase_add_test(tc, test_destination_edges);
     tcase_add_loop_test(tc, test_rows, 0, (int)ARRAY_LEN(rows));
     tcase_add_test(tc, test_rows_of_ranges);
     tcase_add_test(tc, test_token);

@@ -57,6 +57,24 @@ START_TEST(test_pg_arrays)
 
 END_TEST
 
+/* A text that is none is the mistake of whoever sent it; the query is no public matter. */
+START_TEST(test_pg_no_text)
+{
+    struct err err = {0};
+    int64_t changed;
+
+    if (!set_up(DB_PG))
+        return;
+    ck_assert_int_eq(
+        db_exec(db, &q_amount_set, DB_ARGS(DB_TEXT(STR("a\xff")), DB_I64(1)), &changed, &err),
+        -E_INVALID);
+    ck_assert_str_eq(err.at, "");
+    ck_assert_str_eq(err.detail, "a text has bytes that are no UTF-8");
+    tear_down();
+}
+
+END_TEST
+
 static int ignores_error(struct db *tx, void *arg, struct err *err)
 {
     struct err ignored = {0};
@@ -285,6 +303,7 @@ static Suite *suite(void)
 
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, test_pg_arrays);
+    tcase_add_test(tc, test_pg_no_text);
     tcase_add_test(tc, test_pg_ignored_error);
     tcase_add_test(tc, test_pg_deadlock_is_repeated);
     tcase_add_test(tc, test_pg_notifications);

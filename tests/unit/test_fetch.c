@@ -248,6 +248,64 @@ START_TEST(test_loopback_spellings)
 
 END_TEST
 
+/* Judged in advance: what the text tells, never what a name resolves to. */
+START_TEST(test_judged_in_advance)
+{
+    static const struct str loopback[] = {STR_INIT("127.0.0.0/8")};
+
+    /* clang-format off */
+    static const struct { const char *url; bool good, with_loopback; } more[] = {
+        {"https://good.example/dsp",            true,  true },
+        {"https://good.example",                true,  true },
+        {"https://good.example:8443/a/b/",      true,  true },
+        {"https://8.8.8.8/dsp",                 true,  true },
+        {"https://[2606:4700:4700::1111]/dsp",  true,  true },
+        {"https://localhost.example/dsp",       true,  true },
+        {"https://notlocalhost/dsp",            true,  true },
+        {"https://127.0.0.1.example/dsp",       true,  true },
+        {"https://localhost/dsp",               false, true },
+        {"https://LOCALHOST.:1/dsp",            false, true },
+        {"https://a.b.localhost/dsp",           false, true },
+        {"https://2130706433/dsp",              false, true },
+        {"https://[::ffff:7f00:1]/dsp",         false, true },
+        {"https://[::1]/dsp",                   false, false},
+        {"https://[fe80::1%25lo]/dsp",          false, false},
+        {"https://169.254.169.254/",            false, false},
+        {"https://10.0.0.1:8443/dsp",           false, false},
+        {"https://good.example:99999/dsp",      false, false},
+        {"https://user@good.example/dsp",       false, false},
+        {"ftp://good.example/",                 false, false},
+        {"https://",                            false, false},
+        {"",                                    false, false},
+    };
+
+    /* clang-format on */
+    char url[256];
+
+    for (int open = 0; open < 2; open++) {
+        open_fetcher(loopback, (size_t)open, 0);
+        for (size_t i = 0; i < ARRAY_LEN(more); i++) {
+            struct err err = {0};
+            const bool good = fetch_url_check(fetcher, str_c(more[i].url), NULL, &err) == 0;
+
+            ck_assert_msg(good == (open ? more[i].with_loopback : more[i].good), "%s: %s",
+                          more[i].url, err.text);
+            ck_assert_msg(good || (err.code == E_PEER_ADDRESS && err.detail[0] != '\0'), "%s: %s",
+                          more[i].url, err.text);
+        }
+        for (size_t i = 0; open == 0 && i < ARRAY_LEN(loopbacks); i++) {
+            struct err err = {0};
+
+            snprintf(url, sizeof(url), "https://%s/dsp", loopbacks[i]);
+            ck_assert_msg(fetch_url_check(fetcher, str_c(url), NULL, &err) == -(int)E_PEER_ADDRESS,
+                          "%s", url);
+        }
+        fetcher_close(&fetcher);
+    }
+}
+
+END_TEST
+
 START_TEST(test_malformed_urls)
 {
     static const char *const bad[] = {
@@ -671,6 +729,173 @@ START_TEST(test_sink_stops)
 
 END_TEST
 
+/* -- uploads ----------------------------------------------------------------------------------- */
+
+/* Gives n bytes 'a'…'z' in pieces, waits now and then, breaks off at `broken`. */
+struct giver {
+    atomic_size_t at;
+    size_t n, piece, broken;
+    atomic_uint waits;
+    atomic_bool waiting;
+    atomic_llong sent;
+    struct fetch *job;
+};
+
+static ssize_t give(void *cls, char *out, size_t max)
+{
+    struct giver *giver = cls;
+    size_t n = giver->n - giver->at;
+
+    if (giver->broken > 0 && giver->at >= giver->broken)
+        return FETCH_BREAK;
+    if (giver->waits > 0 && giver->at >= giver->n / (giver->waits + 1)) {
+        giver->waits--;
+        giver->waiting = true;
+        return FETCH_WAIT;
+    }
+    n = n < giver->piece ? n : giver->piece;
+    n = n < max ? n : max;
+    for (size_t i = 0; i < n; i++)
+        out[i] = (char)('a' + (giver->at + i) % 26);
+    giver->at += n;
+    return (ssize_t)n;
+}
+
+static bool is_waiting(void *cls)
+{
+    return atomic_exchange(&((struct giver *)cls)->waiting, false);
+}
+
+static void check_upload(void *cls, const struct fetch_response *response, const struct err *err)
+{
+    struct giver *giver = cls;
+
+    if (err->code == E_OK && response->status == 201) {
+        ck_assert_uint_eq(response->body.n, giver->n);
+        for (size_t i = 0; i < giver->n; i++)
+            ck_assert_int_eq(response->body.p[i], (char)('a' + i % 26));
+    }
+    if (giver->job != NULL)
+        giver->sent = fetch_sent(giver->job);
+    note(&outcome, response, err);
+}
+
+/* clang-format off */
+static const struct { const char *method, *path; size_t n, piece, broken; unsigned waits; bool known; int status; enum err_code want; } uploads[] = {
+    {"POST", "/echo",     0,       1,      0,    0, true,  201, E_OK},
+    {"POST", "/echo",     0,       1,      0,    0, false, 201, E_OK},
+    {"POST", "/echo",     5,       1,      0,    0, true,  201, E_OK},
+    {"POST", "/echo",     5,       1,      0,    0, false, 201, E_OK},
+    {"POST", "/echo",     3000000, 100000, 0,    0, true,  201, E_OK},
+    {"POST", "/echo",     3000000, 100000, 0,    0, false, 201, E_OK},
+    {"POST", "/echo",     3000000, 7777,   0,    5, true,  201, E_OK},
+    {"POST", "/echo",     3000000, 7777,   0,    5, false, 201, E_OK},
+    {"PUT",  "/echo",     1000,    400,    0,    1, true,  201, E_OK},
+    {"POST", "/echo",     3000000, 100000, 2000, 0, true,  0,   E_PEER_REFUSED},
+    {"POST", "/echo",     3000000, 100000, 2000, 0, false, 0,   E_PEER_REFUSED},
+    {"POST", "/none",     1000,    1000,   0,    0, true,  404, E_OK},
+    {"POST", "/redirect", 1000,    1000,   0,    0, false, 405, E_OK},
+};
+
+/* clang-format on */
+
+START_TEST(test_upload)
+{
+    struct giver giver = {.n = uploads[_i].n,
+                          .piece = uploads[_i].piece,
+                          .broken = uploads[_i].broken,
+                          .waits = uploads[_i].waits};
+    struct fetch_request request = {.method = uploads[_i].method,
+                                    .url = str_c(url_of(uploads[_i].path)),
+                                    .source = give,
+                                    .source_length = uploads[_i].known ? (int64_t)giver.n : -1,
+                                    .max_response = MIB(4),
+                                    .done = check_upload,
+                                    .cls = &giver};
+    struct err err = {0};
+    unsigned want = 1;
+
+    ck_assert_int_eq(fetch_submit(fetcher, &request, &giver.job, &err), 0);
+    for (unsigned i = 0; i < uploads[_i].waits; i++) {
+        ck_assert(wait_until(is_waiting, &giver));
+        fetch_resume(fetcher, giver.job);
+    }
+    ck_assert(wait_until(done_reached, &want));
+    ck_assert_int_eq(outcome.code, uploads[_i].want);
+    ck_assert_uint_le((size_t)giver.sent, giver.at + KIB(4));
+    if (uploads[_i].status == 201)
+        ck_assert_uint_eq(giver.at, giver.n);
+    if (uploads[_i].status == 201 && uploads[_i].known)
+        ck_assert_uint_eq((size_t)giver.sent, giver.n);
+}
+
+END_TEST
+
+/* A stranger's URL: what is allowed to us is not allowed to him, also where a connection is open. */
+START_TEST(test_guest)
+{
+    static const struct str loopback = {"127.0.0.0/8", 11};
+    struct fetch_request request = {.method = "GET", .url = str_c(url_of("/hello"))};
+    struct err err = {0};
+    int status = 0;
+    char *body = NULL;
+    size_t n;
+
+    for (int guest = 0; guest < 2; guest++) {
+        struct fetch_cfg cfg = {.env = &env_system,
+                                .allow_http = true,
+                                .allow = &loopback,
+                                .n_allow = 1,
+                                .guest_allow = &loopback,
+                                .n_guest_allow = (size_t)guest};
+
+        fetcher_close(&fetcher);
+        ck_assert_int_eq(fetcher_open(&cfg, &fetcher, &err), 0);
+        request.guest = false;
+        ck_assert_int_eq(fetch_call(fetcher, &request, &status, &body, &n, &err), 0);
+        free(MOVE(body));
+        request.guest = true;
+        ck_assert_int_eq(fetch_call(fetcher, &request, &status, &body, &n, &err),
+                         guest == 1 ? 0 : -E_PEER_ADDRESS);
+        free(MOVE(body));
+        err_clear(&err);
+    }
+}
+
+END_TEST
+
+/* An upload leaves nothing for the next request of the same handle. */
+START_TEST(test_upload_then_get)
+{
+    struct giver giver = {.n = 100, .piece = 100};
+    struct fetch_request request = {.method = "POST",
+                                    .url = str_c(url_of("/echo")),
+                                    .source = give,
+                                    .source_length = -1,
+                                    .done = check_upload,
+                                    .cls = &giver};
+    struct err err = {0};
+    unsigned want = 1;
+
+    ck_assert_int_eq(fetch_submit(fetcher, &request, NULL, &err), 0);
+    ck_assert(wait_until(done_reached, &want));
+    for (size_t i = 0; i < ARRAY_LEN(method_cases); i++) {
+        int status = 0;
+        char *body = NULL;
+        size_t n;
+
+        request = (struct fetch_request){.method = method_cases[i].method,
+                                         .url = str_c(url_of(method_cases[i].path))};
+        if (method_cases[i].body != NULL)
+            request.body = str_c(method_cases[i].body);
+        ck_assert_int_eq(fetch_call(fetcher, &request, &status, &body, &n, &err), 0);
+        ck_assert_int_eq(status, method_cases[i].status);
+        free(body);
+    }
+}
+
+END_TEST
+
 /* -- peers that misbehave ---------------------------------------------------------------------- */
 
 struct rogue {
@@ -747,6 +972,8 @@ static void rogue_stop(struct rogue *rogue)
 /* clang-format off */
 static const struct { const char *name, *first, *text; bool repeat, hold; enum err_code want; } rogue_cases[] = {
     {"closes without a word",   "",      NULL,                                 false, false, E_PEER_DOWN},
+    {"closes behind the status", OK_HEAD, "",                                  false, false, E_PEER_DOWN},
+    {"closes in the header",    OK_HEAD, "Content-Length: 5\r\nETa",           false, false, E_PEER_DOWN},
     {"never answers",           "",      NULL,                                 false, true,  E_PEER_TIMEOUT},
     {"no HTTP",                 "",      "SSH-2.0-OpenSSH\r\n",                false, false, E_PEER_DOWN},
     {"HTTP/0.9",                "",      "hello",                              false, false, E_PEER_DOWN},
@@ -853,6 +1080,7 @@ static Suite *suite(void)
     tcase_add_test(tc, test_address_filter);
     tcase_add_test(tc, test_config_mistakes);
     tcase_add_test(tc, test_loopback_spellings);
+    tcase_add_test(tc, test_judged_in_advance);
     tcase_add_test(tc, test_malformed_urls);
     tcase_add_test(tc, test_malformed_headers);
     suite_add_tcase(s, tc);
@@ -866,6 +1094,9 @@ static Suite *suite(void)
     tcase_add_test(tc, test_call);
     tcase_add_test(tc, test_pause_and_resume);
     tcase_add_test(tc, test_sink_stops);
+    tcase_add_loop_test(tc, test_upload, 0, (int)ARRAY_LEN(uploads));
+    tcase_add_test(tc, test_upload_then_get);
+    tcase_add_test(tc, test_guest);
     tcase_add_loop_test(tc, test_rogue, 0, (int)ARRAY_LEN(rogue_cases));
     tcase_add_test(tc, test_deadline_while_waiting);
     tcase_add_test(tc, test_cancel_and_close);

@@ -287,6 +287,8 @@ static const struct { const char *method, *target; int status; const char *body;
     {"GET",    "/slash/x/y",               200, "rest=x/y"},
     {"GET",    "/staticx",                 404, NULL},
     {"GET",    "/items/a%00b",             400, NULL},
+    {"GET",    "/items/a%ff",              400, NULL},
+    {"GET",    "/items/%ea%b0",            400, NULL},
     {"GET",    "/items/a%2",               400, NULL},
     {"GET",    "/items/a%zz",              400, NULL},
     {"GET",    "/items/",                  404, NULL},

@@ -142,8 +142,8 @@ START_TEST(test_catalogue)
 
     add_catalogue(&text, MANY, catalogues[_i].even, catalogues[_i].odd);
     buf_add_c(&out, "before");
-    like =
-        catalog_like_write(ld, context, buf_str(&text), (struct catalog_page){0, SIZE_MAX}, &out);
+    like = catalog_like_write(ld, &(struct catalog_form){context, "dcat:dataset"}, buf_str(&text),
+                              (struct catalog_page){0, SIZE_MAX}, &out);
     ck_assert_msg(like || !catalogues[_i].must, "%s: the long way", name);
     ck_assert_msg(like || out.n == 6, "%s: something was appended", name);
     if (like)
@@ -160,8 +160,8 @@ START_TEST(test_too_many_forms)
 
     add_catalogue(&text, SHAPES_MAX + 1,
                   "{\"@id\":\"a\"," TYPE "\"" LD_EDC "n#\":[{\"@value\":1}]," WAY "}", NULL);
-    ck_assert(
-        !catalog_like_write(ld, context, buf_str(&text), (struct catalog_page){0, SIZE_MAX}, &out));
+    ck_assert(!catalog_like_write(ld, &(struct catalog_form){context, "dcat:dataset"},
+                                  buf_str(&text), (struct catalog_page){0, SIZE_MAX}, &out));
     ck_assert_uint_eq(out.n, 0);
 }
 
@@ -185,7 +185,8 @@ START_TEST(test_page)
     const struct jval *list;
 
     add_catalogue(&text, pages[_i].n, OURS("#"), NULL);
-    ck_assert(catalog_like_write(ld, context, buf_str(&text), page, &out) == (pages[_i].want > 0));
+    ck_assert(catalog_like_write(ld, &(struct catalog_form){context, "dcat:dataset"},
+                                 buf_str(&text), page, &out) == (pages[_i].want > 0));
     if (pages[_i].want == 0)
         return;
     ck_assert_int_eq(jdoc_parse(buf_str(&out), NULL, &doc, &err), 0);
@@ -213,8 +214,8 @@ START_TEST(test_other_texts)
 {
     AUTO(buf_done) struct buf out = buf_init(MIB(1));
 
-    ck_assert(!catalog_like_write(ld, context, str_c(others[_i]),
-                                  (struct catalog_page){0, SIZE_MAX}, &out));
+    ck_assert(!catalog_like_write(ld, &(struct catalog_form){context, "dcat:dataset"},
+                                  str_c(others[_i]), (struct catalog_page){0, SIZE_MAX}, &out));
     ck_assert_uint_eq(out.n, 0);
 }
 

@@ -11,6 +11,7 @@
 #include "help_policy.h"
 #include "lib/base/limits.h"
 #include "lib/base/timefmt.h"
+#include "policy/compare.h"
 
 #include "lib/base/banned.h"
 
@@ -648,6 +649,88 @@ START_TEST(test_causes)
 
 END_TEST
 
+/* -- comparisons ------------------------------------------------------------------------------- */
+
+/* A witness is real, and no world that is tried at random contradicts a "yes". */
+static void check_comparison(struct arena *arena, const struct policy *a, const struct policy *b,
+                             unsigned long seed)
+{
+    const struct policy *const policies[2] = {a, b};
+    struct policy_comparison c;
+    struct policy_decision decision;
+    struct err err = {0};
+
+    ck_assert_int_eq(policy_compare(a, b, DAY_ZERO, arena, &c, &err), 0);
+    for (int i = 0; i < 2; i++) {
+        for (int k = 0; c.only[i] != NULL && k < 2; k++) {
+            policy_decide(policies[k], &c.only[i]->question, &c.only[i]->facts, &decision);
+            ck_assert_msg((decision.verdict == POLICY_PERMIT) == (k == i),
+                          SEED_ARG ": witness %d is none", seed, i);
+        }
+    }
+    for (int world = 0; world < 5 * WORLDS; world++) {
+        struct place_and_time w;
+        enum policy_verdict verdicts[2];
+
+        make_world(&w);
+        w.agreed_us = w.hypothetical ? POLICY_NO_TIME : w.agreed_us;
+        for (int k = 0; k < 2; k++) {
+            ask(arena, policies[k], &w, &decision);
+            verdicts[k] = decision.verdict;
+        }
+        for (int k = 0; k < 2; k++)
+            ck_assert_msg(verdicts[k] != POLICY_PERMIT || verdicts[1 - k] == POLICY_PERMIT ||
+                              c.only[k] != NULL || !c.complete,
+                          SEED_ARG ": a world that only %d permits was overlooked", seed, k);
+        ck_assert_msg(verdicts[0] != POLICY_PERMIT || verdicts[1] != POLICY_PERMIT ||
+                          c.relation != POLICY_DISJOINT,
+                      SEED_ARG ": not disjoint", seed);
+    }
+}
+
+/* Another policy near this one: a constraint less somewhere, or a value of another one. */
+static void change(struct policy_tree *tree)
+{
+    struct rule *rule = &tree->permissions[0];
+    struct node *atom = tree->n_atoms > 0 ? tree->atoms[pick((unsigned)tree->n_atoms)] : NULL;
+
+    if (pick(2) == 0 && rule->n_nodes > 0)
+        rule->n_nodes--;
+    else if (atom != NULL)
+        atom->values[0] = (int)pick(4);
+}
+
+START_TEST(test_comparisons)
+{
+    unsigned long first = setting("POLICY_SEED", 1), n = setting("POLICY_CASES", CASES / 10);
+    unsigned long complete = 0, same = 0;
+
+    for (unsigned long seed = first; seed < first + n; seed++) {
+        AUTO(case_done) struct one_case c;
+        AUTO(arena_free) struct arena *arena = arena_new(MIB(64));
+        AUTO(policy_unref) struct policy *stricter = NULL;
+        AUTO(policy_unref) struct policy *near_by = NULL;
+        struct policy_tree scratch = {0};
+        struct policy_comparison found;
+        struct err err = {0};
+
+        make_case(&c, seed);
+        stricter = compile_tree(&c.tree, make_atom(c.arena, &scratch), false);
+        ck_assert_int_eq(policy_compare(stricter, c.policy, DAY_ZERO, arena, &found, &err), 0);
+        ck_assert_msg(found.only[0] == NULL, SEED_ARG ": one constraint more is wider", seed);
+        complete += found.complete;
+        same += found.relation == POLICY_SAME;
+        change(&c.tree);
+        near_by = compile_tree(&c.tree, NULL, false);
+        check_comparison(arena, c.policy, near_by, seed);
+        check_comparison(arena, stricter, near_by, seed);
+    }
+    ck_assert_msg(n < 100 || complete > n * 9 / 10, "%lu of %lu complete", complete, n);
+    ck_assert_msg(n < 100 || same < n / 2, "%lu of %lu the same", same, n);
+}
+
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("policy_random");
@@ -656,6 +739,7 @@ static Suite *suite(void)
     tcase_set_timeout(tc, 600);
     tcase_add_loop_test(tc, test_against_reference, 0, 4);
     tcase_add_test(tc, test_causes);
+    tcase_add_test(tc, test_comparisons);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -2,8 +2,8 @@
 -- in:   transfer_id:text
 -- out:  transfer_id:text state:i64 agreement_id:text asset_id:text provider_id:text consumer_id:text agreed_us:i64 ends_us:i64
 --       ended_us:i64 order_id:text policy:text data_address:text
-SELECT t.transfer_id, t.state, t.agreement_id, t.asset_id, a.provider_id, a.consumer_id, a.agreed_us, a.ends_us, a.ended_us,
-       a.order_id, p.policy, s.data_address
+SELECT t.transfer_id, t.state, t.agreement_id, t.asset_id, a.provider_id, a.consumer_id, a.agreed_us, a.ends_us,
+       coalesce(a.ended_us, a.retired_us) AS ended_us, a.order_id, p.policy, s.data_address
   FROM transfer AS t
   JOIN agreement AS a ON a.agreement_id = t.agreement_id
   JOIN policy_text AS p ON p.policy_hash = a.policy_hash
@@ -23,6 +23,7 @@ UPDATE transfer
                  FROM agreement AS a
                 WHERE a.agreement_id = transfer.agreement_id
                   AND a.ended_us IS NULL
+                  AND a.retired_us IS NULL
                   AND (a.ends_us IS NULL OR a.ends_us <= 0 OR a.ends_us > $5))
 RETURNING next_access - $6 AS number;
 

@@ -14,8 +14,8 @@ SELECT policy_id, policy
 
 -- name: dsp_catalogue_definitions
 -- in:
--- out:  definition_id:text access_policy_id:text contract_policy_id:text selector:text
-SELECT definition_id, access_policy_id, contract_policy_id, selector
+-- out:  definition_id:text access_policy_id:text contract_policy_id:text selector:text private_properties:text
+SELECT definition_id, access_policy_id, contract_policy_id, selector, private_properties
   FROM contract_definition
  ORDER BY definition_id;
 

@@ -130,8 +130,10 @@ DELETE FROM asset_property
 -- name: publish_property
 -- in:   asset_id:text name:text value:text
 -- out:
-INSERT INTO asset_property (asset_id, name, value)
-VALUES ($1, $2, $3);
+INSERT INTO asset_property (asset_id, name, value, created_us)
+SELECT asset_id, $2, $3, created_us
+  FROM asset
+ WHERE asset_id = $1;
 
 -- name: publish_policy
 -- in:   policy_id:text policy:text policy_hash:text now_us:i64

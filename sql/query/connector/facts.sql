@@ -40,3 +40,12 @@ UPDATE peer
    SET member = 0,
        verified_us = $2
  WHERE peer_id = $1;
+
+-- name: facts_groups
+-- in:   partner_id:text most:i64
+-- out:  name:text
+SELECT group_name AS name
+  FROM partner_group
+ WHERE partner_id = $1
+ ORDER BY group_name
+ LIMIT $2;

@@ -53,8 +53,10 @@ DELETE FROM asset_property
 -- name: mgmt_property_insert
 -- in:   asset_id:text name:text value:text
 -- out:
-INSERT INTO asset_property (asset_id, name, value)
-VALUES ($1, $2, $3)
+INSERT INTO asset_property (asset_id, name, value, created_us)
+SELECT asset_id, $2, $3, created_us
+  FROM asset
+ WHERE asset_id = $1
     ON CONFLICT DO NOTHING;
 
 -- name: mgmt_policy_get
@@ -268,3 +270,77 @@ SELECT (SELECT count(*) FROM asset) AS assets,
 -- out:  n:i64
 SELECT count(*) AS n
   FROM membership;
+
+-- name: mgmt_retirement_get
+-- in:   agreement_id:text
+-- out:  agreement_id:text reason:text retired_us:i64
+SELECT agreement_id, retire_reason AS reason, retired_us
+  FROM agreement
+ WHERE agreement_id = $1
+   AND retired_us IS NOT NULL;
+
+-- name: mgmt_retirement_page
+-- in:   most:i64 skip:i64
+-- out:  id:text
+SELECT agreement_id AS id
+  FROM agreement
+ WHERE retired_us IS NOT NULL
+ ORDER BY retired_us, agreement_id
+ LIMIT $1 OFFSET $2;
+
+-- name: mgmt_agreement_retire
+-- in:   agreement_id:text now_us:i64 reason:text
+-- out:
+UPDATE agreement
+   SET retired_us = $2,
+       retire_reason = $3
+ WHERE agreement_id = $1
+   AND retired_us IS NULL;
+
+-- name: mgmt_agreement_reactivate
+-- in:   agreement_id:text
+-- out:
+UPDATE agreement
+   SET retired_us = NULL,
+       retire_reason = NULL
+ WHERE agreement_id = $1
+   AND retired_us IS NOT NULL;
+
+-- name: mgmt_group_insert
+-- in:   partner_id:text group_name:text
+-- out:
+INSERT INTO partner_group (partner_id, group_name)
+VALUES ($1, $2)
+    ON CONFLICT DO NOTHING;
+
+-- name: mgmt_group_clear
+-- in:   partner_id:text
+-- out:
+DELETE FROM partner_group
+ WHERE partner_id = $1;
+
+-- name: mgmt_partner_groups
+-- in:   partner_id:text most:i64
+-- out:  name:text
+SELECT group_name AS name
+  FROM partner_group
+ WHERE partner_id = $1
+ ORDER BY group_name
+ LIMIT $2;
+
+-- name: mgmt_group_partners
+-- in:   group_name:text most:i64
+-- out:  name:text
+SELECT partner_id AS name
+  FROM partner_group
+ WHERE group_name = $1
+ ORDER BY partner_id
+ LIMIT $2;
+
+-- name: mgmt_groups
+-- in:   most:i64
+-- out:  name:text
+SELECT DISTINCT group_name AS name
+  FROM partner_group
+ ORDER BY group_name
+ LIMIT $1;

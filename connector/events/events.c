@@ -1,0 +1,239 @@
+/*
+ * connector/events/events.c - the unit: the table of events, noting them, forgetting old ones, opening and closing
+ */
+#include "connector/events/events_private.h"
+
+#include "connector/timed.h"
+#include "lib/base/check.h"
+#include "lib/base/timefmt.h"
+#include "lib/log/log.h"
+#include "sql_connector.h"
+
+#include "lib/base/banned.h"
+
+#define ARENA_MAX      MIB(1)
+#define PRUNE_PIECE    1000
+#define PRUNE_PAUSE_US US_PER_S
+
+/* clang-format off */
+const struct event_kind events__kinds[EVENT__COUNT] = {
+#define EVENT(id, name, type, about, state) [id] = {(name), (type), (about), (state)},
+#include "connector/events/events.def"
+#undef EVENT
+};
+
+const struct http_route events_routes[] = {
+#define ROUTE HTTP_ROUTE_ROW
+#include "connector/events/routes.def"
+#undef ROUTE
+    {0},
+};
+
+/* clang-format on */
+
+const struct event_kind *events__kind(struct str name)
+{
+    for (size_t i = 0; i < EVENT__COUNT; i++) {
+        if (str_eq_c(name, events__kinds[i].name))
+            return &events__kinds[i];
+    }
+    return NULL;
+}
+
+/* -- noting ------------------------------------------------------------------------------------ */
+
+static bool is_listened(const struct events *events, struct str name)
+{
+    for (size_t i = 0; i < events->callbacks.n; i++) {
+        if (events__matches(&LIST_ITEMS(struct event_callback, events->callbacks)[i], name))
+            return true;
+    }
+    return false;
+}
+
+int events_put(struct app *app, struct db *tx, enum event_id id, struct str subject,
+               struct str detail, bool listened, int64_t now_us, struct err *err)
+{
+    const struct str name = str_c(events__kinds[id].name);
+    const bool waits = listened || is_listened(app->events, name);
+
+    if (db_exec(tx, &q_event_insert,
+                DB_ARGS(DB_TEXT(name), DB_TEXT(subject), DB_TEXT(detail), DB_I64(now_us),
+                        DB_I64(waits)),
+                NULL, err) < 0)
+        return err_ret(err);
+    if (waits)
+        atomic_store(&app->events->due, true);
+    atomic_store(&app->events->fresh, true);
+    return 0;
+}
+
+void events_committed(struct app *app)
+{
+    struct events *events = app->events;
+
+    if (!atomic_exchange(&events->fresh, false))
+        return;
+    atomic_fetch_add(&events->generation, 1);
+    if (atomic_load(&events->due))
+        events__dispatch(events);
+    if (atomic_load(&events->n_waiting) == 0)
+        return;
+    CHECK(pthread_mutex_lock(&events->lock) == 0);
+    events->news = true;
+    CHECK(pthread_cond_signal(&events->wake) == 0);
+    CHECK(pthread_mutex_unlock(&events->lock) == 0);
+}
+
+int events_negotiation_gone(struct db *tx, struct str id, int64_t now_us, struct err *err)
+{
+    return db_exec(tx, &q_event_gone_put, DB_ARGS(DB_TEXT(id), DB_I64(now_us)), NULL, err);
+}
+
+/* -- forgetting -------------------------------------------------------------------------------- */
+
+struct pruning {
+    struct app *app;
+    int64_t changed;
+    struct writer_op op;
+};
+
+static int prune(struct db *tx, void *arg, struct err *err)
+{
+    struct pruning *pruning = arg;
+    const int64_t before_us =
+        env_wall_us(pruning->app->env) - pruning->app->settings->event_keep_us;
+
+    if (db_exec(tx, &q_event_gone_prune, DB_ARGS(DB_I64(before_us)), NULL, err) < 0)
+        return err_ret(err);
+    return db_exec(tx, &q_event_prune, DB_ARGS(DB_I64(before_us), DB_I64(PRUNE_PIECE)),
+                   &pruning->changed, err);
+}
+
+/* A full piece: more is waiting; else in an hour. */
+static void pruned(void *arg, const struct err *err)
+{
+    struct pruning *pruning = arg;
+    const bool more = err->code == E_OK && pruning->changed == PRUNE_PIECE;
+
+    if (err->code != E_OK)
+        log_err(NULL, "old events could not be forgotten", err);
+    timed_set(pruning->app, "events", STR("old"),
+              env_wall_us(pruning->app->env) + (more ? PRUNE_PAUSE_US : US_PER_H));
+    free(pruning);
+}
+
+void events_prune(struct app *app)
+{
+    struct pruning *pruning = calloc(1, sizeof(*pruning));
+    struct err err = {0};
+
+    if (pruning == NULL)
+        return; /* the next start tries again */
+    pruning->app = app;
+    pruning->op = (struct writer_op){
+        .name = "prune events", .fn = prune, .arg = pruning, .done = pruned, .lazy = true};
+    if (writer_submit(app->writer, &pruning->op, &err) < 0)
+        free(pruning);
+}
+
+/* -- opening and closing ----------------------------------------------------------------------- */
+
+struct counted {
+    int64_t n;
+};
+/* clang-format off */
+static const struct field counted_fields[] = {FIELD(struct counted, n, "n", F_REQUIRED)};
+/* clang-format on */
+static OBJECT(counted_row, struct counted, counted_fields, OPEN);
+
+static int open_database(struct events *events, struct err *err)
+{
+    AUTO(arena_free) struct arena *arena = arena_new(KIB(4));
+    struct db_cfg cfg = events->app->db;
+    struct counted backlog = {0};
+
+    if (arena == NULL)
+        return err_set(err, E_NO_MEMORY, "", "events");
+    cfg.read_only = true;
+    if (db_open(&cfg, &events->db, err) < 0 ||
+        db_one(events->db, &q_event_backlog, DB_NO_ARGS, &counted_row, arena, &backlog, err) ==
+            DB_FAIL)
+        return err_ret(err);
+    atomic_store(&events->backlog, backlog.n);
+    return 0;
+}
+
+static void init_locks(struct events *events)
+{
+    pthread_condattr_t attributes;
+
+    CHECK(pthread_mutex_init(&events->lock, NULL) == 0);
+    CHECK(pthread_condattr_init(&attributes) == 0);
+    CHECK(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
+    CHECK(pthread_cond_init(&events->wake, &attributes) == 0);
+    (void)pthread_condattr_destroy(&attributes);
+}
+
+int events_open(struct app *app, struct events **ret_events, struct err *err)
+{
+    AUTO(events_close) struct events *events = calloc(1, sizeof(*events));
+
+    if (events == NULL)
+        return err_set(err, E_NO_MEMORY, "", "events");
+    events->app = app;
+    init_locks(events);
+    events->arena = arena_new(ARENA_MAX);
+    if (events->arena == NULL)
+        return err_set(err, E_NO_MEMORY, "", "events");
+    if (events__static_read(app, events->arena, &events->callbacks, err) < 0 ||
+        open_database(events, err) < 0)
+        return err_prefix(err, "events");
+    if (pthread_create(&events->thread, NULL, events__run, events) != 0)
+        return err_set(err, E_NO_MEMORY, "", "thread of events");
+    events->thread_made = true;
+    *ret_events = MOVE(events);
+    return 0;
+}
+
+static int rebase(struct db *tx, void *arg, struct err *err)
+{
+    (void)arg;
+    return db_exec(tx, &q_event_rebase, DB_NO_ARGS, NULL, err);
+}
+
+int events_start(struct app *app, struct err *err)
+{
+    if (app->db.kind == DB_PG && writer_call(app->writer, "event base", rebase, NULL, err) < 0)
+        return err_ret(err);
+    events__dispatch(app->events);
+    timed_set(app, "events", STR("old"), env_wall_us(app->env) + PRUNE_PAUSE_US);
+    return 0;
+}
+
+void events_finish(struct events *events)
+{
+    if (events == NULL || !events->thread_made)
+        return;
+    CHECK(pthread_mutex_lock(&events->lock) == 0);
+    events->closing = true;
+    CHECK(pthread_cond_signal(&events->wake) == 0);
+    CHECK(pthread_mutex_unlock(&events->lock) == 0);
+    CHECK(pthread_join(events->thread, NULL) == 0);
+    events->thread_made = false;
+}
+
+void events_close(struct events **events_address)
+{
+    struct events *events = MOVE(*events_address);
+
+    if (events == NULL)
+        return;
+    events_finish(events);
+    events__targets_free(events);
+    db_close(&events->db);
+    arena_free(&events->arena);
+    (void)pthread_cond_destroy(&events->wake);
+    (void)pthread_mutex_destroy(&events->lock);
+    free(events);
+}
