@@ -79,21 +79,21 @@ FIRST = {
                                                format="HttpData-PULL", callbackAddress=CALLBACK)),
 }
 
-# -- 1. states: what is allowed (DSP 2025-1, both protocols' state machines); everything else is refused ---------------------------
+# -- 1. states: what is allowed (DSP 2025-1, both protocols' state machines) or a step taken again (docs/protocol.md §1); all else is refused ---------------------------
 ALLOWED = {
     ("negotiations", "provider", "REQUESTED"): {"termination"},
     ("negotiations", "provider", "OFFERED"): {"request", "accepted", "termination"},
     ("negotiations", "provider", "ACCEPTED"): {"termination"},
     ("negotiations", "provider", "AGREED"): {"verification", "termination"},
     ("negotiations", "provider", "VERIFIED"): {"termination"},
-    ("negotiations", "provider", "FINALIZED"): set(),
+    ("negotiations", "provider", "FINALIZED"): {"verification"},
     ("negotiations", "provider", "TERMINATED"): set(),
     ("negotiations", "consumer", "REQUESTED"): {"offer", "agreement", "termination"},
     ("negotiations", "consumer", "OFFERED"): {"termination"},
     ("negotiations", "consumer", "ACCEPTED"): {"agreement", "termination"},
     ("negotiations", "consumer", "AGREED"): {"termination"},
-    ("negotiations", "consumer", "VERIFIED"): {"finalized", "termination"},
-    ("negotiations", "consumer", "FINALIZED"): set(),
+    ("negotiations", "consumer", "VERIFIED"): {"agreement", "finalized", "termination"},
+    ("negotiations", "consumer", "FINALIZED"): {"finalized"},
     ("negotiations", "consumer", "TERMINATED"): set(),
     ("transfers", "provider", "REQUESTED"): {"termination"},
     ("transfers", "provider", "STARTED"): {"suspension", "completion", "termination"},
@@ -101,7 +101,7 @@ ALLOWED = {
     ("transfers", "provider", "COMPLETED"): set(),
     ("transfers", "provider", "TERMINATED"): set(),
     ("transfers", "consumer", "REQUESTED"): {"start", "termination"},
-    ("transfers", "consumer", "STARTED"): {"suspension", "completion", "termination"},
+    ("transfers", "consumer", "STARTED"): {"start", "suspension", "completion", "termination"},
     ("transfers", "consumer", "SUSPENDED"): {"start", "termination"},
     ("transfers", "consumer", "COMPLETED"): set(),
     ("transfers", "consumer", "TERMINATED"): set(),
