@@ -80,7 +80,7 @@ class Ours:
         space = Space(name)
         self.name = self.id = name
         self.connector = space.connector(name, plain=True, **{
-            "identity.static_form": "json", "fetch.http": "true", "log.level": "info", **settings})
+            "identity.static_form": "json", "fetch.http": "true", "push.allow": "127.0.0.0/8", "log.level": "info", **settings})
         self.dsp = self.connector.dsp
         self.management = f"http://127.0.0.1:{self.connector.management}/management"
         self.key = self.connector.key
