@@ -79,8 +79,8 @@ class Ours:
     def __init__(self, client, name="naru", **settings):
         space = Space(name)
         self.name = self.id = name
-        self.connector = space.connector(name, **{
-            "public.certificate": "", "identity.static_form": "json", "fetch.http": "true", "log.level": "info", **settings})
+        self.connector = space.connector(name, plain=True, **{
+            "identity.static_form": "json", "fetch.http": "true", "push.allow": "127.0.0.0/8", "log.level": "info", **settings})
         self.dsp = self.connector.dsp
         self.management = f"http://127.0.0.1:{self.connector.management}/management"
         self.key = self.connector.key
