@@ -123,7 +123,8 @@ MUST_CHECK int dsp__event_begun(struct app *app, struct db *tx, const struct pro
                                 struct str id, bool listened, int64_t now_us, struct err *err);
 /* -- versions (version.c, choose.c) ------------------------------------------------------------- */
 
-/* The version in which a process is held, from its first message to its last. */
+/* The version in which a process is held, from its first message to its last; NULL if its row names
+ * none of ours (a newer program wrote it). */
 const struct codec *dsp__codec(const struct process *process);
 /* Our address in it. */
 struct str dsp__own_url(const struct app *app, const struct codec *codec, struct arena *arena);

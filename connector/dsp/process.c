@@ -61,10 +61,7 @@ struct str dsp__new_id(const struct app *app, struct arena *arena)
 
 const struct codec *dsp__codec(const struct process *process)
 {
-    const struct codec *codec = codec_by_protocol(process->protocol);
-
-    CHECK(codec != NULL); /* a row is written with the protocol of a codec */
-    return codec;
+    return codec_by_protocol(process->protocol);
 }
 
 struct str dsp__own_url(const struct app *app, const struct codec *codec, struct arena *arena)
@@ -118,9 +115,11 @@ int dsp__send(struct app *app, struct effect *effect, const struct process_kind 
     AUTO(buf_done) struct buf url = buf_init(LIMIT_URL);
     const int64_t now_us = env_wall_us(app->env);
     struct outbox_msg *msg = &effect->out[effect->n_out];
-
     const struct codec *codec = dsp__codec(process);
 
+    if (codec == NULL)
+        return err_set(err, E_CORRUPT, "", "%s '%.*s' has the unknown protocol '%.*s'", kind->name,
+                       STR_ARG(process->id), STR_ARG(process->protocol));
     CHECK(effect->n_out < DSP_OUT_MAX);
     text->id = dsp__new_id(app, arena);
     if (message_names_address(codec, text->form, !str_present(process->peer_pid)))

@@ -296,12 +296,12 @@ class Deal:
         maker.sql("INSERT OR IGNORE INTO asset VALUES ('pulled', '{}', '{}', ?, 1, ?, ?)", json.dumps({"type": "File", "path": str(path)}), now, now)
         maker.sql("INSERT INTO policy_text VALUES (?, ?)", digest, text)
         maker.sql("INSERT INTO negotiation (negotiation_id, role, peer_id, peer_address, protocol, state, state_us, asset_id, offer_id,"
-                  " policy_hash, agreement_id, created_us) VALUES (?, 'provider', ?, 'http://x', 'p', 1200, ?, 'pulled', 'o', ?, ?, ?)",
+                  " policy_hash, agreement_id, created_us) VALUES (?, 'provider', ?, 'http://x', 'dataspace-protocol-http:2025-1', 1200, ?, 'pulled', 'o', ?, ?, ?)",
                   negotiation, CONSUMER, now, digest, self.agreement, now)
         maker.sql("INSERT INTO agreement (agreement_id, negotiation_id, role, provider_id, consumer_id, asset_id, policy_hash, agreed_us)"
                   " VALUES (?, ?, 'provider', ?, ?, 'pulled', ?, ?)", self.agreement, negotiation, maker.did, CONSUMER, digest, now - 10**7)
         maker.sql("INSERT INTO transfer (transfer_id, role, peer_pid, peer_id, peer_address, protocol, state, state_us, agreement_id,"
-                  " asset_id, format, created_us) VALUES (?, 'provider', ?, ?, 'http://x', 'p', 600, ?, ?, 'pulled',"
+                  " asset_id, format, created_us) VALUES (?, 'provider', ?, ?, 'http://x', 'dataspace-protocol-http:2025-1', 600, ?, ?, 'pulled',"
                   " 'HttpData-PULL', ?)", self.pid, peer_pid, CONSUMER, now, self.agreement, now)
 
     def ask(self):
