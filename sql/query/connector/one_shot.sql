@@ -28,14 +28,16 @@ UPDATE one_shot
    SET marked = 0
  WHERE marked = $1;
 
+-- One look-up per wish: there are few of them, and many negotiations.
 -- name: mgmt_one_shot_due
 -- in:   agreed:i64 failed:i64 most:i64
 -- out:  negotiation_id:text agreement_id:text callbacks:text
-SELECT o.negotiation_id, CASE WHEN n.state = $1 THEN n.agreement_id END AS agreement_id, n.callbacks
+SELECT o.negotiation_id,
+       (SELECT CASE WHEN n.state = $1 THEN n.agreement_id END FROM negotiation n WHERE n.negotiation_id = o.negotiation_id) AS agreement_id,
+       (SELECT n.callbacks FROM negotiation n WHERE n.negotiation_id = o.negotiation_id) AS callbacks
   FROM one_shot o
-  JOIN negotiation n ON n.negotiation_id = o.negotiation_id
  WHERE o.marked = 0
-   AND (n.state = $1 OR n.state = $2)
+   AND (SELECT n.state FROM negotiation n WHERE n.negotiation_id = o.negotiation_id) IN ($1, $2)
  ORDER BY o.negotiation_id
  LIMIT $3;
 
