@@ -6,6 +6,7 @@
  * (DSP 2025-1, contract negotiation binding: 404).
  */
 #include "connector/dsp/dsp_private.h"
+#include "lib/base/timefmt.h"
 #include "lib/crypto/hash.h"
 #include "lib/log/log.h"
 #include "sql_connector.h"
@@ -27,7 +28,8 @@ struct waiting {
 static const struct field waiting_fields[] = {FIELD(struct waiting, n, "n", F_REQUIRED)};
 static OBJECT(waiting_row, struct waiting, waiting_fields, OPEN);
 
-#define AGAIN_MOST 2 /* answers of ours to one peer's repetitions that wait at a time */
+#define EDC_SETTLES_US (US_PER_S / 2)
+#define AGAIN_MOST     2 /* answers of ours to one peer's repetitions that wait at a time */
 
 /*
  * What a message is remembered by: its @id, or the hash of its body where it has none. An @id counts
@@ -211,6 +213,19 @@ static bool speaks_edc(const struct message *msg)
     for (size_t i = 0; i < jval_len(msg->context); i++)
         edc = edc || str_eq_c(jval_str(jval_at(msg->context, i)), EDC_CONTEXT);
     return edc;
+}
+
+/*
+ * Stock EDC takes a termination while it still reads our answer to its first message, and then writes
+ * over it what it makes of the answer: it would wait for us for ever. It gets time to settle.
+ */
+static void let_settle(struct inbound *in)
+{
+    struct effect *e = &in->effect;
+
+    if (in->edc && in->endpoint->first && e->n_out > 0 &&
+        in->follow == in->endpoint->kind->machine->termination)
+        e->out[e->n_out - 1].due_us += EDC_SETTLES_US;
 }
 
 /* The repetition of a step that a message would be in this state; NULL: none. */
@@ -500,6 +515,7 @@ int dsp__receive(struct rq *rq, const struct endpoint *endpoint, struct err *err
         return err_ret(err);
     if (in->again != NULL && in->again->act != NULL && in->again->act(in, err) < 0)
         return err_ret(err);
+    let_settle(in);
     in->op = (struct writer_op){.name = rq->route->name, .fn = store, .arg = in, .done = stored};
     rq_on_sent(rq, answered, in);
     rq_suspend(rq, resumed);

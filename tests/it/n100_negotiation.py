@@ -186,6 +186,16 @@ def refused_by_policy(provider, consumer):
     tap.status(provider.as_peer("consumer").get("/catalog/datasets/hidden"), 404, "nor alone")
 
 
+def refused_edc(provider, peer):
+    """Stock EDC that hears of an end while it still reads our answer writes over it: it gets half a second."""
+    for name, members, least_s in (("EDC", OF_EDC, 0.4), ("others", {}, 0)):
+        began = time.monotonic()
+        pid, answer = peer.request(provider, peer.offer_of(provider, "late"), **members)
+        tap.status(answer, 201, f"a request that the policy refuses, by {name}")
+        peer.wait("ContractNegotiationTerminationMessage", consumerPid=pid)
+        tap.ok(time.monotonic() - began >= least_s, f"the end of it reaches {name} when it is due")
+
+
 def only_the_parties(manual, peer, stranger):
     """Who is not in a negotiation learns nothing about it."""
     pid, answer = peer.request(manual, peer.offer_of(manual))
@@ -581,6 +591,7 @@ def scenario():
     happy_path(provider, consumer)
     paid(provider, consumer, plan)
     refused_by_policy(provider, consumer)
+    refused_edc(provider, peer)
     terminations(manual, consumer)
     by_an_operator(manual, consumer, peer)
     haggling(manual, consumer)
