@@ -408,7 +408,10 @@ def request(method, url, json=None, body=None, headers=None, ca=None, timeout_s=
         all_headers.setdefault("Content-Type", "application/json")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     with contextlib.closing(connection):
-        connection.request(method, target, body=body, headers=all_headers)
+        try:
+            connection.request(method, target, body=body, headers=all_headers)
+        except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
+            pass  # answered before all of it was sent: the answer is there to be read
         answer = connection.getresponse()
         return Response(answer.status, answer.headers, answer.read())
 
