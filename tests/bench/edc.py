@@ -207,11 +207,11 @@ def transfers(sides, negotiation, n, pause_s):
     return times
 
 
-def catalogues(sides, sizes, repeat):
-    """{size: (protocol, management)} in milliseconds, each a list."""
+def catalogues(sides, sizes, repeat, have=1):
+    """{size: (protocol, management)} in milliseconds, each a list; `have`: assets that are there."""
     public = Client(int(sides.provider.dsp.split(":")[2].split("/")[0]),
                     'Authorization: {"region":"eu","audience":"x","clientId":"consumer"}')
-    client, have, found = sides.consumer.client(), 1, {}
+    client, found = sides.consumer.client(), {}
     for size in sizes:
         assets(sides.provider, have, size)
         have = max(have, size)
@@ -282,6 +282,6 @@ def large_catalogue(ctx):
     with ours(ctx) as sides:
         publish(sides)
         assets(sides.provider, 1, 100000)
-        found = catalogues(sides, (10000,), lambda size: 5)
+        found = catalogues(sides, (10000,), lambda size: 5, have=100000)
         for i, kind in enumerate(("protocol", "management")):
             yield ctx.figure(f"10,000 of 100,000 datasets, {kind}", found[10000][i], "ms")
