@@ -149,7 +149,7 @@ def open_delivery_is_cut(provider, consumer):
         tap.ok(got < 1 << 30, "termination cuts it", got)
         tap.note(f"cut {time.monotonic() - began:.2f} s after the termination, at {got} bytes")
     wait_until(lambda: len(receipts(provider, agreement)) == 1, 20, "what was delivered is counted")
-    tap.ok(0 < next(iter(receipts(provider, agreement).values()))["bytes"] < 1 << 30, "and only that")
+    tap.ok(got <= next(iter(receipts(provider, agreement).values()))["bytes"] < 1 << 30, "and only that")  # perhaps no byte has left
 
 
 def scenario():
