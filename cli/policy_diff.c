@@ -22,7 +22,7 @@ const struct cli_option policy_diff_options[] = {
 
 struct compared {
     const struct policy *first, *second;
-    struct policy_comparison comparison; /* of the second with the first */
+    struct policy_comparison comparison;
 };
 
 static void write_text(const struct compared *c, enum policy_lang lang, struct buf *out)
@@ -52,12 +52,6 @@ static int print(struct cli *cli, const struct compared *c)
     return cli_print_buf(cli, &out);
 }
 
-/* The comparison's first policy is the first on the command line; "as strict" asks the other way. */
-static bool second_is_strict(const struct policy_comparison *c)
-{
-    return c->complete && c->only[1] == NULL && !str_present(c->duty_missing[0]);
-}
-
 int cmd_policy_diff(struct cli *cli, int argc, char **argv)
 {
     AUTO(policy_unref) struct policy *first = NULL;
@@ -79,5 +73,7 @@ int cmd_policy_diff(struct cli *cli, int argc, char **argv)
     if (policy_compare(first, second, env_wall_us(cli->env), arena, &c.comparison, &err) < 0)
         return cli_fail(cli, &err);
     code = print(cli, &c);
-    return code == CLI_OK && in.strict && !second_is_strict(&c.comparison) ? CLI_POLICY : code;
+    return code == CLI_OK && in.strict && policy_at_least_as_strict(&c.comparison, 1) != POLICY_YES
+               ? CLI_POLICY
+               : code;
 }

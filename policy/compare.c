@@ -273,9 +273,9 @@ int policy_compare(const struct policy *a, const struct policy *b, int64_t now_u
     return 0;
 }
 
-enum policy_answer policy_at_least_as_strict(const struct policy_comparison *comparison)
+enum policy_answer policy_at_least_as_strict(const struct policy_comparison *comparison, int which)
 {
-    if (comparison->only[0] != NULL || str_present(comparison->duty_missing[1]))
+    if (comparison->only[which] != NULL || str_present(comparison->duty_missing[1 - which]))
         return POLICY_NO;
     return comparison->complete ? POLICY_YES : POLICY_UNDECIDED;
 }

@@ -59,9 +59,10 @@ MUST_CHECK int policy_compare(const struct policy *a, const struct policy *b, in
                               struct arena *arena, struct policy_comparison *ret_comparison,
                               struct err *err);
 
-/* POLICY_YES if `a` is at least as strict as `b`: for an agreement against the offer, a
- * counter-offer against what one has signed, an onward offer against the agreement. */
-enum policy_answer policy_at_least_as_strict(const struct policy_comparison *comparison);
+/* POLICY_YES if policy `which` of the two (0: the first) is at least as strict as the other: an
+ * agreement against the offer, a counter-offer against what one has signed, an onward offer against
+ * the agreement. */
+enum policy_answer policy_at_least_as_strict(const struct policy_comparison *comparison, int which);
 
 /*
  * Whether the policy can permit the action in any world; *ret_world (NULL if none is known) is one

@@ -85,8 +85,8 @@ struct operand_space {
     struct policy_facts *facts; /* scratch */
 };
 
-static int add_fact(struct operand_space *o, enum policy_knowledge knowledge,
-                    const struct policy_value *values, size_t n)
+static void add_fact(struct operand_space *o, enum policy_knowledge knowledge,
+                     const struct policy_value *values, size_t n)
 {
     static const struct policy_question question = {.agreement_us = POLICY_NO_TIME};
     const struct policy_fact fact = {.knowledge = knowledge, .n_values = n, .values = values};
@@ -94,7 +94,6 @@ static int add_fact(struct operand_space *o, enum policy_knowledge knowledge,
     o->facts->of[o->out->operand] = fact;
     if (is_new(&o->sig, READS_FACT, o->out->operand, &question, o->facts))
         o->out->facts[o->out->n++] = fact;
-    return 0;
 }
 
 static int add_number(struct operand_space *o, int64_t number)
@@ -108,7 +107,8 @@ static int add_number(struct operand_space *o, int64_t number)
     if (value == NULL)
         return -E_NO_MEMORY;
     value->number = number;
-    return add_fact(o, POLICY_KNOWN, value, 1);
+    add_fact(o, POLICY_KNOWN, value, 1);
+    return 0;
 }
 
 static int add_window(struct operand_space *o, const struct insn *insn)
@@ -130,7 +130,8 @@ static int add_text(struct operand_space *o, struct str text)
     if (value == NULL)
         return -E_NO_MEMORY;
     value->text = text;
-    return add_fact(o, POLICY_KNOWN, value, 1);
+    add_fact(o, POLICY_KNOWN, value, 1);
+    return 0;
 }
 
 /* Countries, and a part of each country of which a part is named. */
@@ -252,7 +253,8 @@ static int add_set(struct operand_space *o, const struct named *named, const siz
     }
     if (n == 0)
         values[n++].text = STR(POLICY_OTHER);
-    return add_fact(o, POLICY_KNOWN, values, n);
+    add_fact(o, POLICY_KNOWN, values, n);
+    return 0;
 }
 
 /* Too many for all their sets: each alone, and each constraint's own values. */
@@ -277,7 +279,7 @@ static int add_some_sets(struct operand_space *o, const struct named *named)
                 return -E_NO_MEMORY;
             for (uint32_t v = 0; v < insn->n; v++)
                 values[v].text = insn->text.values[v];
-            (void)add_fact(o, POLICY_KNOWN, values, insn->n);
+            add_fact(o, POLICY_KNOWN, values, insn->n);
         }
     }
     return add_text(o, STR(POLICY_OTHER));
@@ -379,8 +381,9 @@ static int add_operand(struct space *s, enum policy_operand operand)
     if ((type == POLICY_V_INTEGER || type == POLICY_V_BOOLEAN ? add_numbers(&o) : add_texts(&o)) <
         0)
         return -E_NO_MEMORY;
-    (void)add_fact(&o, POLICY_ABSENT, NULL, 0);
-    return add_fact(&o, POLICY_UNKNOWN, NULL, 0);
+    add_fact(&o, POLICY_ABSENT, NULL, 0);
+    add_fact(&o, POLICY_UNKNOWN, NULL, 0);
+    return 0;
 }
 
 /* -- time -------------------------------------------------------------------------------------- */

@@ -139,9 +139,13 @@ def large_push(pair):
     before = peak = rss_kib(pair.provider.process)
     path = next(paths)
     pids = pair.push("large", path)
-    while pair.provider.state(pids[1], "transfer") != COMPLETED:
+
+    def completed():
+        nonlocal peak
         peak = max(peak, rss_kib(pair.provider.process))
-        time.sleep(0.02)
+        return pair.provider.state(pids[1], "transfer") == COMPLETED
+
+    wait_until(completed, 120, "a large push is completed")
         if pair.provider.state(pids[1], "transfer") == TERMINATED:
             break
     request = pair.sink.wait_whole(path)[0]

@@ -158,12 +158,13 @@ START_TEST(test_strictness)
     struct err err = {0};
 
     ck_assert_int_eq(policy_compare(counter, signed_, NOW, arena, &c, &err), 0);
-    ck_assert_int_eq(policy_at_least_as_strict(&c), POLICY_YES);
+    ck_assert_int_eq(policy_at_least_as_strict(&c, 0), POLICY_YES);
+    ck_assert_int_eq(policy_at_least_as_strict(&c, 1), POLICY_NO);
     ck_assert_int_eq(policy_compare(free_, signed_, NOW, arena, &c, &err), 0);
-    ck_assert_int_eq(policy_at_least_as_strict(&c), POLICY_NO);
+    ck_assert_int_eq(policy_at_least_as_strict(&c, 0), POLICY_NO);
     ck_assert_int_eq(c.duty_action[1], POLICY_ACT_DELETE);
     ck_assert_int_eq(policy_compare(months, months, NOW, arena, &c, &err), 0);
-    ck_assert_int_eq(policy_at_least_as_strict(&c), POLICY_UNDECIDED);
+    ck_assert_int_eq(policy_at_least_as_strict(&c, 0), POLICY_UNDECIDED);
 }
 
 END_TEST
@@ -196,7 +197,7 @@ START_TEST(test_bounds)
     b = help_policy(narrow.p);
     ck_assert_int_eq(policy_compare(b, a, NOW, arena, &c, &err), 0);
     ck_assert_ptr_nonnull(c.only[0]); /* a has conditions that b has not */
-    ck_assert_int_ne(policy_at_least_as_strict(&c), POLICY_YES);
+    ck_assert_int_ne(policy_at_least_as_strict(&c, 0), POLICY_YES);
 }
 
 END_TEST
