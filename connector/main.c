@@ -86,6 +86,15 @@ static int open_database(struct app *app, struct arena *arena, struct err *err)
     return 0;
 }
 
+static int take_turn(struct db *tx, void *arg, struct err *err)
+{
+    const struct app *app = arg;
+
+    if (replica_take_turn(tx, err) < 0)
+        return err_ret(err);
+    return events_turn(app->events, tx, err);
+}
+
 /* Its connection tells who we are among several. */
 static int open_writer(struct app *app, struct err *err)
 {
@@ -95,11 +104,7 @@ static int open_writer(struct app *app, struct err *err)
         return err_ret(err);
     cfg = app->db;
     replica_writer(app->replica, &cfg);
-    if (writer_open(&cfg, app->env, &app->writer, err) < 0)
-        return err_ret(err);
-    if (app->replica != NULL)
-        writer_begin_with(app->writer, replica_take_turn, app->replica);
-    return 0;
+    return writer_open(&cfg, app->env, &app->writer, err);
 }
 
 static const char *path_or_null(struct arena *arena, struct str path)
@@ -219,6 +224,8 @@ static int open_parts(struct app *app, struct arena *arena, struct err *err)
         timers_open(app->env, app, timed_fire, &app->timers, err) < 0 ||
         events_open(app, &app->events, err) < 0)
         return err_ret(err);
+    if (app->replica != NULL)
+        writer_begin_with(app->writer, take_turn, app);
 
     const struct outbox_cfg outbox_cfg = {
         .env = app->env,

@@ -99,9 +99,8 @@ int replica_list(struct db *db, struct arena *arena, struct list *ret_list, stru
 
 /* -- our number: in the writer's thread, on each of its connections ----------------------------- */
 
-int replica_take_turn(struct db *tx, void *arg, struct err *err)
+int replica_take_turn(struct db *tx, struct err *err)
 {
-    (void)arg;
     return db_exec(tx, &q_replica_turn, DB_NO_ARGS, NULL, err);
 }
 
@@ -128,9 +127,8 @@ static int register_us(struct db *tx, void *arg, struct err *err)
     const struct replica *r = g->replica;
     struct numbered free_number = {0};
 
-    if (replica_take_turn(tx, NULL, err) < 0 ||
-        db_one(tx, &q_replica_free, DB_NO_ARGS, &numbered_row, g->arena, &free_number, err) !=
-            DB_ROW)
+    if (replica_take_turn(tx, err) < 0 || db_one(tx, &q_replica_free, DB_NO_ARGS, &numbered_row,
+                                                 g->arena, &free_number, err) != DB_ROW)
         return err_ret(err);
     if (free_number.replica_id == 0)
         return err_set(err, E_BUSY, "", "there are %d replicas already", OUTBOX_OWNERS - 1);
