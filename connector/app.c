@@ -10,6 +10,7 @@
 #include "connector/identity/identity.h"
 #include "connector/mgmt/mgmt.h"
 #include "connector/replica.h"
+#include "connector/store/policies.h"
 #include "lib/log/log.h"
 
 #include "lib/base/banned.h"
@@ -58,6 +59,7 @@ void app_stop(struct app *app)
     timers_close(&app->timers);
     events_close(&app->events);
     identity_close(&app->identity);
+    policies_close(&app->policies);
     secret_free(&app->api_key);
     key_free(&app->key);
 }

@@ -16,6 +16,7 @@
 #include "connector/mgmt/mgmt.h"
 #include "connector/replica.h"
 #include "connector/send.h"
+#include "connector/store/policies.h"
 #include "connector/timed.h"
 #include "lib/base/check.h"
 #include "lib/db/migrate.h"
@@ -218,7 +219,8 @@ static int open_parts(struct app *app, struct arena *arena, struct err *err)
     const char *api_key_file = arena_cstr(arena, s->api_key_file);
 
     if (own_urls(app, arena, err) < 0 || key_load(key_file, &app->key, err) < 0 ||
-        secret_load(api_key_file, &app->api_key, err) < 0 || open_database(app, arena, err) < 0 ||
+        secret_load(api_key_file, &app->api_key, err) < 0 ||
+        policies_open(&app->policies, err) < 0 || open_database(app, arena, err) < 0 ||
         open_writer(app, err) < 0 || open_fetcher(app, arena, err) < 0 ||
         identity_open(app, &app->identity, err) < 0 ||
         timers_open(app->env, app, timed_fire, &app->timers, err) < 0 ||

@@ -10,6 +10,7 @@
 #include "connector/dataplane/dataplane_private.h"
 #include "connector/facts/facts.h"
 #include "connector/replica.h"
+#include "connector/store/policies.h"
 #include "lib/base/limits.h"
 #include "sql_connector.h"
 
@@ -63,12 +64,9 @@ void view_unref(struct view **view_address)
     free(view);
 }
 
-static int compile(struct view *view, struct str text, struct err *err)
+static int compile(const struct dataplane *dp, struct view *view, struct str text, struct err *err)
 {
-    AUTO(jdoc_free) struct jdoc *doc = NULL;
-
-    if (jdoc_parse(text, &jlimits_default, &doc, err) < 0 ||
-        policy_compile(jdoc_root(doc), &view->policy, err) < 0) {
+    if (policies_get(dp->app->policies, text, &view->policy, err) < 0) {
         err->code = E_CORRUPT; /* it was understood when the agreement was made */
         return err_prefix(err, "policy of agreement '%.*s'", STR_ARG(view->agreement.agreement_id));
     }
@@ -226,7 +224,8 @@ static int judge(struct dataplane *dp, struct db *db, struct view *view, struct 
     return 0;
 }
 
-static int fill(struct view *view, const struct view_columns *c, struct err *err)
+static int fill(const struct dataplane *dp, struct view *view, const struct view_columns *c,
+                struct err *err)
 {
     view->transfer_id = c->transfer_id;
     view->state = c->state;
@@ -241,7 +240,7 @@ static int fill(struct view *view, const struct view_columns *c, struct err *err
         .ended_us = c->ended_us,
         .order_id = c->order_id,
     };
-    if (compile(view, c->policy, err) < 0)
+    if (compile(dp, view, c->policy, err) < 0)
         return err_ret(err);
     if (!str_present(c->data_address))
         return 0;
@@ -272,7 +271,7 @@ int dataplane__view_load(struct dataplane *dp, struct db *db, struct str transfe
         return err_tell(err, E_NOT_IN_FORCE, "transfer", "there is no such transfer any more");
     case DB_FAIL: return err_ret(err);
     }
-    if (fill(view, &columns, err) < 0 || judge(dp, db, view, err) < 0)
+    if (fill(dp, view, &columns, err) < 0 || judge(dp, db, view, err) < 0)
         return err_ret(err);
     *ret_view = MOVE(view);
     return 0;

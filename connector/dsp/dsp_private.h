@@ -272,8 +272,8 @@ MUST_CHECK int dsp__keep_offer(struct effect *effect, struct process *process,
                                struct err *err);
 
 /* Rules in the protocol's form as members without braces, whatever form the policy was given in. */
-MUST_CHECK int dsp__rules_of_text(struct str policy_text, struct arena *arena,
-                                  struct str *ret_rules, struct err *err);
+MUST_CHECK int dsp__rules_of_text(const struct app *app, struct str policy_text,
+                                  struct arena *arena, struct str *ret_rules, struct err *err);
 
 struct agreeing {
     struct str rules, order_id;
