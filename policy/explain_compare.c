@@ -54,7 +54,7 @@ static void explain_facts(const struct policy_world *world, uint64_t asked, enum
                           struct buf *out)
 {
     for (int i = 0; i < POLICY_OP__COUNT; i++) {
-        if ((asked >> i & 1) != 0)
+        if (policy_needs_operand(asked, (enum policy_operand)i))
             add_fact(out, lang, (enum policy_operand)i, &world->facts.of[i]);
     }
 }
@@ -84,7 +84,7 @@ static uint64_t known_in(const struct policy_world *world)
 {
     uint64_t known = 0;
 
-    for (int i = 0; i < POLICY_OP__COUNT; i++) {
+    for (int i = 0; i < POLICY_OP__COUNT && i < POLICY_IN_SETS; i++) {
         if (world->facts.of[i].knowledge != POLICY_UNKNOWN)
             known |= UINT64_C(1) << i;
     }

@@ -131,20 +131,20 @@ void policy_explain_decision(const struct policy *policy, const struct policy_de
 
 void policy_reason(const struct policy_decision *decision, enum policy_lang lang, struct buf *out)
 {
-    uint64_t named = 0;
+    bool named[POLICY_OP__COUNT] = {0};
     const char *comma = ": ";
 
     buf_add_c(out, lang == POLICY_KO ? "정책에 따라 거부됨" : "refused by policy");
     for (unsigned i = 0; i < decision->n_causes; i++) {
         const struct policy_cause *cause = &decision->causes[i];
 
-        if (cause->operand != POLICY_OP__COUNT && (named >> cause->operand & 1) != 0)
+        if (cause->operand != POLICY_OP__COUNT && named[cause->operand])
             continue;
         buf_add_c(out, comma);
         if (cause->operand == POLICY_OP__COUNT) {
             buf_add_c(out, whys[cause->why].after[lang]);
         } else {
-            named |= UINT64_C(1) << cause->operand;
+            named[cause->operand] = true;
             buf_add_c(out, policy_operand_text(cause->operand, lang));
         }
         comma = ", ";

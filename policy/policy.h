@@ -45,7 +45,8 @@ enum policy_operand {
 #undef OPERAND
     POLICY_OP__COUNT
 };
-static_assert(POLICY_OP__COUNT <= 64, "a set of operands is one word");
+/* A set of operands is one word. Only those that want a fact are ever in one, and stand in it. */
+#define POLICY_IN_SETS 64
 
 enum policy_action {
 #define ACTION(id, ...) POLICY_ACT_##id,
@@ -184,8 +185,8 @@ struct policy_performed {
 };
 
 /*
- * COUNT, CALLS and VOLUME_BYTES include the use that is asked about: "count lteq 5" permits while
- * the fact is 1…5. Before there is an agreement the fact is 0. Facts that follow from time alone
+ * COUNT, CALLS, VOLUME_BYTES, ROWS and DAYS include the use that is asked about: "count lteq 5"
+ * permits while the fact is 1…5. Before there is an agreement the fact is 0. Facts that follow from time alone
  * (dateTime, elapsedTime, inForceDate, DataUsageEnd…) are never asked for: they come from the
  * question.
  */
@@ -209,11 +210,12 @@ uint64_t policy_needs(const struct policy *policy, enum policy_scope scope);
 /* Needs that change with every use: then decide at each access, whatever valid_until_us says. */
 #define POLICY_NEEDS_COUNTERS                                                                      \
     (UINT64_C(1) << POLICY_OP_COUNT | UINT64_C(1) << POLICY_OP_CALLS |                             \
-     UINT64_C(1) << POLICY_OP_VOLUME_BYTES)
+     UINT64_C(1) << POLICY_OP_VOLUME_BYTES | UINT64_C(1) << POLICY_OP_ROWS |                       \
+     UINT64_C(1) << POLICY_OP_DAYS)
 
 static inline bool policy_needs_operand(uint64_t needs, enum policy_operand operand)
 {
-    return (needs >> operand & 1) != 0;
+    return operand < POLICY_IN_SETS && (needs >> operand & 1) != 0;
 }
 
 /* -- decision ---------------------------------------------------------------------------------- */

@@ -44,14 +44,25 @@ enum meaning {
 
 enum rule_bits { RULES_P = 1, RULES_X = 2, RULES_O = 4, RULES_PX = 3, RULES_PXO = 7 };
 
+/* A the action, P a collection of parties, D one of data sets */
+enum refines_bits {
+    REFINES_NO,
+    REFINES_A = 1,
+    REFINES_P = 2,
+    REFINES_D = 4,
+    REFINES_AP = 3,
+    REFINES_AD = 5
+};
+
 struct operand_row {
     struct str iri;
     struct str other; /* STR_NONE if none */
     enum policy_value_type type;
     enum arity arity;
     enum meaning meaning;
-    unsigned ops;   /* bit per enum policy_operator */
-    unsigned rules; /* enum rule_bits */
+    unsigned ops;     /* bit per enum policy_operator */
+    unsigned rules;   /* enum rule_bits */
+    unsigned refines; /* enum refines_bits */
     bool claim_ok;
     int64_t max_age_us; /* 0: no limit */
     const char *text[POLICY_LANG__COUNT];

@@ -637,7 +637,7 @@ int policy__space(const struct policy *a, const struct policy *b, int64_t now_us
     };
     s->duties = demands(&a->program) || demands(&b->program);
     for (int i = 0; i < POLICY_OP__COUNT && rc == 0; i++) {
-        if ((needs >> i & 1) != 0)
+        if (policy_needs_operand(needs, (enum policy_operand)i))
             rc = add_operand(s, (enum policy_operand)i);
     }
     find_actions(s);

@@ -23,13 +23,18 @@
 #define CLAIM_OK     true
 
 const struct operand_row policy__operands[POLICY_OP__COUNT] = {
-#define OPERAND(id_, iri_, other_, type_, arity_, meaning_, ops_, rules_, claim_, age_, ko_, en_) \
+#define OPERAND(id_, iri_, other_, type_, arity_, meaning_, ops_, rules_, refines_, claim_, age_, ko_, en_) \
     [POLICY_OP_##id_] = {.iri = STR_INIT(iri_), .other = STR_INIT(other_), .type = POLICY_V_##type_, \
                          .arity = ARITY_##arity_, .meaning = MEANING_##meaning_, .ops = OPS_##ops_, \
-                         .rules = RULES_##rules_, .claim_ok = claim_, .max_age_us = age_, .text = {ko_, en_}},
+                         .rules = RULES_##rules_, .refines = REFINES_##refines_, .claim_ok = claim_, .max_age_us = age_, .text = {ko_, en_}},
 #include "policy/vocab.def"
 #undef OPERAND
 };
+
+#define OPERAND(id_, iri_, other_, type_, arity_, meaning_, ...)                                                          \
+    static_assert(MEANING_##meaning_ != MEANING_FACT || (int)POLICY_OP_##id_ < POLICY_IN_SETS, #id_ ": move the row up");
+#include "policy/vocab.def"
+#undef OPERAND
 
 #define POLICY_ACT_NONE POLICY_ACT__COUNT
 const struct action_row policy__actions[POLICY_ACT__COUNT] = {
