@@ -180,8 +180,8 @@ static void add_condition(struct difference *d, char mark, const struct node *no
 static void add_duty(struct difference *d, char mark, const struct rule *duty)
 {
     line(d, mark);
-    buf_printf(d->out, "%s: %s\n", d->lang == POLICY_KO ? "의무" : "duty",
-               policy_action_text(duty->action, d->lang));
+    buf_printf(d->out, "%s: ", d->lang == POLICY_KO ? "의무" : "duty");
+    policy__explain_duty(d->out, d->lang, duty, 2);
 }
 
 /* The conditions of a rule that must all hold. */

@@ -14,6 +14,7 @@
 #define OPS_EQUAL    (BIT(EQ) | BIT(NEQ))
 #define OPS_LIMIT    (BIT(LT) | BIT(LTEQ) | BIT(GT) | BIT(GTEQ))
 #define OPS_ORDER    (OPS_EQUAL | OPS_LIMIT)
+#define OPS_REACH    (BIT(EQ) | OPS_LIMIT)
 #define OPS_SET      (OPS_EQUAL | BIT(IS_ANY_OF) | BIT(IS_NONE_OF))
 #define OPS_ALL      (OPS_SET | BIT(IS_ALL_OF))
 #define OPS_TREE     (OPS_SET | BIT(IS_A) | BIT(IS_PART_OF))
