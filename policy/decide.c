@@ -115,8 +115,9 @@ static bool is_of_assigner(const struct eval *e, const struct rule *rule)
     const struct entity *assigner =
         str_present(rule->assigner.id) ? &rule->assigner : &e->policy->assigner;
 
-    return str_present(rule->assignee.id) && str_present(assigner->id) &&
-           rule->assignee.collection == assigner->collection &&
+    if (!str_present(rule->assignee.id) || !str_present(assigner->id))
+        return false;
+    return rule->assignee.collection == assigner->collection &&
            str_eq(rule->assignee.id, assigner->id);
 }
 
@@ -301,29 +302,23 @@ static void sum_gates(const struct eval *e, struct sum *sum)
     sum->shut_until = sum->shut ? shut_until : open_until;
 }
 
-static void add_duty(struct policy_decision *decision, const struct policy_duty *duty, int rule)
-{
-    if (decision->n_duties == POLICY_DUTIES) {
-        decision->more = true;
-        return;
-    }
-    decision->duties[decision->n_duties] = *duty;
-    decision->duties[decision->n_duties++].rule = rule;
-}
-
 /* A duty, and what follows from its violation. */
 static void list_duty(const struct eval *e, const struct prog_duty *prog, int rule,
                       struct policy_decision *decision)
 {
+    const bool full = decision->n_duties == POLICY_DUTIES;
     int64_t until = POLICY_FOREVER;
-    struct policy_duty duty;
+    struct policy_duty spare;
+    struct policy_duty *duty = full ? &spare : &decision->duties[decision->n_duties];
 
-    if (!policy__duty(e, prog, &duty, &until))
+    if (!policy__duty(e, prog, duty, &until))
         return;
+    duty->rule = rule;
     for (uint32_t g = 0; g < e->program->n_gates; g++)
-        duty.of_assigner = duty.of_assigner || e->program->gates[g].rule == prog->rule;
-    add_duty(decision, &duty, rule);
-    for (uint32_t i = 0; duty.state == POLICY_DUTY_VIOLATED && i < prog->n_duties; i++)
+        duty->of_assigner = duty->of_assigner || e->program->gates[g].rule == prog->rule;
+    decision->more = decision->more || full;
+    decision->n_duties += !full;
+    for (uint32_t i = 0; duty->state == POLICY_DUTY_VIOLATED && i < prog->n_duties; i++)
         list_duty(e, &prog->duties[i], rule, decision);
 }
 
