@@ -99,6 +99,8 @@ static struct price price_of(const struct eval *e, uint32_t pc)
     case INSN_AGREEMENT:
     case INSN_NUMBER:
     case INSN_TEXT:
+    case INSN_WEEK:
+    case INSN_AMOUNT:
         truth = policy__eval(e, pc).truth;
         return (struct price){truth != TRUTH_TRUE, truth != TRUTH_FALSE};
     }
@@ -241,7 +243,9 @@ static void walk(const struct collect *c, uint32_t pc, bool want)
     case INSN_NOW:
     case INSN_AGREEMENT:
     case INSN_NUMBER:
-    case INSN_TEXT: add_atom(c, pc, want); return;
+    case INSN_TEXT:
+    case INSN_WEEK:
+    case INSN_AMOUNT: add_atom(c, pc, want); return;
     }
     CHECK_UNREACHABLE();
 }

@@ -127,23 +127,26 @@ static const struct policy_world *keep_world(struct search *s)
     return kept;
 }
 
+static const struct rule *find_at(const struct rule_list *list, struct str at)
+{
+    const struct rule *found = NULL;
+
+    for (size_t i = 0; i < list->n_ordered && found == NULL; i++) {
+        if (list->ordered[i]->at.p == at.p)
+            return list->ordered[i];
+        found = find_at(&list->ordered[i]->duties, at);
+    }
+    return found;
+}
+
 static const struct rule *rule_at(const struct policy *policy, struct str at)
 {
-    for (int i = 0; i < LIST__COUNT; i++) {
-        const struct rule_list *list = &policy->rules[i];
+    const struct rule *found = NULL;
 
-        for (size_t r = 0; r < list->n_ordered; r++) {
-            const struct rule_list *duties = &list->ordered[r]->duties;
-
-            if (list->ordered[r]->at.p == at.p)
-                return list->ordered[r];
-            for (size_t d = 0; d < duties->n_ordered; d++) {
-                if (duties->ordered[d]->at.p == at.p)
-                    return duties->ordered[d];
-            }
-        }
-    }
-    CHECK_UNREACHABLE();
+    for (int i = 0; i < LIST__COUNT && found == NULL; i++)
+        found = find_at(&policy->rules[i], at);
+    CHECK(found != NULL);
+    return found;
 }
 
 /* What policy `demands` asks for here that policy `other` does not ask for. */

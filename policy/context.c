@@ -39,7 +39,7 @@ static const struct prefix known[] = {
     {STR_INIT("naru"),      STR_INIT(NARU)},
     {STR_INIT("xsd"),       STR_INIT(XSD)},
     {STR_INIT("xs"),        STR_INIT(XSD)},
-    {STR_INIT("rdf"),       STR_INIT("http://www.w3.org/1999/02/22-rdf-syntax-ns#")},
+    {STR_INIT("rdf"),       STR_INIT(RDF)},
     {STR_INIT("dspace"),    STR_INIT("https://w3id.org/dspace/2025/1/")},
     {STR_INIT("dspace"),    STR_INIT("https://w3id.org/dspace/2024/1/")},
     {STR_INIT("dspace"),    STR_INIT("https://w3id.org/dspace/v0.8/")},

@@ -22,8 +22,9 @@ struct signatures {
 
 /* One bit per kind of instruction. */
 #define READS(kind) (1U << (kind))
-#define READS_TIME  (READS(INSN_NOW) | READS(INSN_AGREEMENT) | READS(INSN_SEQUENCE))
-#define READS_FACT  (READS(INSN_NUMBER) | READS(INSN_TEXT))
+#define READS_TIME                                                                                 \
+    (READS(INSN_NOW) | READS(INSN_AGREEMENT) | READS(INSN_SEQUENCE) | READS(INSN_WEEK))
+#define READS_FACT (READS(INSN_NUMBER) | READS(INSN_TEXT))
 
 static bool reads(const struct insn *insn, unsigned kinds, enum policy_operand operand)
 {
@@ -395,7 +396,7 @@ static int add_operand(struct space *s, enum policy_operand operand)
 struct marks {
     int64_t *now, *span;
     size_t n_now, n_span;
-    bool months;
+    bool months, weeks;
 };
 
 static void mark(int64_t *list, size_t *n, int64_t at)
@@ -407,10 +408,40 @@ static void mark(int64_t *list, size_t *n, int64_t at)
     list[(*n)++] = at < INT64_MAX - 1 ? at + 1 : at;
 }
 
+/* Room that mark_week needs. */
+static size_t windows_of(const struct policy *policy)
+{
+    size_t n = 0;
+
+    for (uint32_t i = 0; i < policy->program.n_code; i++) {
+        if (policy->program.code[i].kind == INSN_WEEK)
+            n += 2 * (size_t)policy->program.code[i].n + 1;
+    }
+    return n;
+}
+
+/* One week of windows from now on; how they lie to instants further away is not looked at. */
+static void mark_week(struct marks *m, const struct insn *insn, int64_t now_us)
+{
+    int64_t at = now_us;
+
+    m->weeks = true;
+    for (uint32_t i = 0; i <= 2 * insn->n; i++) {
+        int64_t until;
+
+        (void)policy__in_week(insn->edges, insn->n, at, &until);
+        if (until == POLICY_FOREVER)
+            return;
+        m->now[m->n_now++] = until;
+        at = until;
+    }
+}
+
 static int collect_marks(const struct space *s, struct marks *m, int64_t now_us)
 {
     const size_t room =
-        6 * ((size_t)s->policies[0]->program.n_code + s->policies[1]->program.n_code) + 2;
+        6 * ((size_t)s->policies[0]->program.n_code + s->policies[1]->program.n_code) + 2 +
+        windows_of(s->policies[0]) + windows_of(s->policies[1]);
 
     m->now = ARENA_ARRAY(s->arena, int64_t, room);
     m->span = ARENA_ARRAY(s->arena, int64_t, room);
@@ -428,6 +459,8 @@ static int collect_marks(const struct space *s, struct marks *m, int64_t now_us)
                 mark(m->now, &m->n_now, insn->window.lo);
                 mark(m->now, &m->n_now, insn->window.hi);
             }
+            if (insn->kind == INSN_WEEK)
+                mark_week(m, insn, now_us);
             if (insn->kind != INSN_AGREEMENT)
                 continue;
             /* a month has no fixed length: its greatest and least are tried, with a day around */
@@ -455,7 +488,7 @@ static int find_instants(struct space *s, int64_t now_us)
     if (facts == NULL || s->instants == NULL || collect_marks(s, &m, now_us) < 0 ||
         !signatures_init(&sig, s, READS_TIME, POLICY_OP__COUNT))
         return -E_NO_MEMORY;
-    if (m.months)
+    if (m.months || m.weeks)
         s->complete = false;
     for (size_t i = 0; i < m.n_now; i++) {
         for (size_t k = 0; k <= m.n_span; k++) {
@@ -637,7 +670,7 @@ int policy__space(const struct policy *a, const struct policy *b, int64_t now_us
     };
     s->duties = demands(&a->program) || demands(&b->program);
     for (int i = 0; i < POLICY_OP__COUNT && rc == 0; i++) {
-        if ((needs >> i & 1) != 0)
+        if (policy_needs_operand(needs, (enum policy_operand)i))
             rc = add_operand(s, (enum policy_operand)i);
     }
     find_actions(s);

@@ -237,7 +237,7 @@ def left_over(c):
     """A policy that this version does not understand is shown all the same, and said to be invalid."""
     odd = {"@type": "Set", "permission": [{"action": "use", "constraint": [
         {"leftOperand": "https://x.example/none", "operator": "eq", "rightOperand": "x"}]}]}
-    c.sql("INSERT INTO policy_definition VALUES ('odd', ?, 'hash', '{}', 1, 1)", json.dumps(odd))
+    c.sql("INSERT INTO policy_definition (policy_id, policy, policy_hash, private_properties, version, created_us) VALUES ('odd', ?, 'hash', '{}', 1, 1)", json.dumps(odd))
     got = c.edc.get("/v3/policydefinitions/odd")
     tap.status(got, 200, "a policy that is not understood any more")
     tap.contains(got.text, "https://x.example/none", "it is shown")
