@@ -367,41 +367,7 @@ bool policy_template_fits(const struct policy_template *template, enum policy_di
     return template->fits[dialect];
 }
 
-size_t policy_template_parameters(const struct policy_template *template)
+const struct jval *policy_template_document(const struct policy_template *template)
 {
-    return template->parameters.n;
-}
-
-static struct str joined(const struct jval *value, struct arena *arena)
-{
-    AUTO(buf_done) struct buf out = buf_init(KIB(64));
-    struct str_list texts;
-
-    if (value == NULL || !policy__texts_of(value, arena, &texts))
-        return STR_NONE;
-    for (size_t i = 0; i < texts.n; i++) {
-        buf_add_c(&out, i > 0 ? "," : "");
-        buf_add_str(&out, texts.items[i]);
-    }
-    return arena_str(arena, buf_str(&out));
-}
-
-struct policy_parameter policy_template_parameter(const struct policy_template *template, size_t i,
-                                                  struct arena *arena)
-{
-    const struct parameter *p = &LIST_ITEMS(struct parameter, template->parameters)[i];
-
-    return (struct policy_parameter){
-        .name = p->name,
-        .type = policy__parameter_types[p->type],
-        .of = p->type == PARAMETER_LIST ? policy__parameter_types[p->of] : NULL,
-        .title = {p->title->of[POLICY_KO], p->title->of[POLICY_EN]},
-        .standard = joined(p->standard, arena),
-        .required = p->standard == NULL && !p->optional,
-    };
-}
-
-void policy_template_write(const struct policy_template *template, struct jw *w)
-{
-    jw_val(w, template->document);
+    return template->document;
 }

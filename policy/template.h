@@ -58,21 +58,8 @@ struct str policy_template_id(const struct policy_template *template);
 struct str policy_template_title(const struct policy_template *template, enum policy_lang lang);
 bool policy_template_fits(const struct policy_template *template, enum policy_dialect dialect);
 
-struct policy_parameter {
-    struct str name;
-    const char *type; /* "list" */
-    const char *of;   /* of the values of a list, else NULL */
-    struct str title[POLICY_LANG__COUNT];
-    struct str standard; /* what it is if it is not given, as text; STR_NONE: nothing */
-    bool required;       /* it must be given */
-};
-
-size_t policy_template_parameters(const struct policy_template *template);
-/* Texts are borrowed from the template or the arena. */
-struct policy_parameter policy_template_parameter(const struct policy_template *template, size_t i,
-                                                  struct arena *arena);
-/* The whole document, as it was added. */
-void policy_template_write(const struct policy_template *template, struct jw *w);
+/* The document as it was added; borrowed from the set. */
+const struct jval *policy_template_document(const struct policy_template *template);
 
 /* -- making ------------------------------------------------------------------------------------ */
 

@@ -459,7 +459,6 @@ static int write_made(struct making *m, struct policy_made *made)
     AUTO(buf_done) struct buf json = buf_init(JSON_MAX);
     struct jw w = jw_init(&json);
 
-    w.pretty = true;
     jw_object(&w);
     jw_key(&w, "@context");
     jw_array(&w);
