@@ -39,7 +39,7 @@ static struct trace_node *append(struct tracing *t, struct trace_node *parent,
     return copy;
 }
 
-/* Texts of a policy are unique by address. */
+/* Compared by address, as find_node() does. */
 static bool must_change(const struct tracing *t, struct str at, enum policy_why why_from,
                         enum policy_why why_to)
 {
@@ -264,15 +264,14 @@ const char *policy__change_text(const struct policy_cause *cause, enum policy_la
     return by_why[cause->why][lang];
 }
 
-static const struct node *find_in(const struct node *node, struct str at)
+/* The constraint at a place: texts of a policy are unique by address. */
+static const struct node *find_node(const struct policy *policy, struct str at)
 {
-    const struct node *found = NULL;
-
-    if (node == NULL || node->at.p == at.p)
-        return node;
-    for (size_t i = 0; node->kind != NODE_ATOM && i < node->n_ordered && found == NULL; i++)
-        found = find_in(node->ordered[i], at);
-    return found;
+    for (uint32_t i = 0; i < policy->program.n_code; i++) {
+        if (policy->program.code[i].node->at.p == at.p)
+            return policy->program.code[i].node;
+    }
+    return NULL;
 }
 
 static const struct rule *find_rule(const struct policy *policy, int index)
@@ -290,7 +289,7 @@ void policy__cause_subject(const struct policy *policy, const struct policy_caus
                            enum policy_lang lang, struct buf *out)
 {
     const struct rule *rule = find_rule(policy, cause->rule);
-    const struct node *node = rule != NULL ? find_in(rule->constraint, cause->at) : NULL;
+    const struct node *node = find_node(policy, cause->at);
 
     if (rule == NULL)
         return;
