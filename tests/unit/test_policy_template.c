@@ -428,6 +428,18 @@ END_TEST
 #define HEAD                                                                                       \
     "'id':'mine','version':'1','profiles':['naru'],'title':{'ko':'가','en':'a'},"                 \
     "'description':{'ko':'가','en':'a'},"
+#define REST(id, profile)                                                                          \
+    "'id':'" id "','version':'1','profiles':['" profile "'],'title':{'ko':'가','en':'a'},"        \
+    "'description':{'ko':'가','en':'a'},"
+#define ONE  "{'name':'n','title':{'ko':'가','en':'a'},'type':'integer','default':5},"
+#define FOUR ONE ONE ONE ONE
+#define MANY                                                                                       \
+    "'parameters':[" FOUR FOUR FOUR FOUR                                                           \
+    "{'name':'n','title':{'ko':'가','en':'a'},'type':'integer','default':5}],"
+/* only an integer can be added, and only to what can be counted */
+#define PARAMETER_PLUS                                                                             \
+    "{" HEAD "'parameters':[{'name':'n','title':{'ko':'가','en':'a'},'type':'string',"            \
+    "'default':'x'}]," CLAUSE COUNT("{'$parameter':'n','plus':'n'}") "}"
 #define CLAUSE "'clause':[{'ko':'가 {n}','en':'a {n}'}],"
 #define NUMBER                                                                                     \
     "'parameters':[{'name':'n','type':'integer','title':{'ko':'가','en':'a'},'default':5}],"
@@ -472,6 +484,22 @@ static const struct {
     {PARAMETER("'type':'enum','default':'5'"),                                   E_INVALID, "/parameters/0/choices"},
     {PARAMETER("'type':'place','default':'KR','min':1"),                         E_INVALID, "/parameters/0/min"},
     {PARAMETER("'type':'colour','default':'5'"),                                 E_INVALID, "/parameters/0/type"},
+    {"{" REST("Mine", "naru") NUMBER CLAUSE COUNT("{'$parameter':'n'}") "}",     E_INVALID, "/id"},
+    {"{" REST("", "naru") NUMBER CLAUSE COUNT("{'$parameter':'n'}") "}",         E_INVALID, "/id"},
+    {"{" REST("mi_ne", "naru") NUMBER CLAUSE COUNT("{'$parameter':'n'}") "}",    E_INVALID, "/id"},
+    {"{" REST("mine", "edc") NUMBER CLAUSE COUNT("{'$parameter':'n'}") "}",      E_INVALID, "/profiles/0"},
+    {"{" REST("mine", "catena-x") NUMBER CLAUSE COUNT("{'$parameter':'n'}") "}", E_INVALID, "/policy"},
+    {"{" REST("mine", "catena-x") "'clause':[{'ko':'가','en':'a'}],'policy':{'prohibition':[{'action':'sell'}]}}", E_INVALID, "/policy"},
+    {"{" REST("mine", "catena-x") "'clause':[{'ko':'가','en':'a'}],'policy':{'permission':{'duty':[{'action':'inform'}]}}}", E_INVALID, "/policy"},
+    {"{" HEAD "'parameters':[{'name':'N','title':{'ko':'가','en':'a'},'type':'integer','default':5}]," CLAUSE COUNT("5") "}", E_INVALID, "/parameters/0/name"},
+    {"{" HEAD "'parameters':[{'name':'n','title':{'ko':'가','en':'a'},'type':'integer','default':5},"
+     "{'name':'n','title':{'ko':'가','en':'a'},'type':'integer','default':5}]," CLAUSE COUNT("{'$parameter':'n'}") "}", E_INVALID, "/parameters/1/name"},
+    {"{" HEAD NUMBER CLAUSE "'policy':{'permission':{'constraint':[{'$when':{},'leftOperand':'odrl:count','operator':'lteq','rightOperand':{'$parameter':'n'}}]}}}", E_INVALID, "/policy/permission/constraint/0"},
+    {"{" HEAD NUMBER CLAUSE "'policy':{'permission':{'constraint':[{'$when':[],'leftOperand':'odrl:count','operator':'lteq','rightOperand':{'$parameter':'n'}}]}}}", E_INVALID, "/policy/permission/constraint/0"},
+    {"{" HEAD NUMBER CLAUSE "'policy':{'permission':{'constraint':[{'$when':{'n':[5]},'leftOperand':'odrl:count','operator':'lteq','rightOperand':{'$parameter':'n'}}]}}}", E_INVALID, "/policy/permission/constraint/0"},
+    {"{" HEAD NUMBER CLAUSE COUNT("{'$parameter':'n','plus':'m'}") "}",          E_INVALID, "/policy/permission/constraint/0/rightOperand/plus"},
+    {PARAMETER_PLUS,                                                             E_INVALID, "/policy/permission/constraint/0/rightOperand/plus"},
+    {"{" HEAD MANY CLAUSE COUNT("5") "}",                                        E_LIMIT, "/parameters"},
     /* a value that the operand cannot have is found when the template is added, not when it is used */
     {PARAMETER("'type':'string','default':'many'"),                              E_INVALID, "/policy/permission/0/constraint/0/rightOperand"},
 };
@@ -533,6 +561,234 @@ START_TEST(test_contradiction)
 
 END_TEST
 
+/* -- types ------------------------------------------------------------------------------------- */
+
+/* clang-format off */
+static const struct {
+    const char *members;  /* of the only parameter, `n`; its default or example is `valid` */
+    const char *value;    /* "" for none */
+    const char *part;     /* of the refusal; NULL: it is taken */
+    const char *en;       /* of the clause */
+} typed[] = {
+    {"'type':'string','example':'x','min':2,'max':3",                  "ab",      NULL, "a ab"},
+    {"'type':'string','example':'xx','min':2,'max':3",                 "ab",      NULL, "a ab"},
+    {"'type':'string','example':'xx','min':2,'max':3",                 "가나다",  NULL, "a 가나다"},
+    {"'type':'string','example':'xx','min':2,'max':3",                 "가나다라", "at most 3 characters", NULL},
+    {"'type':'string','example':'xx','min':2,'max':3",                 "a",       "at least 2 characters", NULL},
+    {"'type':'string','example':'xx'",                                 "a\nb",    "expected a text", NULL},
+    {"'type':'string','example':'xx'",                                 "a\x7F",   "expected a text", NULL},
+    {"'type':'iri','example':'urn:a','max':7",                         "urn:abc", NULL, "a urn:abc"},
+    {"'type':'iri','example':'urn:a','max':7",                         "urn:abcd", "at most 7", NULL},
+    {"'type':'iri','example':'urn:a'",                                 "1rn:abc", "an IRI", NULL},
+    {"'type':'iri','example':'urn:a'",                                 ":abc",    "an IRI", NULL},
+    {"'type':'iri','example':'urn:a'",                                 "urn:",    "an IRI", NULL},
+    {"'type':'iri','example':'urn:a'",                                 "urn:a b", "an IRI", NULL},
+    {"'type':'iri','example':'a+b-c.d1:a'",                            "h2+x-y.z:a", NULL, "a h2+x-y.z:a"},
+    {"'type':'place','example':'KR'",                                  "KR-11",   NULL, "a KR-11"},
+    {"'type':'place','example':'KR'",                                  "EU",      NULL, "a EU"},
+    {"'type':'place','example':'KR'",                                  "ZZ",      "a country such as", NULL},
+    {"'type':'integer','example':5,'min':-3,'max':9",                  "-3",      NULL, "a -3"},
+    {"'type':'integer','example':5,'min':-3,'max':9",                  "-4",      "at least -3", NULL},
+    {"'type':'integer','example':5,'min':-3,'max':9",                  "10",      "at most 9", NULL},
+    {"'type':'integer','example':5",                                   "+5",      "a whole number", NULL},
+    {"'type':'decimal','example':'1','min':'-2.5','max':'2.5'",        "-2.5",    NULL, "a -2.5"},
+    {"'type':'decimal','example':'1','min':'-2.5','max':'2.5'",        "-2.500000000000000001", "at least -2.5", NULL},
+    {"'type':'decimal','example':'1','min':'-2.5','max':'2.5'",        "2.500000000000000001", "at most 2.5", NULL},
+    {"'type':'decimal','example':'1','min':'-2.5','max':'2.5'",        "2.4",     NULL, "a 2.4"},
+    {"'type':'decimal','example':'1'",                                 "",        "wants a value", NULL},
+    {"'type':'decimal','example':'1'",                                 ".5",      "a decimal", NULL},
+    {"'type':'decimal','example':'1'",                                 "--5",     "a decimal", NULL},
+    {"'type':'decimal','example':'1'",                                 "1.-5",    "a decimal", NULL},
+    {"'type':'decimal','example':'1'",                                 "1234567890123456789", "a decimal", NULL},
+    {"'type':'decimal','example':'1'",                                 "1.1234567890123456789", "a decimal", NULL},
+    {"'type':'date','example':'2027-01-01','min':'2027-01-01','max':'2027-12-31'", "2027-12-31", NULL, "a 2027-12-31"},
+    {"'type':'date','example':'2027-01-01','min':'2027-01-01','max':'2027-12-31'", "2028-01-01", "at most 2027-12-31", NULL},
+    {"'type':'date','example':'2027-01-01','min':'2027-01-01','max':'2027-12-31'", "2026-12-31", "at least 2027-01-01", NULL},
+    {"'type':'dateTime','example':'2027-01-01T00:00:00Z','max':'2027-06-01T00:00:00+09:00'", "2027-05-31T15:00:00Z", NULL, "a 2027-05-31T15:00:00Z"},
+    {"'type':'dateTime','example':'2027-01-01T00:00:00Z','max':'2027-06-01T00:00:00+09:00'", "2027-05-31T15:00:01Z", "at most", NULL},
+    {"'type':'duration','example':'P1D','min':'PT1H','max':'P1M'",     "P30D",    NULL, "a 30 days"},
+    {"'type':'duration','example':'P1D','min':'PT1H','max':'P1M'",     "P31D",    "at most P1M", NULL},
+    {"'type':'duration','example':'P1D','min':'PT1H','max':'P1M'",     "PT59M",   "at least PT1H", NULL},
+    {"'type':'duration','example':'P1D'",                              "1D",      "a duration", NULL},
+    {"'type':'duration','example':'P1D'",                              "P9999999999999999M", "a duration", NULL},
+    {"'type':'enum','example':'x','choices':[{'value':'x','ko':'가','en':'the x'}]", "x", NULL, "a the x"},
+    {"'type':'enum','example':'x','choices':[{'value':'x','ko':'가','en':'the x'}]", "y", "expected one of: x", NULL},
+    {"'type':'list','of':'enum','example':['x'],'choices':[{'value':'x','ko':'가','en':'the x'},{'value':'y','ko':'나','en':'the y'}]", "y,x", NULL, "a the y, the x"},
+    {"'type':'list','of':'integer','example':[1],'min':2,'max':3",     "1,2",     NULL, "a 1, 2"},
+    {"'type':'list','of':'integer','example':[1,2],'min':2,'max':3",   "1,2",     NULL, "a 1, 2"},
+    {"'type':'list','of':'integer','example':[1,2],'min':2,'max':3",   "1",       "at least 2 values", NULL},
+    {"'type':'list','of':'integer','example':[1,2],'min':2,'max':3",   "1,2,3,4", "at most 3 values", NULL},
+    {"'type':'list','of':'integer','example':[1,2]",                   "1,x",     "a whole number", NULL},
+    {"'type':'list','of':'duration','example':['P1D']",                "P1D,PT1H", NULL, "a 1 day, 1 hour"},
+};
+
+/* clang-format on */
+
+static int add_typed(struct arena *arena, const char *members, struct err *err)
+{
+    AUTO(buf_done) struct buf json = buf_init(KIB(8));
+
+    buf_printf(&json,
+               "{" HEAD "'parameters':[{'name':'n','title':{'ko':'가','en':'a'},%s}]," CLAUSE
+               "'policy':{'permission':{'constraint':[{'leftOperand':'ContractReference',"
+               "'operator':'isAllOf','rightOperand':{'$parameter':'n'}}]}}}%c",
+               members, '\0');
+    return policy_templates_add(set, double_quotes(arena, json.p), err);
+}
+
+START_TEST(test_typed)
+{
+    AUTO(arena_free) struct arena *arena = arena_new(MIB(256));
+    AUTO(policy_made_done) struct policy_made made = {0};
+    struct policy_argument argument = {.name = STR("n")};
+    struct policy_clause clause = {STR("mine"), &argument, typed[_i].value[0] != '\0', ""};
+    struct str items[8], rest = str_c(typed[_i].value);
+    struct err err = {0};
+    int status;
+
+    /* rows whose own example breaks the bounds say so when they are added */
+    if (add_typed(arena, typed[_i].members, &err) < 0) {
+        ck_assert_msg(strcmp(err.at, "/parameters/0/example") == 0, "%s: %s %s", typed[_i].members,
+                      err.at, err.text);
+        return;
+    }
+    argument.values.items = items;
+    while (str_present(rest))
+        items[argument.values.n++] = str_cut(&rest, ',');
+    status = policy_make(set, &clause, 1, ANY, NOW, arena, &made, &err);
+    if (typed[_i].part != NULL) {
+        ck_assert_msg(status < 0 && strstr(err.detail, typed[_i].part) != NULL, "%s = %s: %s",
+                      typed[_i].members, typed[_i].value, err.detail);
+        ck_assert_str_eq(err.at, "/parameters/n");
+        return;
+    }
+    ck_assert_msg(status == 0, "%s = %s: %s", typed[_i].members, typed[_i].value, err.text);
+    ck_assert_msg(
+        str_starts(str_from(made.clauses[POLICY_EN], strlen("1. a: ")), str_c(typed[_i].en)),
+        "%s: %.*s", typed[_i].value, STR_ARG(made.clauses[POLICY_EN]));
+}
+
+END_TEST
+
+/* Sums of values: with one that is not there, and beyond the calendar. */
+START_TEST(test_sums)
+{
+    static const struct {
+        const char *first, *more, *want; /* NULL: refused */
+    } sums[] = {
+        {"'type':'date','example':'2027-12-31'",               NULL,           "\"2027-12-31\""          },
+        {"'type':'date','example':'2027-12-31'",               "60",           "\"2028-02-29\""          },
+        {"'type':'dateTime','example':'2027-12-31T23:59:59Z'", "1",            "\"2028-01-01T23:59:59Z\""},
+        {"'type':'dateTime','example':'9999-12-31T23:59:59Z'", "1",            NULL                      },
+        {"'type':'integer','example':9223372036854775807",     "1",            NULL                      },
+        {"'type':'integer','example':5",                       "-7",           "\"-2\""                  },
+        {"'type':'date','example':'2027-12-31'",               "999999999999", NULL                      },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(sums); i++) {
+        AUTO(arena_free) struct arena *arena = arena_new(MIB(256));
+        AUTO(buf_done) struct buf json = buf_init(KIB(8));
+        AUTO(policy_made_done) struct policy_made made = {0};
+        struct policy_argument arguments[2] = {{.name = STR("n")}, {.name = STR("more")}};
+        struct policy_clause clause = {STR("sum"), arguments, sums[i].more != NULL ? 2U : 1U, ""};
+        struct str values[2];
+        struct err err = {0};
+        int status;
+
+        buf_printf(
+            &json,
+            "{'id':'sum','version':'1','profiles':['naru'],'title':{'ko':'가','en':'a'},"
+            "'description':{'ko':'가','en':'a'},'parameters':[{'name':'n','title':{'ko':'가',"
+            "'en':'a'},%s},{'name':'more','title':{'ko':'가','en':'a'},'type':'integer',"
+            "'optional':true,'example':0}]," CLAUSE
+            "'policy':{'permission':{'constraint':[{'leftOperand':'ContractReference',"
+            "'operator':'isAllOf','rightOperand':[{'$parameter':'n','plus':'more'}]}]}}}%c",
+            sums[i].first, '\0');
+        teardown();
+        setup();
+        ck_assert_msg(policy_templates_add(set, double_quotes(arena, json.p), &err) == 0, "%s %s",
+                      err.at, err.text);
+        {
+            const struct jval *example =
+                jval_pointer(policy_template_document(policy_templates_find(set, STR("sum"))),
+                             STR("/parameters/0/example"));
+
+            ck_assert(policy__texts_of(example, arena, &arguments[0].values));
+            values[1] = str_c(sums[i].more);
+            arguments[1].values = (struct str_list){&values[1], 1};
+        }
+        status = policy_make(set, &clause, 1, ANY, NOW, arena, &made, &err);
+        ck_assert_msg((status == 0) == (sums[i].want != NULL), "%zu: %s", i, err.text);
+        if (status == 0)
+            ck_assert_msg(memmem(made.json.p, made.json.n, sums[i].want, strlen(sums[i].want)) !=
+                              NULL,
+                          "%zu: %.*s", i, STR_ARG(made.json));
+    }
+}
+
+END_TEST
+
+/* Memory that does not suffice is an error, at whatever step, and leaves nothing behind. */
+START_TEST(test_memory)
+{
+    for (size_t size = 64; size < KIB(40); size += 256) {
+        AUTO(arena_free) struct arena *whole = arena_new(MIB(1));
+        AUTO(arena_free) struct arena *arena = arena_new(size);
+        AUTO(policy_made_done) struct policy_made made = {0};
+        struct policy_clause clauses[POLICY_CLAUSES];
+        const size_t n = read_clauses(
+            whole, "term-days days=9; quality months=3; ai-training; confidentiality", clauses);
+        struct err err = {0};
+
+        if (policy_make(set, clauses, n, ANY, NOW, arena, &made, &err) < 0)
+            ck_assert_ptr_null(made.policy);
+        else
+            ck_assert(!arena_failed(arena));
+    }
+}
+
+END_TEST
+
+/* A set has an end, and what does not fit leaves it as it was. */
+START_TEST(test_full)
+{
+    AUTO(arena_free) struct arena *arena = arena_new(MIB(16));
+    struct err err = {0};
+    size_t n = policy_templates_count(set);
+
+    for (;; n++) {
+        AUTO(buf_done) struct buf json = buf_init(KIB(4));
+
+        buf_printf(&json, "{" REST("t%zu", "naru") NUMBER CLAUSE COUNT("{'$parameter':'n'}") "}%c",
+                   n, '\0');
+        if (policy_templates_add(set, double_quotes(arena, json.p), &err) < 0)
+            break;
+    }
+    ck_assert_uint_eq(n, POLICY_TEMPLATES);
+    ck_assert_uint_eq(policy_templates_count(set), POLICY_TEMPLATES);
+    ck_assert_int_eq(err.code, E_LIMIT);
+}
+
+END_TEST
+
+START_TEST(test_many_values)
+{
+    AUTO(arena_free) struct arena *arena = arena_new(MIB(16));
+    AUTO(buf_done) struct buf many = buf_init(KIB(64));
+    struct policy_made made = {0};
+    struct err err = {0};
+
+    buf_add_c(&many, "recipients participants=did:x:0");
+    for (int i = 1; i <= POLICY_TEMPLATE_VALUES; i++)
+        buf_printf(&many, ",did:x:%d", i);
+    buf_add_char(&many, '\0');
+    ck_assert_int_lt(make(arena, many.p, ANY, &made, &err), 0);
+    ck_assert_int_eq(err.code, E_LIMIT);
+    ck_assert_str_eq(err.at, "/templates/0/parameters/participants");
+}
+
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("policy_template");
@@ -550,6 +806,11 @@ static Suite *suite(void)
     tcase_add_test(tc, test_too_many);
     tcase_add_loop_test(tc, test_own, 0, (int)ARRAY_LEN(own));
     tcase_add_test(tc, test_contradiction);
+    tcase_add_loop_test(tc, test_typed, 0, (int)ARRAY_LEN(typed));
+    tcase_add_test(tc, test_sums);
+    tcase_add_test(tc, test_memory);
+    tcase_add_test(tc, test_full);
+    tcase_add_test(tc, test_many_values);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -91,6 +91,31 @@ static const struct {
      "  ✗ → recipient: somebody [actual: buyer]\n"
      "What would have to change:\n"
      "  - Permission 1 – The company that the rule names has to ask.\n", NULL},
+    {"a sequence", "+use (andSequence (dateTime gt 2026-12-01) (dateTime gt 2026-11-01))", "",
+     "✗ Permission 1 (use): does not permit\n"
+     "  ✗ → all of the following hold, one after the other:\n"
+     "    ✗ the time is after 2026-12-01 (UTC) [2026-11-21T12:00:00Z]\n"
+     "    ✓ the time is after 2026-11-01 (UTC) [2026-11-21T12:00:00Z]\n"
+     "What would have to change:\n"
+     "  - Permission 1: all of the following hold, one after the other: … – This has to hold.\n", NULL},
+    {"a duty that does not arise", "+use [compensate (purpose eq b)]", "purpose=a did:",
+     "✓ Permission 1 (use): permits\n"
+     "  ✓ Duty before (payment): does not arise\n"
+     "    ✗ the purpose of use is b [a; test]\n",
+     "✓ 허가 1 (이용): 허용함\n"
+     "  ✓ 먼저 이행할 의무 (대금 지급): 해당하지 않음\n"},
+    {"a consequence", "+use [compensate (dateTime lteq 2026-11-01) [inform]]", "did:",
+     "✗ Permission 1 (use): does not permit\n"
+     "  ✗ → Duty before (payment): overdue, due 2026-11-01T23:59:59.999999Z\n"
+     "    ✗ the time is not later than 2026-11-01 (UTC) [2026-11-21T12:00:00Z]\n"
+     "    ? Duty if it is not fulfilled (notification): outstanding\n", NULL},
+    {"ages", "+use (Membership eq active) (participant eq did:x)", "Membership=active~7200 participant=did:x~90",
+     "✓ Permission 1 (use): permits\n"
+     "  ✓ the membership is active [active; test, 2 hours ago]\n"
+     "  ✓ the counterparty is did:x [did:x; test, 1 minute ago]\n",
+     "✓ 허가 1 (이용): 허용함\n"
+     "  ✓ 회원 자격이 다음과 같을 것: active [active; test, 2시간 전]\n"
+     "  ✓ 상대방이 다음과 같을 것: did:x [did:x; test, 1분 전]\n"},
     {"nothing permits", "-sell", "",
      "✓ Prohibition 1 (sale): is about another action\n"
      "What would have to change:\n"
@@ -261,6 +286,55 @@ START_TEST(test_changes)
 
 END_TEST
 
+/* More causes than a decision holds are told as such. */
+START_TEST(test_more)
+{
+    AUTO(arena_free) struct arena *arena = arena_new(MIB(4));
+    AUTO(buf_done) struct buf notation = buf_init(KIB(4));
+    AUTO(buf_done) struct buf out = buf_init(KIB(64));
+    struct asked a;
+
+    buf_add_c(&notation, "+use");
+    for (int i = 0; i <= POLICY_CAUSES; i++)
+        buf_printf(&notation, " (purpose eq p%d)", i);
+    buf_add_char(&notation, '\0');
+    ask(arena, notation.p, "", &a);
+    policy_trace_text(a.trace, POLICY_EN, POLICY_MARKS_SIGNS, &out);
+    ck_assert(str_ends(buf_str(&out), STR("  - and more\n")));
+    policy_unref(&a.policy);
+}
+
+END_TEST
+
+/* Memory that does not suffice is an error. */
+START_TEST(test_memory)
+{
+    AUTO(arena_free) struct arena *arena = arena_new(MIB(4));
+    bool made = false, failed = false;
+    struct asked a;
+
+    ask(arena, "+use (or (count lteq 5) (purpose eq a)) [compensate [inform]] -sell !delete",
+        "count=9 did:", &a);
+    for (size_t size = 16; size < KIB(16); size += 64) {
+        AUTO(arena_free) struct arena *small = arena_new(size);
+        const struct policy_trace *trace = NULL;
+        struct err err = {0};
+
+        if (policy_trace(a.policy, &a.question, &a.world.facts, &a.decision, small, &trace, &err) <
+            0) {
+            failed = true;
+            ck_assert_int_eq(err.code, E_NO_MEMORY);
+            ck_assert_ptr_null(trace);
+        } else {
+            made = true;
+        }
+    }
+    ck_assert(made && failed);
+    policy_unref(&a.policy);
+}
+
+END_TEST
+
 /* -- facts from text --------------------------------------------------------------------------- */
 
 START_TEST(test_facts)
@@ -301,6 +375,8 @@ static Suite *suite(void)
     tcase_add_test(tc, test_ascii);
     tcase_add_test(tc, test_deterministic);
     tcase_add_test(tc, test_changes);
+    tcase_add_test(tc, test_more);
+    tcase_add_test(tc, test_memory);
     tcase_add_test(tc, test_facts);
     suite_add_tcase(s, tc);
     return s;
