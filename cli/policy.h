@@ -12,6 +12,9 @@
  */
 MUST_CHECK int policy_read(struct cli *cli, const char *what, struct policy **ret_policy,
                            struct err *err);
+/* Reports that there is no such template, and which one is near; returns CLI_USAGE. */
+int policy_template_missing(struct cli *cli, const struct policy_templates *templates,
+                            struct str id);
 /*
  * The templates that are compiled in, and those of a folder (each *.json file; STR_NONE: none), whose mistakes
  * name the file. *ret_templates is new. Errors: E_CONFIG.

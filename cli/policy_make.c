@@ -2,7 +2,7 @@
  * cli/policy_make.c - naru policy make: a policy of clause templates
  *
  * A clause is TEMPLATE or TEMPLATE:NAME=VALUE,… ; a piece between commas that does not begin with NAME=
- * is one more value of the parameter before it. The policy goes to a file or to standard output, its words
+ * is one more value of the parameter before it, or the rest of its value if it is no list. The policy goes to a file or to standard output, its words
  * to the other one of standard output and standard error.
  */
 #include "cli/plan.h"
@@ -104,6 +104,26 @@ static bool is_name(struct str text)
     return text.n > 0;
 }
 
+/* The parameter in the template's document; NULL if there is none. */
+static const struct jval *find_parameter(const struct making *m, const struct wanted *w,
+                                         struct str name)
+{
+    const struct policy_template *t = policy_templates_find(m->templates, w->clause.template);
+    const struct jval *parameters =
+        t != NULL ? jval_get(policy_template_document(t), "parameters") : NULL;
+
+    for (size_t i = 0; i < jval_len(parameters); i++) {
+        if (str_eq(jval_str(jval_get(jval_at(parameters, i), "name")), name))
+            return jval_at(parameters, i);
+    }
+    return NULL;
+}
+
+static bool is_list(const struct making *m, const struct wanted *w, struct str name)
+{
+    return str_eq(jval_str(jval_get(find_parameter(m, w, name), "type")), STR("list"));
+}
+
 static int read_clause(struct making *m, struct str given, struct err *err)
 {
     struct policy_argument *a = NULL;
@@ -121,23 +141,15 @@ static int read_clause(struct making *m, struct str given, struct err *err)
                             STR_ARG(piece));
         if (begins && add_argument(m, w, name, &a, err) < 0)
             return err_ret(err);
+        if (!begins && !is_list(m, w, a->name)) {
+            /* the comma is part of the value */
+            a->values.items[0].n = (size_t)(piece.p + piece.n - a->values.items[0].p);
+            continue;
+        }
         if (add_value(w, a, begins ? value : piece, err) < 0)
             return err_ret(err);
     }
     return 0;
-}
-
-static bool has_parameter(const struct making *m, const struct wanted *w, struct str name)
-{
-    const struct policy_template *t = policy_templates_find(m->templates, w->clause.template);
-    const struct jval *parameters =
-        t != NULL ? jval_get(policy_template_document(t), "parameters") : NULL;
-
-    for (size_t i = 0; i < jval_len(parameters); i++) {
-        if (str_eq(jval_str(jval_get(jval_at(parameters, i), "name")), name))
-            return true;
-    }
-    return false;
 }
 
 /* The clause that --set speaks of: the one that is named, or the only one with the parameter. */
@@ -149,7 +161,7 @@ static int find_clause(struct making *m, struct str template, struct str name, s
     for (size_t i = 0; i < m->n; i++) {
         struct wanted *w = &m->items[i];
         const bool fits = str_present(template) ? str_eq(w->clause.template, template)
-                                                : has_parameter(m, w, name);
+                                                : find_parameter(m, w, name) != NULL;
 
         if (fits && found != NULL)
             return err_tell(err, E_CONFIG, "--set",
@@ -177,6 +189,8 @@ static int read_set(struct making *m, struct str given, struct err *err)
         template = str_cut(&name, '.');
     if (find_clause(m, template, name, &w, err) < 0 || add_argument(m, w, name, &a, err) < 0)
         return err_ret(err);
+    if (!is_list(m, w, name))
+        return add_value(w, a, value, err);
     while (str_present(value)) {
         if (add_value(w, a, str_cut(&value, ','), err) < 0)
             return err_ret(err);
@@ -327,8 +341,11 @@ int cmd_policy_make(struct cli *cli, int argc, char **argv)
     m->templates = templates;
     if (read_dialect(in.profile, &dialect, &err) < 0 || read_wishes(m, &in, argc, argv, &err) < 0)
         return cli_fail(cli, &err);
-    for (size_t i = 0; i < m->n; i++)
+    for (size_t i = 0; i < m->n; i++) {
         clauses[i] = m->items[i].clause;
+        if (policy_templates_find(templates, clauses[i].template) == NULL)
+            return policy_template_missing(cli, templates, clauses[i].template);
+    }
     if (policy_make(templates, clauses, m->n, dialect, env_wall_us(cli->env), arena, &made, &err) <
         0) {
         /* with a place it is about what was typed */

@@ -66,3 +66,18 @@ int policy_templates_read(struct cli *cli, struct str folder,
     *ret_templates = MOVE(templates);
     return 0;
 }
+
+int policy_template_missing(struct cli *cli, const struct policy_templates *templates,
+                            struct str id)
+{
+    struct nearest nearest = {0};
+
+    for (size_t i = 0; i < policy_templates_count(templates); i++)
+        nearest_try(&nearest, id,
+                    arena_cstr(cli->arena, policy_template_id(policy_templates_at(templates, i))));
+    if (nearest.word == NULL)
+        return cli_usage(cli, "there is no template '%.*s'; `naru policy templates` lists them",
+                         STR_ARG(id));
+    return cli_usage(cli, "there is no template '%.*s'; did you mean '%s'?", STR_ARG(id),
+                     nearest.word);
+}

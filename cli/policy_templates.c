@@ -164,7 +164,7 @@ int cmd_policy_templates(struct cli *cli, int argc, char **argv)
     if (argc == 1) {
         one = policy_templates_find(templates, str_c(argv[0]));
         if (one == NULL)
-            return cli_usage(cli, "there is no template '%s'", argv[0]);
+            return policy_template_missing(cli, templates, str_c(argv[0]));
         return print_one(cli, one);
     }
     if (cli->json)

@@ -167,6 +167,23 @@ def check_documents(table):
     tap.equal({w for w in first if complete("naru", w) != [] and w in complete("naru", w)}, first, "completes every command")
 
 
+def check_templates(folder):
+    """make and templates, as an author uses them; what is made is said in m080."""
+    code, _, err = naru("policy", "make", "purpse")
+    tap.ok(code == 2 and "did you mean 'purpose'?" in err, "a mistyped template names the nearest", err)
+    code, _, err = naru("policy", "templates", "zzzzzz")
+    tap.ok(code == 2 and "naru policy templates" in err, "or where they are listed", err)
+    code, out, _ = naru("--lang", "ko", "policy", "make", "ai-training", "-o", folder / "made.json")
+    tap.ok(code == 0 and "1. 인공지능 학습: " in out and "금지 2" in out, "clauses and policy in Korean", out)
+    code, out, _ = naru("policy", "what-if", folder / "made.json", "--trace", LANG="C")
+    tap.ok(code == 0 and out.splitlines()[1].startswith("+ Permission 1"), "marks in ASCII where texts are not UTF-8", out)
+    places = [json.loads(naru("--json", "policy", "make", *argv)[1])["clauses"]["en"].split("of: ")[1]
+              for argv in (["jurisdiction:place=Seoul, Korea"], ["jurisdiction", "--set", "place=Seoul, Korea"])]
+    tap.equal(places, ["Seoul, Korea.\n"] * 2, "a comma in a value that is no list")
+    code, _, err = naru("policy", "make", "ai-training", "-o", folder / "none" / "made.json")
+    tap.ok(code == 2 and "cannot be written" in err, "a file that cannot be written", err)
+
+
 def scenario():
     folder = temp_dir()
     table = json.loads(naru("--json", "help")[1])
@@ -175,6 +192,7 @@ def scenario():
     check_init(folder)
     check_explain(folder)
     check_policies(folder)
+    check_templates(folder)
     check_documents(table)
 
 
