@@ -223,6 +223,7 @@ $(call obj,$(SERVER_SRC) server/main.c $(UNIT_SRC) $(wildcard tests/bench/*.c)):
 
 $(B)/server/openapi/openapi.o: server/openapi/openapi.json
 $(B)/connector/mgmt/openapi.o: connector/mgmt/openapi.json
+$(B)/policy/template_files.o: $(wildcard templates/policy/*.json)
 
 # changed flags rebuild everything of this mode
 FLAGS_NOW := $(CC) $(CPPFLAGS) $(CFLAGS)

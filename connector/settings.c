@@ -43,6 +43,7 @@ static const struct conf_key keys[] = {
     {"dsp.versions",          CONF_SET,         AT(dsp_versions),         "2025-1, 2024-1",  0,        0,       "2025-1|2024-1", false, "versions of the Dataspace Protocol that are spoken"},
     {"operator.decides",      CONF_SET,         AT(operator_decides),     "",                0,        0,       "agree|verify|finalize|start", true, "steps that wait for an operator instead of following by themselves; empty: none"},
     {"negotiation.limit",     CONF_DURATION,    AT(negotiation_limit_us), "15m",             S,        86400 * S, NULL, true, "a message that nobody acknowledges, or a push that nobody takes, for so long ends its process"},
+    {"policy.templates",      CONF_PATH,        AT(policy_templates),     "",                0,        0,       NULL, false, "folder of clause templates (*.json) besides those that are compiled in; empty: none"},
     {"events.callbacks",      CONF_PATH,        AT(event_callbacks),      "",                0,        0,       NULL, false, "JSON file of addresses that events are sent to; empty: only those of the processes"},
     {"events.keep",           CONF_DURATION,    AT(event_keep_us),        "30d",             172800 * S, 31536000 * S, NULL, true, "how long events can be read again"},
     {"log.level",             CONF_ENUM,        AT(log_level),            "info",            0,        0,       "debug|info|warning|error|alarm", true, "least level that is written"},

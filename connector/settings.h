@@ -49,6 +49,7 @@ struct settings {
     int64_t negotiation_limit_us;  /* a process that does not end by then is terminated */
     int64_t operator_decides;      /* of enum operator_step */
     struct conf_list source_roots; /* folders that file sources may read */
+    struct str policy_templates;   /* folder of clause templates */
     struct str event_callbacks;    /* file of callback addresses */
     int64_t event_keep_us;
     /* log */

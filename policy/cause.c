@@ -350,3 +350,16 @@ void policy__causes(const struct eval *e, const struct sum *sum, struct policy_d
         walk(&c, e->program->gates[i].code, true);
     }
 }
+
+void policy__describe(const struct eval *e, uint32_t pc, struct policy_cause *ret_cause)
+{
+    const struct insn *insn = &e->code[pc];
+
+    *ret_cause = (struct policy_cause){.why = why_not(e, insn),
+                                       .rule = -1,
+                                       .operand = insn->node->operand,
+                                       .op = insn->node->op,
+                                       .at = insn->node->at,
+                                       .required = insn->node->required};
+    write_seen(e, insn, ret_cause);
+}

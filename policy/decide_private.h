@@ -90,3 +90,6 @@ bool policy__duty_blocks(const struct eval *e, const struct policy_duty *duty);
 
 /* Writes a smallest set of causes of a denial. */
 void policy__causes(const struct eval *e, const struct sum *sum, struct policy_decision *decision);
+/* What is seen at one constraint that is no logical one, whatever its truth: value, source, and why
+ * it does not hold (if it does not). */
+void policy__describe(const struct eval *e, uint32_t pc, struct policy_cause *ret_cause);

@@ -101,6 +101,11 @@ static void add_span(struct buf *out, enum policy_lang lang, int64_t months, int
         add_amount(out, lang, 0, "초", "second", "seconds");
 }
 
+void policy__explain_span(struct buf *out, enum policy_lang lang, int64_t months, int64_t us)
+{
+    add_span(out, lang, months, us);
+}
+
 static void add_time(struct buf *out, enum policy_lang lang, const struct value *value)
 {
     struct time_text text = time_format(value->first);

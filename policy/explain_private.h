@@ -21,3 +21,5 @@ void policy__rule_name(struct buf *out, enum policy_lang lang, const struct rule
 /* The particle that fits the end of a Korean word. */
 void policy__particle(struct buf *out, const char *word, const char *after_consonant,
                       const char *after_vowel);
+/* "1 hour 30 minutes" */
+void policy__explain_span(struct buf *out, enum policy_lang lang, int64_t months, int64_t us);

@@ -107,6 +107,8 @@ static_assert(POLICY_ACT__COUNT <= 64, "a set of actions is one word");
 /* True if `inner` is `outer` or lies in it; places.c. */
 enum truth { TRUTH_FALSE, TRUTH_UNKNOWN, TRUTH_TRUE };
 enum truth policy__place_within(struct str inner, struct str outer);
+/* True if it is a country, a part of one, or a region of the table. */
+bool policy__place_known(struct str place);
 /* All countries of the table, one after the other; STR_NONE after the last. */
 struct str policy__country(size_t i);
 

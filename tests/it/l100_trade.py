@@ -214,6 +214,21 @@ def check_query(world, seller, buyer):
     tap.equal(rows[3], {"n": 3, "name": "이름 3"}, "rows of a query")
 
 
+def check_made(world, seller, buyer):
+    """A policy of clause templates that asks for an order: the plan's name in it is the one that the data bank settles."""
+    source, policy = world.folder / "data" / "made.csv", world.folder / "made.json"
+    source.write_text("n\n1\n2\n")
+    price = ["--plan", "per-row:2", "--vat", "0"]
+    made = seller.naru("policy", "make", f"purpose:purposes={RESEARCH}", "ai-training", "term-days:days=30", "confidentiality", *price, "-o", policy)
+    tap.equal(made["findings"], [], "a policy is made")
+    published = seller.naru("publish", source, "--title-en", "Made", "--domain", "process", *price, "--policy", policy)
+    page = buyer.naru("show", published["dataset"], as_json=False)
+    tap.ok("use for AI training: forbidden" in page, "the buyer reads its clauses", page)
+    tap.equal(buy_and_fetch(world, buyer, published["dataset"], "made.csv"), source.read_bytes(), "it is ordered, agreed and fetched")
+    refused(seller.naru("publish", source, "--title-en", "Made", "--domain", "process", "--plan", "per-row:3", "--policy", world.folder / "none.json",
+                        check=False), 2, "a policy file that is not there")
+
+
 def check_publishing_mistakes(world, seller):
     good = ["--title-en", "x", "--domain", "carbon", "--purpose", RESEARCH]
     for what, extra, code in (("/nonexistent", ["--plan", "free"], 2), (ROOT / "README.md", ["--plan", "free"], 1),
@@ -231,6 +246,7 @@ def scenario():
         check_file(world, seller, buyer)
         check_origin(world, seller, buyer)
         check_query(world, seller, buyer)
+        check_made(world, seller, buyer)
         check_publishing_mistakes(world, seller)
         tap.equal(buyer.naru("statement", "--kind", "invoice")["items"], [], "no invoice before the close")
     finally:
