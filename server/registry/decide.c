@@ -22,6 +22,7 @@ struct decision {
     const char *from;  /* states that allow it, space separated */
     struct str reason;
     struct participant participant; /* after the decision */
+    struct registry_delivery delivery;
 };
 
 struct reason {
@@ -46,13 +47,27 @@ static int log_decision(struct db *tx, const struct decision *d, struct err *err
                         err);
 }
 
+/* A company that is out is out everywhere, one that is back can show it: its credentials follow. */
+static int follow(struct db *tx, struct decision *d, struct str before, struct err *err)
+{
+    struct app *app = d->rq->app;
+
+    if (str_eq(d->participant.state, STR("suspended")))
+        return registry__revoke(app, tx, &d->participant, REVOKED_SUSPENDED, d->rq->arena,
+                                &d->delivery, err);
+    if (str_eq(before, STR("suspended")) && str_eq(d->participant.state, STR("active")))
+        return registry__renew(app, tx, &d->participant, d->rq->arena, &d->delivery, err);
+    return 0;
+}
+
 static int store_decision(struct db *tx, void *arg, struct err *err)
 {
     struct decision *d = arg;
     const int64_t now_us = env_wall_us(d->rq->env);
-    struct str allowed = str_c(d->from);
+    struct str allowed = str_c(d->from), before;
     bool ok = false;
 
+    d->delivery = (struct registry_delivery){0};
     switch (db_one(tx, &q_participant_lock, DB_ARGS(DB_UUID(d->id)), &participant_row, d->rq->arena,
                    &d->participant, err)) {
     case DB_ROW: break;
@@ -69,10 +84,13 @@ static int store_decision(struct db *tx, void *arg, struct err *err)
             DB_ARGS(DB_UUID(d->id), DB_TEXT(str_c(d->state)), DB_TIME(now_us), DB_TEXT(d->reason)),
             NULL, err) < 0)
         return err_ret(err);
+    before = d->participant.state;
     d->participant.state = str_c(d->state);
     d->participant.reason = d->reason;
     d->participant.decided_us = now_us;
-    return log_decision(tx, d, err);
+    if (log_decision(tx, d, err) < 0)
+        return err_ret(err);
+    return follow(tx, d, before, err);
 }
 
 static int decide(struct rq *rq, const char *state, const char *from, struct err *err)
@@ -92,6 +110,7 @@ static int decide(struct rq *rq, const char *state, const char *from, struct err
     d.reason = reason.reason;
     if (db_tx(worker->db, "participant_decide", store_decision, &d, err) < 0)
         return err_ret(err);
+    registry__deliver(rq->app, &d.delivery);
     log_info(&rq->log, "participant decided", L_UUID("subject", d.id), L_C("state", state),
              L_STR("reason", reason.reason));
     registry__write(&d.participant, true, &w);
