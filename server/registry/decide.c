@@ -3,7 +3,8 @@
  *
  * Approval first runs the steps that look elsewhere: a self-hosted DID must resolve and hold the
  * registered key (else 409); whether the connector answers is recorded but does not stop an
- * approval, since it may be started later.
+ * approval, since it may be started later. With a suspension all credentials of the company are
+ * revoked.
  */
 #include "lib/base/timefmt.h"
 #include "server/audit/audit.h"
@@ -47,24 +48,11 @@ static int log_decision(struct db *tx, const struct decision *d, struct err *err
                         err);
 }
 
-/* A company that is out is out everywhere, one that is back can show it: its credentials follow. */
-static int follow(struct db *tx, struct decision *d, struct str before, struct err *err)
-{
-    struct app *app = d->rq->app;
-
-    if (str_eq(d->participant.state, STR("suspended")))
-        return registry__revoke(app, tx, &d->participant, REVOKED_SUSPENDED, d->rq->arena,
-                                &d->delivery, err);
-    if (str_eq(before, STR("suspended")) && str_eq(d->participant.state, STR("active")))
-        return registry__renew(app, tx, &d->participant, d->rq->arena, &d->delivery, err);
-    return 0;
-}
-
 static int store_decision(struct db *tx, void *arg, struct err *err)
 {
     struct decision *d = arg;
     const int64_t now_us = env_wall_us(d->rq->env);
-    struct str allowed = str_c(d->from), before;
+    struct str allowed = str_c(d->from);
     bool ok = false;
 
     d->delivery = (struct registry_delivery){0};
@@ -84,13 +72,15 @@ static int store_decision(struct db *tx, void *arg, struct err *err)
             DB_ARGS(DB_UUID(d->id), DB_TEXT(str_c(d->state)), DB_TIME(now_us), DB_TEXT(d->reason)),
             NULL, err) < 0)
         return err_ret(err);
-    before = d->participant.state;
     d->participant.state = str_c(d->state);
     d->participant.reason = d->reason;
     d->participant.decided_us = now_us;
     if (log_decision(tx, d, err) < 0)
         return err_ret(err);
-    return follow(tx, d, before, err);
+    if (!str_eq(d->participant.state, STR("suspended")))
+        return 0;
+    return registry__revoke(d->rq->app, tx, &d->participant, REVOKED_SUSPENDED, d->rq->arena,
+                            &d->delivery, err);
 }
 
 static int decide(struct rq *rq, const char *state, const char *from, struct err *err)
