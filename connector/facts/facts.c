@@ -2,25 +2,17 @@
  * connector/facts/facts.c - one provider per source of facts
  *
  * Ages. A signed order counts until the end that it states, and each change of it is sent to us:
- * its age is zero while it is in force. Membership is as old as the credential that was shown.
- * Counters are read in the transaction that takes the use: their age is zero.
+ * its age is zero while it is in force. Counters are read in the transaction that takes the use:
+ * their age is zero. Credentials: credential.c.
  */
 #include "connector/facts/facts.h"
 
+#include "connector/facts/facts_private.h"
 #include "sql_connector.h"
 
 #include "lib/base/banned.h"
 
 #define ORDERS_MAX 256
-
-struct gather {
-    struct db *db;
-    const struct facts_about *about;
-    int64_t now_us;
-    uint64_t needs;
-    struct arena *arena;
-    struct policy_facts *facts;
-};
 
 struct order {
     struct str order_id, plan_hash, purpose, agreement_id;
@@ -34,6 +26,8 @@ struct known_peer {
     int64_t member;
     struct str name, country, participant;
     int64_t verified_us;
+    struct str credential_id, issuer, attestations;
+    int64_t issued_us, expires_us;
 };
 /* clang-format off */
 static const struct field order_fields[] = {
@@ -54,19 +48,22 @@ static const struct field known_peer_fields[] = {
     FIELD(struct known_peer, country,     "country",     0),
     FIELD(struct known_peer, participant, "participant", 0),
     FIELD(struct known_peer, verified_us, "verified_us", F_REQUIRED),
+    FIELD(struct known_peer, credential_id, "credential_id", 0),
+    FIELD(struct known_peer, issuer,      "issuer",      0),
+    FIELD(struct known_peer, attestations, "attestations", 0),
+    FIELD(struct known_peer, issued_us,   "issued_us",   F_REQUIRED),
+    FIELD(struct known_peer, expires_us,  "expires_us",  F_REQUIRED),
 };
 /* clang-format on */
 static OBJECT(known_peer_row, struct known_peer, known_peer_fields, OPEN);
-
-#define BIT(operand) (UINT64_C(1) << (operand))
 
 static bool needed(const struct gather *g, enum policy_operand operand)
 {
     return policy_needs_operand(g->needs, operand);
 }
 
-static int set_fact(struct gather *g, enum policy_operand operand, const struct policy_fact *form,
-                    const struct policy_value *values, size_t n, struct err *err)
+int facts__set(struct gather *g, enum policy_operand operand, const struct policy_fact *form,
+               const struct policy_value *values, size_t n, struct err *err)
 {
     struct policy_fact *fact = &g->facts->of[operand];
     struct policy_value *copy;
@@ -86,41 +83,24 @@ static int set_fact(struct gather *g, enum policy_operand operand, const struct 
 
 /* -- who --------------------------------------------------------------------------------------- */
 
-#define WHO                                                                                        \
-    (BIT(POLICY_OP_PARTICIPANT) | BIT(POLICY_OP_RECIPIENT) | BIT(POLICY_OP_MEMBERSHIP) |           \
-     BIT(POLICY_OP_SPATIAL))
+#define WHO (FACTS_BIT(POLICY_OP_PARTICIPANT) | FACTS_BIT(POLICY_OP_RECIPIENT))
 
 static int gather_who(struct gather *g, struct err *err)
 {
-    const struct peer *peer = g->about->peer;
     const struct policy_fact caller = {.knowledge = POLICY_KNOWN,
                                        .source = STR("identity of the caller")};
-    struct policy_fact credential = {.knowledge = POLICY_KNOWN,
-                                     .source = STR("membership credential")};
-    const struct policy_value id = {.text = peer->id};
+    const struct policy_value id = {.text = g->about->peer->id};
 
-    if (set_fact(g, POLICY_OP_PARTICIPANT, &caller, &id, 1, err) < 0 ||
-        set_fact(g, POLICY_OP_RECIPIENT, &caller, &id, 1, err) < 0)
+    if (facts__set(g, POLICY_OP_PARTICIPANT, &caller, &id, 1, err) < 0)
         return err_ret(err);
-    credential.age_us = g->now_us > peer->verified_us ? g->now_us - peer->verified_us : 0;
-    if (!peer->member) {
-        credential.knowledge = POLICY_ABSENT;
-        return set_fact(g, POLICY_OP_MEMBERSHIP, &credential, NULL, 0, err);
-    }
-    if (set_fact(g, POLICY_OP_MEMBERSHIP, &credential,
-                 &(const struct policy_value){.text = STR("active")}, 1, err) < 0)
-        return err_ret(err);
-    if (peer->country.n == 0)
-        return 0;
-    return set_fact(g, POLICY_OP_SPATIAL, &credential,
-                    &(const struct policy_value){.text = peer->country}, 1, err);
+    return facts__set(g, POLICY_OP_RECIPIENT, &caller, &id, 1, err);
 }
 
 /* -- orders ------------------------------------------------------------------------------------ */
 
 #define ORDERS                                                                                     \
-    (BIT(POLICY_OP_ORDER) | BIT(POLICY_OP_PLAN) | BIT(POLICY_OP_PURPOSE) |                         \
-     BIT(POLICY_OP_USAGE_PURPOSE))
+    (FACTS_BIT(POLICY_OP_ORDER) | FACTS_BIT(POLICY_OP_PLAN) | FACTS_BIT(POLICY_OP_PURPOSE) |       \
+     FACTS_BIT(POLICY_OP_USAGE_PURPOSE))
 
 static bool is_bound(const struct order *order, const struct agreement *agreement)
 {
@@ -186,14 +166,14 @@ static int gather_orders(struct gather *g, struct err *err)
         return err_set(err, E_NO_MEMORY, "", "facts");
     if (n_plans == 0)
         plan.knowledge = POLICY_ABSENT;
-    if (set_fact(g, POLICY_OP_ORDER, &plan, plans, n_plans, err) < 0 ||
-        set_fact(g, POLICY_OP_PLAN, &plan, plans, n_plans, err) < 0)
+    if (facts__set(g, POLICY_OP_ORDER, &plan, plans, n_plans, err) < 0 ||
+        facts__set(g, POLICY_OP_PLAN, &plan, plans, n_plans, err) < 0)
         return err_ret(err);
     if (n_purposes == 0)
         return 0;
-    if (set_fact(g, POLICY_OP_PURPOSE, &purpose, purposes, n_purposes, err) < 0)
+    if (facts__set(g, POLICY_OP_PURPOSE, &purpose, purposes, n_purposes, err) < 0)
         return err_ret(err);
-    return set_fact(g, POLICY_OP_USAGE_PURPOSE, &purpose, purposes, n_purposes, err);
+    return facts__set(g, POLICY_OP_USAGE_PURPOSE, &purpose, purposes, n_purposes, err);
 }
 
 /* -- counters ---------------------------------------------------------------------------------- */
@@ -213,10 +193,10 @@ static int gather_use(struct gather *g, struct err *err)
         if (__builtin_add_overflow(use.bytes, g->about->bytes, &bytes.number))
             bytes.number = INT64_MAX;
     }
-    if (set_fact(g, POLICY_OP_COUNT, &fact, &calls, 1, err) < 0 ||
-        set_fact(g, POLICY_OP_CALLS, &fact, &calls, 1, err) < 0)
+    if (facts__set(g, POLICY_OP_COUNT, &fact, &calls, 1, err) < 0 ||
+        facts__set(g, POLICY_OP_CALLS, &fact, &calls, 1, err) < 0)
         return err_ret(err);
-    return set_fact(g, POLICY_OP_VOLUME_BYTES, &fact, &bytes, 1, err);
+    return facts__set(g, POLICY_OP_VOLUME_BYTES, &fact, &bytes, 1, err);
 }
 
 /* -- groups ------------------------------------------------------------------------------------ */
@@ -249,17 +229,18 @@ static int gather_groups(struct gather *g, struct err *err)
         values[i].text = LIST_ITEMS(struct group, groups)[i].name;
     if (groups.n == 0)
         fact.knowledge = POLICY_ABSENT;
-    return set_fact(g, POLICY_OP_BUSINESS_PARTNER_GROUP, &fact, values, groups.n, err);
+    return facts__set(g, POLICY_OP_BUSINESS_PARTNER_GROUP, &fact, values, groups.n, err);
 }
 
 static const struct {
     uint64_t operands;
     int (*gather)(struct gather *g, struct err *err);
 } providers[] = {
-    {WHO,                                   gather_who   },
-    {ORDERS,                                gather_orders},
-    {POLICY_NEEDS_COUNTERS,                 gather_use   },
-    {BIT(POLICY_OP_BUSINESS_PARTNER_GROUP), gather_groups},
+    {WHO,                                         gather_who        },
+    {FACTS_CREDENTIALS,                           facts__credentials},
+    {ORDERS,                                      gather_orders     },
+    {POLICY_NEEDS_COUNTERS,                       gather_use        },
+    {FACTS_BIT(POLICY_OP_BUSINESS_PARTNER_GROUP), gather_groups     },
 };
 
 uint64_t facts_known(void)
@@ -305,5 +286,10 @@ int facts_peer(struct db *db, struct str peer_id, struct arena *arena, struct pe
     ret_peer->country = known.country;
     ret_peer->participant = known.participant;
     ret_peer->verified_us = known.verified_us;
+    ret_peer->credential_id = known.credential_id;
+    ret_peer->issuer = known.issuer;
+    ret_peer->attestations = known.attestations;
+    ret_peer->issued_us = known.issued_us;
+    ret_peer->expires_us = known.expires_us;
     return 0;
 }

@@ -7,6 +7,7 @@
  * a member that loses its membership is marked.
  */
 #include "connector/identity/identity_private.h"
+#include "connector/timed.h"
 #include "lib/log/log.h"
 #include "sql_connector.h"
 
@@ -14,6 +15,7 @@
 
 struct remember {
     struct writer_op op;
+    struct app *app;
     struct peer peer; /* texts in `texts` */
     char texts[];
 };
@@ -27,42 +29,33 @@ static int store(struct db *tx, void *arg, struct err *err)
                        NULL, err);
     return db_exec(tx, &q_peer_put,
                    DB_ARGS(DB_TEXT(peer->id), DB_TEXT(peer->name), DB_TEXT(peer->country),
-                           DB_TEXT(peer->participant), DB_I64(peer->verified_us)),
+                           DB_TEXT(peer->participant), DB_I64(peer->verified_us),
+                           DB_TEXT(peer->credential_id), DB_TEXT(peer->issuer),
+                           DB_I64(peer->issued_us), DB_I64(peer->expires_us),
+                           DB_TEXT(peer->attestations)),
                    NULL, err);
 }
 
 static void stored(void *arg, const struct err *err)
 {
+    struct remember *r = arg;
+
     if (err->code != E_OK)
         log_err(NULL, "what is known of a peer could not be kept", err);
-    free(arg);
-}
-
-static struct str copy_text(char **at, struct str s)
-{
-    const struct str copy = {*at, s.n};
-
-    if (s.n > 0)
-        memcpy(*at, s.p, s.n);
-    *at += s.n;
-    return copy;
+    else if (r->peer.member && str_present(r->peer.credential_id))
+        timed_set(r->app, "facts-look", r->peer.id, env_wall_us(r->app->env));
+    free(r);
 }
 
 void identity__remember(struct identity *identity, const struct peer *peer)
 {
-    const size_t n = peer->id.n + peer->name.n + peer->country.n + peer->participant.n;
-    struct remember *r = calloc(1, sizeof(*r) + n + 1);
+    struct remember *r = calloc(1, sizeof(*r) + identity__peer_bytes(peer));
     struct err err = {0};
-    char *at;
 
     if (r == NULL)
         return; /* the peer's next token tries again */
-    at = r->texts;
-    r->peer = *peer;
-    r->peer.id = copy_text(&at, peer->id);
-    r->peer.name = copy_text(&at, peer->name);
-    r->peer.country = copy_text(&at, peer->country);
-    r->peer.participant = copy_text(&at, peer->participant);
+    r->app = identity->app;
+    r->peer = identity__peer_copy(peer, r->texts);
     r->op = (struct writer_op){
         .name = "peer_remember", .fn = store, .arg = r, .done = stored, .lazy = true};
     if (writer_submit(identity->app->writer, &r->op, &err) < 0)
