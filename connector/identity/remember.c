@@ -20,6 +20,12 @@ struct remember {
     char texts[];
 };
 
+/* A column that is not null. */
+static struct str text(struct str s)
+{
+    return str_present(s) ? s : STR("");
+}
+
 static int store(struct db *tx, void *arg, struct err *err)
 {
     const struct peer *peer = &((const struct remember *)arg)->peer;
@@ -28,10 +34,10 @@ static int store(struct db *tx, void *arg, struct err *err)
         return db_exec(tx, &q_peer_no_member, DB_ARGS(DB_TEXT(peer->id), DB_I64(peer->verified_us)),
                        NULL, err);
     return db_exec(tx, &q_peer_put,
-                   DB_ARGS(DB_TEXT(peer->id), DB_TEXT(peer->name), DB_TEXT(peer->country),
-                           DB_TEXT(peer->participant), DB_I64(peer->verified_us),
-                           DB_TEXT(peer->credential_id), DB_TEXT(peer->issuer),
-                           DB_I64(peer->issued_us), DB_I64(peer->expires_us),
+                   DB_ARGS(DB_TEXT(peer->id), DB_TEXT(text(peer->name)),
+                           DB_TEXT(text(peer->country)), DB_TEXT(text(peer->participant)),
+                           DB_I64(peer->verified_us), DB_TEXT(peer->credential_id),
+                           DB_TEXT(peer->issuer), DB_I64(peer->issued_us), DB_I64(peer->expires_us),
                            DB_TEXT(peer->attestations)),
                    NULL, err);
 }
