@@ -30,6 +30,23 @@
 
 /* -- keeping ----------------------------------------------------------------------------------- */
 
+struct word {
+    struct wire_revocation said;
+    bool ours; /* it names the credential that we show ourselves */
+};
+
+struct own {
+    struct str credential;
+    int64_t expires_us;
+};
+/* clang-format off */
+static const struct field own_fields[] = {
+    FIELD(struct own, credential, "credential", F_REQUIRED),
+    FIELD(struct own, expires_us, "expires_us", F_REQUIRED),
+};
+/* clang-format on */
+static OBJECT(own_row, struct own, own_fields, OPEN);
+
 static int verify(struct app *app, struct str compact, struct arena *arena,
                   struct wire_revocation *ret, struct err *err)
 {
@@ -47,10 +64,42 @@ static int verify(struct app *app, struct str compact, struct arena *arena,
     return 0;
 }
 
-/* Inside an operation. */
-static int keep(struct db *tx, const struct app *app, const struct wire_revocation *r,
-                struct err *err)
+static bool names(const struct wire_revocation *r, struct str credential_id)
 {
+    for (size_t i = 0; i < r->credentials.n; i++) {
+        if (str_eq(r->credentials.items[i], credential_id))
+            return true;
+    }
+    return false;
+}
+
+/* Others refuse it: we show none until a new one is here. */
+static int drop_own(struct db *tx, const struct app *app, struct word *word, struct err *err)
+{
+    const struct db_arg self = DB_TEXT(app->settings->participant_did);
+    AUTO(arena_free) struct arena *arena = arena_new(MIB(1));
+    AUTO(jdoc_free) struct jdoc *doc = NULL;
+    struct own own = {0};
+    struct jws jws;
+
+    if (arena == NULL)
+        return err_set(err, E_NO_MEMORY, "", "membership");
+    switch (db_one(tx, &q_membership_get, DB_ARGS(self), &own_row, arena, &own, err)) {
+    case DB_ROW: break;
+    case DB_NONE: return 0;
+    case DB_FAIL: return err_ret(err);
+    }
+    if (jws_parse(own.credential, arena, &jws, err) < 0 ||
+        jdoc_parse(jws.payload, &jlimits_default, &doc, err) < 0)
+        return err_prefix(err, "our membership credential");
+    word->ours = names(&word->said, jval_str(jval_get(jdoc_root(doc), "jti")));
+    return word->ours ? db_exec(tx, &q_membership_drop, DB_ARGS(self), NULL, err) : 0;
+}
+
+/* Inside an operation. */
+static int keep(struct db *tx, const struct app *app, struct word *word, struct err *err)
+{
+    const struct wire_revocation *r = &word->said;
     const int64_t now_us = env_wall_us(app->env);
 
     if (db_exec(tx, &q_credential_forget, DB_ARGS(DB_I64(now_us)), NULL, err) < 0)
@@ -63,12 +112,17 @@ static int keep(struct db *tx, const struct app *app, const struct wire_revocati
                     NULL, err) < 0)
             return err_ret(err);
     }
+    word->ours = false;
+    if (str_eq(r->subject, app->settings->participant_did) && drop_own(tx, app, word, err) < 0)
+        return err_ret(err);
     return replica_tell(tx, app->replica, NEWS_FACTS, r->subject, err);
 }
 
 /* After the commit: everything that was decided about this partner is decided again. */
-static void act(struct app *app, const struct wire_revocation *r)
+static void act(struct app *app, const struct word *word)
 {
+    const struct wire_revocation *r = &word->said;
+
     log_info(NULL, "credentials of a partner are revoked", L_STR("partner", r->subject),
              L_C("reason", revocation_reason_names[r->reason]), L_I64("number", r->number));
     timed_set(app, "facts", r->subject, env_wall_us(app->env));
@@ -92,15 +146,15 @@ static OBJECT(delivery_object, struct delivery, delivery_fields, CLOSED);
 struct arrival {
     struct writer_op op;
     struct rq *rq;
-    struct wire_revocation revocation;
+    struct word word;
     struct err err;
 };
 
 static int store_arrival(struct db *tx, void *arg, struct err *err)
 {
-    const struct arrival *a = arg;
+    struct arrival *a = arg;
 
-    return keep(tx, a->rq->app, &a->revocation, err);
+    return keep(tx, a->rq->app, &a->word, err);
 }
 
 static void arrival_stored(void *arg, const struct err *err)
@@ -109,7 +163,7 @@ static void arrival_stored(void *arg, const struct err *err)
 
     a->err = *err;
     if (err->code == E_OK)
-        act(a->rq->app, &a->revocation);
+        act(a->rq->app, &a->word);
     rq_resume(a->rq);
 }
 
@@ -139,7 +193,7 @@ int exchange_revocation(struct rq *rq, struct err *err)
         return err_set(err, E_NO_MEMORY, "", "revocation");
     if (rq_decode(rq, &delivery_object, &delivery, err) < 0)
         return err_ret(err);
-    if (verify(app, delivery.revocation, rq->arena, &a->revocation, err) < 0)
+    if (verify(app, delivery.revocation, rq->arena, &a->word.said, err) < 0)
         return err_tell(err, E_TOKEN, "/revocation", "not a revocation signed by the data bank");
     a->rq = rq;
     a->op = (struct writer_op){
@@ -224,7 +278,7 @@ struct asking {
     struct feed feed; /* as it was before */
     struct str body;
     struct page page;
-    struct wire_revocation *revocations;
+    struct word *words; /* as many as items */
 };
 
 static int64_t ask_every(const struct app *app)
@@ -268,12 +322,12 @@ static void asked(struct asking *asking, const struct err *err)
 
 static int store_page(struct db *tx, void *arg, struct err *err)
 {
-    const struct asking *asking = arg;
+    struct asking *asking = arg;
     const struct app *app = asking->app;
     const int64_t checked_us = asking->page.complete ? asking->asked_us : asking->feed.checked_us;
 
     for (size_t i = 0; i < asking->page.items.n; i++) {
-        if (keep(tx, app, &asking->revocations[i], err) < 0)
+        if (keep(tx, app, &asking->words[i], err) < 0)
             return err_ret(err);
     }
     return db_exec(
@@ -287,7 +341,7 @@ static void page_stored(void *arg, const struct err *err)
     struct asking *asking = arg;
 
     for (size_t i = 0; err->code == E_OK && i < asking->page.items.n; i++)
-        act(asking->app, &asking->revocations[i]);
+        act(asking->app, &asking->words[i]);
     asked(asking, err);
 }
 
@@ -301,12 +355,11 @@ static int read_page(struct asking *asking, struct err *err)
         return err_ret(err);
     if (asking->page.items.n > most)
         return err_set(err, E_LIMIT, "/items", "more than %zu", most);
-    asking->revocations =
-        ARENA_ARRAY(asking->arena, struct wire_revocation, asking->page.items.n + 1);
-    if (asking->revocations == NULL)
+    asking->words = ARENA_ARRAY(asking->arena, struct word, asking->page.items.n + 1);
+    if (asking->words == NULL)
         return err_set(err, E_NO_MEMORY, "", "revocations");
     for (size_t i = 0; i < asking->page.items.n; i++) {
-        if (verify(asking->app, asking->page.items.items[i], asking->arena, &asking->revocations[i],
+        if (verify(asking->app, asking->page.items.items[i], asking->arena, &asking->words[i].said,
                    err) < 0)
             return err_ret(err);
     }

@@ -115,6 +115,7 @@ int facts_shown(struct db *db, const struct peer *peer, int64_t now_us, struct a
     if (since.max_age_us > 0 && confirmed_us + since.max_age_us < ret->until_us)
         ret->until_us = confirmed_us + since.max_age_us;
     if (since.revoked_us > 0) {
+        ret->knowledge = POLICY_ABSENT;
         ret->source = about_credential(peer, "revoked", since.revoked_us, since.reason, arena);
     } else if (peer->expires_us <= now_us) {
         ret->source = about_credential(peer, "expired", peer->expires_us, STR_NONE, arena);
@@ -234,8 +235,8 @@ static int set_one(struct gather *g, const struct words *words, enum facts_crede
     recorded = add_recorded(g, words, kind, values, &n);
     if (n > 0)
         fact.knowledge = POLICY_KNOWN;
-    else if (kind == FACTS_MEMBERSHIP && words->shown.revoked_us > 0)
-        fact.knowledge = POLICY_ABSENT;
+    else if (kind == FACTS_MEMBERSHIP)
+        fact.knowledge = words->shown.knowledge;
     if (n_shown > 0)
         fact.age_us = words->shown.age_us;
     if (str_present(recorded))
