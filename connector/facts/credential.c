@@ -248,20 +248,6 @@ static int set_one(struct gather *g, const struct words *words, enum facts_crede
     return facts__set(g, kinds[kind].operand, &fact, values, n, err);
 }
 
-int facts__credentials(struct gather *g, struct err *err)
-{
-    struct words words = {0};
-
-    if (hear(g->db, g->about->peer, g->now_us, g->arena, &words, err) < 0)
-        return err_ret(err);
-    for (int kind = 0; kind < FACTS_CREDENTIAL__COUNT; kind++) {
-        if (policy_needs_operand(g->needs, kinds[kind].operand) &&
-            set_one(g, &words, (enum facts_credential)kind, err) < 0)
-            return err_ret(err);
-    }
-    return 0;
-}
-
 /* -- when they change -------------------------------------------------------------------------- */
 
 static void sooner(int64_t *until_us, int64_t now_us, int64_t us)
@@ -270,25 +256,45 @@ static void sooner(int64_t *until_us, int64_t now_us, int64_t us)
         *until_us = us;
 }
 
+static int64_t until_of(const struct words *words, int64_t now_us)
+{
+    const struct wire_attestation *a = words->attestations.items;
+    const struct facts_recorded *r = words->recorded.items;
+    int64_t until_us = POLICY_FOREVER;
+
+    if (words->shown.knowledge == POLICY_KNOWN)
+        sooner(&until_us, now_us, words->shown.until_us);
+    for (size_t i = 0; i < words->attestations.n; i++)
+        sooner(&until_us, now_us, a[i].valid_until_us);
+    for (size_t i = 0; i < words->recorded.n; i++)
+        sooner(&until_us, now_us, r[i].expires_us);
+    return until_us;
+}
+
 int facts_until(struct db *db, struct str peer_id, int64_t now_us, struct arena *arena,
                 int64_t *ret_until_us, struct err *err)
 {
-    const struct wire_attestation *a;
-    const struct facts_recorded *r;
     struct words words = {0};
     struct peer peer;
 
     if (facts_peer(db, peer_id, arena, &peer, err) < 0 ||
         hear(db, &peer, now_us, arena, &words, err) < 0)
         return err_ret(err);
-    *ret_until_us = POLICY_FOREVER;
-    if (words.shown.knowledge == POLICY_KNOWN)
-        sooner(ret_until_us, now_us, words.shown.until_us);
-    a = words.attestations.items;
-    for (size_t i = 0; i < words.attestations.n; i++)
-        sooner(ret_until_us, now_us, a[i].valid_until_us);
-    r = words.recorded.items;
-    for (size_t i = 0; i < words.recorded.n; i++)
-        sooner(ret_until_us, now_us, r[i].expires_us);
+    *ret_until_us = until_of(&words, now_us);
+    return 0;
+}
+
+int facts__credentials(struct gather *g, struct err *err)
+{
+    struct words words = {0};
+
+    if (hear(g->db, g->about->peer, g->now_us, g->arena, &words, err) < 0)
+        return err_ret(err);
+    facts__ends_at(g, until_of(&words, g->now_us));
+    for (int kind = 0; kind < FACTS_CREDENTIAL__COUNT; kind++) {
+        if (policy_needs_operand(g->needs, kinds[kind].operand) &&
+            set_one(g, &words, (enum facts_credential)kind, err) < 0)
+            return err_ret(err);
+    }
     return 0;
 }

@@ -8,6 +8,7 @@
 #include "connector/facts/facts.h"
 
 #include "connector/facts/facts_private.h"
+#include "lib/base/timefmt.h"
 #include "sql_connector.h"
 
 #include "lib/base/banned.h"
@@ -16,10 +17,11 @@
 
 struct order {
     struct str order_id, plan_hash, purpose, agreement_id;
+    int64_t valid_until_us;
 };
 
 struct use {
-    int64_t calls, bytes;
+    int64_t calls, bytes, rows, days;
 };
 
 struct known_peer {
@@ -31,15 +33,18 @@ struct known_peer {
 };
 /* clang-format off */
 static const struct field order_fields[] = {
-    FIELD(struct order, order_id,     "order_id",     F_REQUIRED),
-    FIELD(struct order, plan_hash,    "plan_hash",    F_REQUIRED),
-    FIELD(struct order, purpose,      "purpose",      0),
-    FIELD(struct order, agreement_id, "agreement_id", 0),
+    FIELD(struct order, order_id,       "order_id",       F_REQUIRED),
+    FIELD(struct order, plan_hash,      "plan_hash",      F_REQUIRED),
+    FIELD(struct order, purpose,        "purpose",        0),
+    FIELD(struct order, agreement_id,   "agreement_id",   0),
+    FIELD(struct order, valid_until_us, "valid_until_us", F_REQUIRED),
 };
 static OBJECT(order_row, struct order, order_fields, OPEN);
 static const struct field use_fields[] = {
     FIELD(struct use, calls, "calls", F_REQUIRED),
     FIELD(struct use, bytes, "bytes", F_REQUIRED),
+    FIELD(struct use, rows,  "row_count", F_REQUIRED),
+    FIELD(struct use, days,  "days",  F_REQUIRED),
 };
 static OBJECT(use_row, struct use, use_fields, OPEN);
 static const struct field known_peer_fields[] = {
@@ -60,6 +65,12 @@ static OBJECT(known_peer_row, struct known_peer, known_peer_fields, OPEN);
 static bool needed(const struct gather *g, enum policy_operand operand)
 {
     return policy_needs_operand(g->needs, operand);
+}
+
+void facts__ends_at(struct gather *g, int64_t until_us)
+{
+    if (until_us < g->until_us)
+        g->until_us = until_us;
 }
 
 int facts__set(struct gather *g, enum policy_operand operand, const struct policy_fact *form,
@@ -158,6 +169,7 @@ static int gather_orders(struct gather *g, struct err *err)
 
         if (bound && !is_bound(order, g->about->agreement))
             continue;
+        facts__ends_at(g, order->valid_until_us);
         add_once(plans, &n_plans,
                  arena_printf(g->arena, "urn:naru:plan:%.*s", STR_ARG(order->plan_hash)));
         add_once(purposes, &n_purposes, order->purpose);
@@ -178,25 +190,144 @@ static int gather_orders(struct gather *g, struct err *err)
 
 /* -- counters ---------------------------------------------------------------------------------- */
 
+static int64_t sum(int64_t a, int64_t b)
+{
+    int64_t total;
+
+    return __builtin_add_overflow(a, b, &total) ? INT64_MAX : total;
+}
+
+/* With the use that is asked about: today is one of the days. */
+static int count_use(struct gather *g, struct use *ret, struct err *err)
+{
+    const struct facts_about *about = g->about;
+
+    if (about->agreement == NULL)
+        return 0;
+    if (db_one(g->db, &q_facts_use,
+               DB_ARGS(DB_TEXT(about->agreement->agreement_id), DB_I64(g->now_us / US_PER_DAY)),
+               &use_row, g->arena, ret, err) == DB_FAIL)
+        return err_ret(err);
+    ret->calls = sum(ret->calls, 1);
+    ret->bytes = sum(ret->bytes, about->bytes);
+    ret->rows = sum(ret->rows, about->rows);
+    ret->days = sum(ret->days, 1);
+    return 0;
+}
+
 static int gather_use(struct gather *g, struct err *err)
 {
     const struct policy_fact fact = {.knowledge = POLICY_KNOWN,
                                      .source = STR("accesses counted so far")};
-    struct policy_value calls = {0}, bytes = {0};
     struct use use = {0};
 
-    if (g->about->agreement != NULL) {
-        if (db_one(g->db, &q_facts_use, DB_ARGS(DB_TEXT(g->about->agreement->agreement_id)),
-                   &use_row, g->arena, &use, err) == DB_FAIL)
-            return err_ret(err);
-        calls.number = use.calls + 1;
-        if (__builtin_add_overflow(use.bytes, g->about->bytes, &bytes.number))
-            bytes.number = INT64_MAX;
-    }
-    if (facts__set(g, POLICY_OP_COUNT, &fact, &calls, 1, err) < 0 ||
-        facts__set(g, POLICY_OP_CALLS, &fact, &calls, 1, err) < 0)
+    if (count_use(g, &use, err) < 0)
         return err_ret(err);
-    return facts__set(g, POLICY_OP_VOLUME_BYTES, &fact, &bytes, 1, err);
+
+    const struct {
+        enum policy_operand operand;
+        int64_t number;
+    } counters[] = {
+        {POLICY_OP_COUNT,        use.calls},
+        {POLICY_OP_CALLS,        use.calls},
+        {POLICY_OP_VOLUME_BYTES, use.bytes},
+        {POLICY_OP_ROWS,         use.rows },
+        {POLICY_OP_DAYS,         use.days },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(counters); i++) {
+        const struct policy_value value = {.number = counters[i].number};
+
+        if (facts__set(g, counters[i].operand, &fact, &value, 1, err) < 0)
+            return err_ret(err);
+    }
+    return 0;
+}
+
+/* -- data set ---------------------------------------------------------------------------------- */
+
+#define PROPERTIES_MAX 1000
+
+struct property {
+    struct str name, value;
+};
+/* clang-format off */
+static const struct field property_fields[] = {
+    FIELD(struct property, name,  "name",  F_REQUIRED),
+    FIELD(struct property, value, "value", F_REQUIRED),
+};
+static OBJECT(property_row, struct property, property_fields, OPEN);
+
+#define EDC_NS  "https://w3id.org/edc/v0.0.1/ns/"
+#define ODRL_NS "http://www.w3.org/ns/odrl/2/"
+#define DCT_NS  "http://purl.org/dc/terms/"
+#define DCAT_NS "http://www.w3.org/ns/dcat#"
+
+/* Properties of the asset, by the names under which they are stored. */
+static const struct { const char *name; enum policy_operand operand; } properties[] = {
+    {ODRL_NS "fileFormat", POLICY_OP_FILE_FORMAT}, {EDC_NS "fileFormat", POLICY_OP_FILE_FORMAT},
+    {DCT_NS "format",      POLICY_OP_FILE_FORMAT}, {DCAT_NS "mediaType", POLICY_OP_FILE_FORMAT},
+    {ODRL_NS "media",      POLICY_OP_MEDIA},       {EDC_NS "media",      POLICY_OP_MEDIA},
+    {ODRL_NS "language",   POLICY_OP_LANGUAGE},    {EDC_NS "language",   POLICY_OP_LANGUAGE},
+    {DCT_NS "language",    POLICY_OP_LANGUAGE},
+    {ODRL_NS "version",    POLICY_OP_VERSION},     {EDC_NS "version",    POLICY_OP_VERSION},
+    {DCAT_NS "version",    POLICY_OP_VERSION},
+    {ODRL_NS "industry",   POLICY_OP_INDUSTRY},    {EDC_NS "industry",   POLICY_OP_INDUSTRY},
+    {ODRL_NS "product",    POLICY_OP_PRODUCT},     {EDC_NS "product",    POLICY_OP_PRODUCT},
+};
+
+/* clang-format on */
+
+#define PROPERTIES                                                                                 \
+    (FACTS_BIT(POLICY_OP_FILE_FORMAT) | FACTS_BIT(POLICY_OP_MEDIA) |                               \
+     FACTS_BIT(POLICY_OP_LANGUAGE) | FACTS_BIT(POLICY_OP_VERSION) |                                \
+     FACTS_BIT(POLICY_OP_INDUSTRY) | FACTS_BIT(POLICY_OP_PRODUCT))
+
+static bool names_operand(struct str name, enum policy_operand operand)
+{
+    for (size_t i = 0; i < ARRAY_LEN(properties); i++) {
+        if (properties[i].operand == operand && str_eq_c(name, properties[i].name))
+            return true;
+    }
+    return false;
+}
+
+/* What the asset does not say is unknown: that it is in no language is nothing that we know. */
+static int set_property(struct gather *g, enum policy_operand operand, const struct list *rows,
+                        struct err *err)
+{
+    const struct policy_fact fact = {.knowledge = POLICY_KNOWN,
+                                     .source = STR("properties of the data set")};
+    const struct property *p = rows->items;
+    struct policy_value *values = ARENA_ARRAY(g->arena, struct policy_value, rows->n + 1);
+    size_t n = 0;
+
+    if (values == NULL)
+        return err_set(err, E_NO_MEMORY, "", "facts");
+    for (size_t i = 0; i < rows->n; i++) {
+        if (names_operand(p[i].name, operand))
+            add_once(values, &n, p[i].value);
+    }
+    return n > 0 ? facts__set(g, operand, &fact, values, n, err) : 0;
+}
+
+static int gather_properties(struct gather *g, struct err *err)
+{
+    static const enum policy_operand operands[] = {
+        POLICY_OP_FILE_FORMAT, POLICY_OP_MEDIA,    POLICY_OP_LANGUAGE,
+        POLICY_OP_VERSION,     POLICY_OP_INDUSTRY, POLICY_OP_PRODUCT,
+    };
+    struct list rows = {0};
+
+    if (db_list(g->db, &q_facts_properties,
+                DB_ARGS(DB_TEXT(g->about->asset_id), DB_I64(PROPERTIES_MAX)), &property_row,
+                g->arena, PROPERTIES_MAX, &rows, err) < 0)
+        return err_ret(err);
+    for (size_t i = 0; i < ARRAY_LEN(operands); i++) {
+        if (needed(g, operands[i]) && set_property(g, operands[i], &rows, err) < 0)
+            return err_ret(err);
+    }
+    return 0;
 }
 
 /* -- groups ------------------------------------------------------------------------------------ */
@@ -240,6 +371,7 @@ static const struct {
     {FACTS_CREDENTIALS,                           facts__credentials},
     {ORDERS,                                      gather_orders     },
     {POLICY_NEEDS_COUNTERS,                       gather_use        },
+    {PROPERTIES,                                  gather_properties },
     {FACTS_BIT(POLICY_OP_BUSINESS_PARTNER_GROUP), gather_groups     },
 };
 
@@ -252,12 +384,16 @@ uint64_t facts_known(void)
     return operands;
 }
 
-int facts_gather(struct db *db, const struct policy *policy, const struct facts_about *about,
-                 int64_t now_us, struct arena *arena, struct policy_facts *ret_facts,
-                 struct err *err)
+int facts_gather_until(struct db *db, const struct policy *policy, const struct facts_about *about,
+                       int64_t now_us, struct arena *arena, struct policy_facts *ret_facts,
+                       int64_t *ret_until_us, struct err *err)
 {
-    struct gather g = {
-        .db = db, .about = about, .now_us = now_us, .arena = arena, .facts = ret_facts};
+    struct gather g = {.db = db,
+                       .about = about,
+                       .now_us = now_us,
+                       .arena = arena,
+                       .facts = ret_facts,
+                       .until_us = POLICY_FOREVER};
 
     *ret_facts = (struct policy_facts){0};
     for (int scope = 0; scope < POLICY_AT__COUNT; scope++)
@@ -266,7 +402,17 @@ int facts_gather(struct db *db, const struct policy *policy, const struct facts_
         if ((g.needs & providers[i].operands) != 0 && providers[i].gather(&g, err) < 0)
             return err_ret(err);
     }
+    *ret_until_us = g.until_us;
     return 0;
+}
+
+int facts_gather(struct db *db, const struct policy *policy, const struct facts_about *about,
+                 int64_t now_us, struct arena *arena, struct policy_facts *ret_facts,
+                 struct err *err)
+{
+    int64_t until_us;
+
+    return facts_gather_until(db, policy, about, now_us, arena, ret_facts, &until_us, err);
 }
 
 int facts_peer(struct db *db, struct str peer_id, struct arena *arena, struct peer *ret_peer,

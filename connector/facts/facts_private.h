@@ -12,6 +12,7 @@ struct gather {
     uint64_t needs;
     struct arena *arena;
     struct policy_facts *facts;
+    int64_t until_us; /* the first of the facts ends then */
 };
 
 #define FACTS_BIT(operand) (UINT64_C(1) << (operand))
@@ -20,6 +21,9 @@ struct gather {
 MUST_CHECK int facts__set(struct gather *g, enum policy_operand operand,
                           const struct policy_fact *form, const struct policy_value *values,
                           size_t n, struct err *err);
+
+/* What was gathered holds until then at most. */
+void facts__ends_at(struct gather *g, int64_t until_us);
 
 /* credential.c */
 #define FACTS_CREDENTIALS                                                                          \

@@ -531,6 +531,124 @@ START_TEST(test_counters)
 
 END_TEST
 
+/* Use belongs to an agreement, which belongs to a negotiation: neither is looked at here. */
+static const struct query q_alone = {
+    .name = "alone",
+    .text = {[DB_SQLITE] = "PRAGMA foreign_keys = OFF"},
+};
+
+/* Rows so far and those of this use; days with this one, which may be among them already. */
+START_TEST(test_rows_and_days)
+{
+    static const char constraints[] =
+        "{\"leftOperand\":\"urn:naru:policy:rows\",\"operator\":\"lteq\",\"rightOperand\":\"5\"},"
+        "{\"leftOperand\":\"urn:naru:policy:days\",\"operator\":\"lteq\",\"rightOperand\":\"2\"}";
+    const struct peer peer = {.id = STR(PEER)};
+    const struct agreement agreement = {.agreement_id = STR("ag-1")};
+    struct facts_about about = {
+        .peer = &peer, .asset_id = STR("asset-1"), .agreement = &agreement, .rows = 3};
+    static const int64_t today = NOW / US_PER_DAY, days[] = {today, today - 1, today - 9};
+    struct policy *policy = compile(constraints);
+    struct err err = {0};
+
+    ck_assert_int_eq(db_exec(db, &q_alone, DB_NO_ARGS, NULL, &err), 0);
+    for (int64_t i = 0; i < 3; i++) {
+        const struct policy_facts *facts = gather(policy, &about);
+
+        ck_assert_int_eq(facts->of[POLICY_OP_ROWS].values[0].number, 3 + i);
+        ck_assert_int_eq(facts->of[POLICY_OP_DAYS].values[0].number, i < 2 ? 1 : 2);
+        ck_assert(permits(constraints, &about));
+        ck_assert_int_eq(db_exec(db, &q_use_add,
+                                 DB_ARGS(DB_TEXT(STR("ag-1")), DB_I64(1), DB_I64(0), DB_I64(1)),
+                                 NULL, &err),
+                         0);
+        for (int twice = 0; twice < 2; twice++)
+            ck_assert_int_eq(
+                db_exec(db, &q_use_day, DB_ARGS(DB_TEXT(STR("ag-1")), DB_I64(days[i])), NULL, &err),
+                0);
+    }
+    ck_assert(!permits(constraints, &about)); /* six rows, three days */
+    about.rows = INT64_MAX;
+    ck_assert_int_eq(gather(policy, &about)->of[POLICY_OP_ROWS].values[0].number, INT64_MAX);
+    policy_unref(&policy);
+}
+
+END_TEST
+
+#define LANGUAGE(op, value)                                                                        \
+    "{\"leftOperand\":\"http://www.w3.org/ns/odrl/2/language\",\"operator\":\"" op                 \
+    "\",\"rightOperand\":[\"" value "\"]}"
+
+/* clang-format off */
+static const struct {
+    const char *name, *property, *value; /* of the asset; NULL: none */
+    const char *constraint;
+    bool permits;
+} properties[] = {
+    {"EDC's name",            "https://w3id.org/edc/v0.0.1/ns/language", "ko", LANGUAGE("isAnyOf", "ko"),  true},
+    {"ODRL's name",           "http://www.w3.org/ns/odrl/2/language",    "ko", LANGUAGE("isAnyOf", "ko"),  true},
+    {"Dublin Core's name",    "http://purl.org/dc/terms/language",       "ko", LANGUAGE("isAnyOf", "ko"),  true},
+    {"another language",      "http://purl.org/dc/terms/language",       "en", LANGUAGE("isAnyOf", "ko"),  false},
+    {"not the excluded one",  "http://purl.org/dc/terms/language",       "en", LANGUAGE("isNoneOf", "ko"), true},
+    {"it does not say",       NULL,                                      NULL, LANGUAGE("isNoneOf", "ko"), false},
+    {"another property",      "urn:x:language",                          "ko", LANGUAGE("isAnyOf", "ko"),  false},
+};
+
+/* clang-format on */
+
+START_TEST(test_properties)
+{
+    const struct peer peer = {.id = STR(PEER)};
+    const struct facts_about about = {.peer = &peer, .asset_id = STR("asset-1")};
+    const struct facts_about elsewhere = {.peer = &peer, .asset_id = STR("asset-2")};
+    struct err err = {0};
+
+    ck_assert_int_eq(db_exec(db, &q_publish_asset,
+                             DB_ARGS(DB_TEXT(STR("asset-1")), DB_TEXT(STR("{}")),
+                                     DB_TEXT(STR("{}")), DB_I64(NOW)),
+                             NULL, &err),
+                     0);
+    if (properties[_i].property != NULL)
+        ck_assert_int_eq(
+            db_exec(db, &q_publish_property,
+                    DB_ARGS(DB_TEXT(STR("asset-1")), DB_TEXT(str_c(properties[_i].property)),
+                            DB_TEXT(str_c(properties[_i].value))),
+                    NULL, &err),
+            0);
+    ck_assert_msg(permits(properties[_i].constraint, &about) == properties[_i].permits, "%s",
+                  properties[_i].name);
+    ck_assert_msg(!permits(properties[_i].constraint, &elsewhere), "%s, of another asset",
+                  properties[_i].name);
+}
+
+END_TEST
+
+/* What was gathered ends with the first of its facts. */
+START_TEST(test_gathered_until)
+{
+    struct facts_about about = {.asset_id = STR("asset-1")};
+    struct policy *policy = compile(MEMBER "," PURPOSE("urn:x"));
+    struct policy_facts facts;
+    struct err err = {0};
+    int64_t until_us = 0;
+    struct peer peer;
+
+    put_member(NOW - US_PER_H, NOW + US_PER_DAY, "[]");
+    add_order("o-1", PLAN_A, "urn:x", "open", NULL, NOW + US_PER_MIN);
+    ck_assert_int_eq(facts_peer(db, STR(PEER), arena, &peer, &err), 0);
+    about.peer = &peer;
+    ck_assert_int_eq(facts_gather_until(db, policy, &about, NOW, arena, &facts, &until_us, &err),
+                     0);
+    ck_assert_int_eq(until_us, NOW + US_PER_MIN);
+    put_record("region", "KR", NOW + US_PER_S);
+    ck_assert_int_eq(facts_gather_until(db, policy, &about, NOW, arena, &facts, &until_us, &err),
+                     0);
+    ck_assert_int_eq(until_us, NOW + US_PER_S);
+    policy_unref(&policy);
+}
+
+END_TEST
+
 /* clang-format off */
 static const struct {
     const char *name, *group; /* of the caller; NULL: none */
@@ -578,6 +696,9 @@ static Suite *suite(void)
     tcase_add_loop_test(tc, test_until, 0, (int)ARRAY_LEN(untils));
     tcase_add_test(tc, test_known_peer);
     tcase_add_test(tc, test_counters);
+    tcase_add_test(tc, test_rows_and_days);
+    tcase_add_loop_test(tc, test_properties, 0, (int)ARRAY_LEN(properties));
+    tcase_add_test(tc, test_gathered_until);
     tcase_add_loop_test(tc, test_groups, 0, (int)ARRAY_LEN(groups));
     suite_add_tcase(s, tc);
     return s;

@@ -1,7 +1,7 @@
 -- name: facts_orders
 -- in:   peer_id:text asset_id:text now_us:i64 agreement_id:text order_id:text most:i64
--- out:  order_id:text plan_hash:text purpose:text agreement_id:text
-SELECT order_id, plan_hash, purpose, agreement_id
+-- out:  order_id:text plan_hash:text purpose:text agreement_id:text valid_until_us:i64
+SELECT order_id, plan_hash, purpose, agreement_id, valid_until_us
   FROM purchase
  WHERE peer_id = $1
    AND asset_id = $2
@@ -11,12 +11,14 @@ SELECT order_id, plan_hash, purpose, agreement_id
  ORDER BY received_us, order_id
  LIMIT $6;
 
+-- The days are those before or after this one.
 -- name: facts_use
--- in:   agreement_id:text
--- out:  calls:i64 bytes:i64
-SELECT calls, bytes
-  FROM agreement_use
- WHERE agreement_id = $1;
+-- in:   agreement_id:text day:i64
+-- out:  calls:i64 bytes:i64 row_count:i64 days:i64
+SELECT coalesce(max(u.calls), 0) AS calls, coalesce(max(u.bytes), 0) AS bytes, coalesce(max(u.row_count), 0) AS row_count,
+       (SELECT count(*) FROM agreement_day d WHERE d.agreement_id = $1 AND d.day <> $2) AS days
+  FROM agreement_use u
+ WHERE u.agreement_id = $1;
 
 -- name: facts_peer
 -- in:   peer_id:text
@@ -76,6 +78,15 @@ SELECT credential_type, value, issuer, recorded_us, expires_us
    AND expires_us > $2
  ORDER BY credential_type, value
  LIMIT $3;
+
+-- name: facts_properties
+-- in:   asset_id:text most:i64
+-- out:  name:text value:text
+SELECT name, value
+  FROM asset_property
+ WHERE asset_id = $1
+ ORDER BY name, value
+ LIMIT $2;
 
 -- name: facts_groups
 -- in:   partner_id:text most:i64

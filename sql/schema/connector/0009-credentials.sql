@@ -33,3 +33,11 @@ CREATE TABLE credential_feed (
     checked_us bigint NOT NULL,
     max_age_us bigint NOT NULL
 );
+-- Use that policies may limit: rows, and days (UTC, since 1970) with at least one access.
+ALTER TABLE agreement_use ADD COLUMN row_count bigint NOT NULL DEFAULT 0;
+ALTER TABLE access ADD COLUMN reserved_rows bigint NOT NULL DEFAULT 0;
+CREATE TABLE agreement_day (
+    agreement_id text NOT NULL REFERENCES agreement,
+    day bigint NOT NULL,
+    PRIMARY KEY (agreement_id, day)
+);
