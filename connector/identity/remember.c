@@ -4,7 +4,8 @@
  *
  * Pulls carry a token of ours, not the peer's credential; whether the consumer is a member, and
  * where, must survive a restart. Only members get a row, so a stranger cannot make the table grow;
- * a member that loses its membership is marked.
+ * a member that loses its membership is marked. If it shows another credential than before, its
+ * facts have changed.
  */
 #include "connector/identity/identity_private.h"
 #include "connector/timed.h"
@@ -16,9 +17,22 @@
 struct remember {
     struct writer_op op;
     struct app *app;
+    bool changed;     /* it shows another credential than before, or none any more */
     struct peer peer; /* texts in `texts` */
     char texts[];
 };
+
+struct shown {
+    int64_t member;
+    struct str credential_id;
+};
+/* clang-format off */
+static const struct field shown_fields[] = {
+    FIELD(struct shown, member,        "member",        F_REQUIRED),
+    FIELD(struct shown, credential_id, "credential_id", 0),
+};
+/* clang-format on */
+static OBJECT(shown_row, struct shown, shown_fields, OPEN);
 
 /* A column that is not null. */
 static struct str text(struct str s)
@@ -26,10 +40,30 @@ static struct str text(struct str s)
     return str_present(s) ? s : STR("");
 }
 
+static int compare(struct db *tx, struct remember *r, struct err *err)
+{
+    AUTO(arena_free) struct arena *arena = arena_new(KIB(64));
+    struct shown before = {0};
+    struct str was, is;
+
+    if (arena == NULL)
+        return err_set(err, E_NO_MEMORY, "", "peer");
+    if (db_one(tx, &q_peer_shown, DB_ARGS(DB_TEXT(r->peer.id)), &shown_row, arena, &before, err) ==
+        DB_FAIL)
+        return err_ret(err);
+    was = before.member != 0 ? text(before.credential_id) : STR("");
+    is = r->peer.member ? text(r->peer.credential_id) : STR("");
+    r->changed = !str_eq(was, is);
+    return 0;
+}
+
 static int store(struct db *tx, void *arg, struct err *err)
 {
-    const struct peer *peer = &((const struct remember *)arg)->peer;
+    struct remember *r = arg;
+    const struct peer *peer = &r->peer;
 
+    if (compare(tx, r, err) < 0)
+        return err_ret(err);
     if (!peer->member)
         return db_exec(tx, &q_peer_no_member, DB_ARGS(DB_TEXT(peer->id), DB_I64(peer->verified_us)),
                        NULL, err);
@@ -48,8 +82,8 @@ static void stored(void *arg, const struct err *err)
 
     if (err->code != E_OK)
         log_err(NULL, "what is known of a peer could not be kept", err);
-    else if (r->peer.member && str_present(r->peer.credential_id))
-        timed_set(r->app, "facts-look", r->peer.id, env_wall_us(r->app->env));
+    else if (r->changed) /* what was decided by the one before is decided again */
+        timed_set(r->app, "facts", r->peer.id, env_wall_us(r->app->env));
     free(r);
 }
 

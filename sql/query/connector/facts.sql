@@ -27,6 +27,13 @@ SELECT member, name, country, participant, verified_us, credential_id, issuer, i
   FROM peer
  WHERE peer_id = $1;
 
+-- name: peer_shown
+-- in:   peer_id:text
+-- out:  member:i64 credential_id:text
+SELECT member, credential_id
+  FROM peer
+ WHERE peer_id = $1;
+
 -- name: peer_put
 -- in:   peer_id:text name:text country:text participant:text verified_us:i64 credential_id:text issuer:text issued_us:i64 expires_us:i64 attestations:text
 -- out:
