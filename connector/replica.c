@@ -189,7 +189,7 @@ void replica_writer(struct replica *r, struct db_cfg *cfg)
 /* "<letter> <number> <id>": who tells it, or, of a message, for whom it is. */
 static const char letters[] = {
     [NEWS_CATALOGUE] = 'c', [NEWS_TRANSFER] = 't', [NEWS_AGREEMENT] = 'a',
-    [NEWS_STREAM] = 's',    [NEWS_MESSAGE] = 'm',
+    [NEWS_FACTS] = 'f',     [NEWS_STREAM] = 's',   [NEWS_MESSAGE] = 'm',
 };
 
 static int notify(struct db *tx, char letter, int64_t number, struct str id, struct err *err)
@@ -259,6 +259,13 @@ static void forget_agreement(struct replica *r, struct str id)
     dataplane_forget(r->app->dataplane, STR_NONE, id);
 }
 
+/* Whoever told it looks at the transfers; what we keep of decisions is gone. */
+static void forget_facts(struct replica *r, struct str id)
+{
+    (void)id;
+    dataplane_forget_all(r->app->dataplane);
+}
+
 static void drop_stream(struct replica *r, struct str id)
 {
     outbox_drop_stream(r->app->outbox, id);
@@ -266,8 +273,8 @@ static void drop_stream(struct replica *r, struct str id)
 
 static void (*const effects[])(struct replica *r, struct str id) = {
     [NEWS_CATALOGUE] = change_catalogue, [NEWS_TRANSFER] = forget_transfer,
-    [NEWS_AGREEMENT] = forget_agreement, [NEWS_STREAM] = drop_stream,
-    [NEWS_MESSAGE] = take_message,
+    [NEWS_AGREEMENT] = forget_agreement, [NEWS_FACTS] = forget_facts,
+    [NEWS_STREAM] = drop_stream,         [NEWS_MESSAGE] = take_message,
 };
 
 static void heard(void *cls, struct str payload)

@@ -21,6 +21,7 @@ enum replica_news {
     NEWS_CATALOGUE, /* assets, policies or contract definitions have changed; no id */
     NEWS_TRANSFER,  /* its state has changed */
     NEWS_AGREEMENT, /* it has ended */
+    NEWS_FACTS,     /* what is known of this partner has changed */
     NEWS_STREAM,    /* the process has ended: what waits to be sent for it is forgotten */
     NEWS_MESSAGE,   /* for one of them, by replica_hand: a message of a stream of his */
 };

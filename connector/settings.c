@@ -40,6 +40,7 @@ static const struct conf_key keys[] = {
     {"did.http",              CONF_BOOL,        AT(did_http),             "false",           0,        0,       NULL, false, "resolve did:web over plain HTTP (conformance suites)"},
     {"broker.url",            CONF_STR,         AT(broker_url),           "",                0,        0,       NULL, false, "base URL of the data bank; empty: trade without one"},
     {"broker.did",            CONF_STR,         AT(broker_did),           "",                0,        0,       NULL, false, "DID of the data bank"},
+    {"credential.max_age",    CONF_DURATION,    AT(credential_age_us),    "24h",             S,        86400 * S, NULL, false, "how long the data bank's word on a partner counts after it has told us last what it has revoked; it is asked four times in it, and at least once an hour"},
     {"dsp.versions",          CONF_SET,         AT(dsp_versions),         "2025-1, 2024-1",  0,        0,       "2025-1|2024-1", false, "versions of the Dataspace Protocol that are spoken"},
     {"operator.decides",      CONF_SET,         AT(operator_decides),     "",                0,        0,       "agree|verify|finalize|start", true, "steps that wait for an operator instead of following by themselves; empty: none"},
     {"negotiation.limit",     CONF_DURATION,    AT(negotiation_limit_us), "15m",             S,        86400 * S, NULL, true, "a message that nobody acknowledges, or a push that nobody takes, for so long ends its process"},

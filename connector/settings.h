@@ -43,6 +43,7 @@ struct settings {
     /* broker */
     struct str broker_url, broker_did;
     struct str broker_token_file;
+    int64_t credential_age_us; /* older facts from credentials are unknown */
     /* behaviour */
     int64_t dsp_versions;          /* bits in the order of the codecs (connector/dsp/codec.c) */
     int64_t token_life_us;         /* data-plane token */

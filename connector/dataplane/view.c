@@ -16,7 +16,7 @@
 
 #include "lib/base/banned.h"
 
-#define VOLUME_MAX (INT64_C(1) << 60) /* a policy that permits so much has no upper bound */
+#define USE_MAX (INT64_C(1) << 60) /* a policy that permits so much has no upper bound */
 
 struct view_columns {
     struct str transfer_id;
@@ -104,10 +104,11 @@ struct question {
     struct policy_question ask;
     struct policy_facts facts;
     struct policy_decision decision;
+    int64_t facts_until_us;
     struct peer peer;
 };
 
-static int prepare(struct db *db, const struct view *view, int64_t bytes, int64_t now_us,
+static int prepare(struct db *db, const struct view *view, struct taking_of taking, int64_t now_us,
                    struct arena *arena, struct question **ret_question, struct err *err)
 {
     const struct agreement *a = &view->agreement;
@@ -116,8 +117,11 @@ static int prepare(struct db *db, const struct view *view, int64_t bytes, int64_
     if (q == NULL)
         return err_set(err, E_NO_MEMORY, "", "decision");
 
-    const struct facts_about about = {
-        .peer = &q->peer, .asset_id = a->asset_id, .agreement = a, .bytes = bytes};
+    const struct facts_about about = {.peer = &q->peer,
+                                      .asset_id = a->asset_id,
+                                      .agreement = a,
+                                      .bytes = taking.bytes,
+                                      .rows = taking.rows};
 
     q->ask = (struct policy_question){
         .action = POLICY_ACT_USE,
@@ -129,7 +133,8 @@ static int prepare(struct db *db, const struct view *view, int64_t bytes, int64_
         .flags = POLICY_EMPTY_PERMITS | POLICY_DUTY_EVENTUAL,
     };
     if (facts_peer(db, a->consumer_id, arena, &q->peer, err) < 0 ||
-        facts_gather(db, view->policy, &about, now_us, arena, &q->facts, err) < 0)
+        facts_gather_until(db, view->policy, &about, now_us, arena, &q->facts, &q->facts_until_us,
+                           err) < 0)
         return err_ret(err);
     *ret_question = q;
     return 0;
@@ -149,54 +154,65 @@ static int refuse(const struct question *q, struct err *err)
     return err_tell(err, E_POLICY, "policy", "%.*s", STR_ARG(buf_str(&reason)));
 }
 
-int dataplane__decide(struct db *db, const struct view *view, int64_t bytes, int64_t now_us,
-                      struct arena *arena, int64_t *ret_until_us, struct err *err)
+int dataplane__decide(struct db *db, const struct view *view, struct taking_of taking,
+                      int64_t now_us, struct arena *arena, int64_t *ret_until_us, struct err *err)
 {
     struct question *q;
 
-    if (prepare(db, view, bytes, now_us, arena, &q, err) < 0)
+    if (prepare(db, view, taking, now_us, arena, &q, err) < 0)
         return err_ret(err);
     if (!permits(view, q))
         return refuse(q, err);
-    *ret_until_us = q->decision.valid_until_us;
+    *ret_until_us = q->decision.valid_until_us < q->facts_until_us ? q->decision.valid_until_us
+                                                                   : q->facts_until_us;
     return 0;
 }
 
-/* The largest volume that the policy still permits, by halving: constraints on volume are
- * bounds. */
-int dataplane__room(struct db *db, const struct view *view, int64_t now_us, struct arena *arena,
-                    int64_t *ret_bytes, struct err *err)
+/* The largest number of this operand that the policy still permits, by halving: constraints on what
+ * grows are bounds. `least` of it is asked about. */
+static int64_t most_of(const struct view *view, struct question *q, enum policy_operand operand,
+                       int64_t least, struct policy_value *value)
 {
-    struct policy_value *volume = ARENA_NEW(arena, struct policy_value);
-    int64_t low = 1, high = VOLUME_MAX;
-    struct policy_fact *fact;
-    struct question *q;
+    struct policy_fact *fact = &q->facts.of[operand];
+    int64_t low = least, high = USE_MAX;
 
-    if (volume == NULL)
-        return err_set(err, E_NO_MEMORY, "", "decision");
-    if (prepare(db, view, low, now_us, arena, &q, err) < 0)
-        return err_ret(err);
-    if (!permits(view, q))
-        return refuse(q, err);
-    *ret_bytes = INT64_MAX;
-    fact = &q->facts.of[POLICY_OP_VOLUME_BYTES];
-    if (fact->n_values != 1) /* volume plays no part */
-        return 0;
+    if (fact->n_values != 1) /* it plays no part */
+        return INT64_MAX;
 
-    const int64_t used = fact->values[0].number - low;
+    const int64_t used = fact->values[0].number - least;
 
-    fact->values = volume;
+    fact->values = value;
     while (low < high) {
         const int64_t middle = low + (high - low + 1) / 2;
 
-        volume->number = used + middle;
+        value->number = used + middle;
         if (permits(view, q))
             low = middle;
         else
             high = middle - 1;
     }
-    if (low < VOLUME_MAX)
-        *ret_bytes = low;
+    value->number = used + low;
+    return low < USE_MAX ? low : INT64_MAX;
+}
+
+int dataplane__room(struct db *db, const struct view *view, int64_t now_us, struct arena *arena,
+                    struct taking_of *room, struct err *err)
+{
+    const struct taking_of least = {room->bytes < 0 ? 1 : room->bytes,
+                                    room->rows < 0 ? 1 : room->rows};
+    struct policy_value *values = ARENA_ARRAY(arena, struct policy_value, 2);
+    struct question *q;
+
+    if (values == NULL)
+        return err_set(err, E_NO_MEMORY, "", "decision");
+    if (prepare(db, view, least, now_us, arena, &q, err) < 0)
+        return err_ret(err);
+    if (!permits(view, q))
+        return refuse(q, err);
+    if (room->bytes < 0)
+        room->bytes = most_of(view, q, POLICY_OP_VOLUME_BYTES, least.bytes, &values[0]);
+    if (room->rows < 0)
+        room->rows = most_of(view, q, POLICY_OP_ROWS, least.rows, &values[1]);
     return 0;
 }
 
@@ -214,7 +230,8 @@ static int judge(struct dataplane *dp, struct db *db, struct view *view, struct 
         return err_set(err, E_NO_MEMORY, "", "decision");
     if (check_force(view, now_us, &view->refusal) < 0 || view->counts)
         return 0;
-    if (dataplane__decide(db, view, 0, now_us, arena, &decided_until_us, &view->refusal) < 0 &&
+    if (dataplane__decide(db, view, (struct taking_of){0}, now_us, arena, &decided_until_us,
+                          &view->refusal) < 0 &&
         view->refusal.code != E_POLICY) {
         *err = view->refusal;
         return err_ret(err);

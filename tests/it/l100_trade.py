@@ -102,6 +102,20 @@ def check_joining(world, buyer):
     tap.equal(world.naru("health", f"{world.broker_url}/readyz", "--ca", world.ca)["ready"], True, "the broker is ready")
 
 
+def check_attestations(world):
+    members = world.operate("applications", "--state", "active")["items"]
+    participant = next(p["participant"] for p in members if p["slug"] == "buyer")
+    for argv, name in (((), "nothing"), (("--bpn", "BPNL0000BUYER001", "--framework", "X:1"), "both at once")):
+        tap.equal(refused(world.operate("attest", participant, *argv, check=False), 2, f"attesting {name}")["code"], "usage", "it says so")
+    made = world.operate("attest", participant, "--bpn", "BPNL0000BUYER001", "--until", "2099-01-01T00:00:00Z")
+    tap.equal((made["kind"], made["value"], made["valid_until"]), ("business_partner_number", "BPNL0000BUYER001", "2099-01-01T00:00:00Z"),
+              "the operator records a business partner number")
+    tap.equal(world.operate("attest", participant, "--framework", "DataExchangeGovernance:1.0")["kind"], "framework_agreement", "and a framework agreement")
+    tap.equal(refused(world.operate("attest", participant, "--bpn", "BPNL0000BUYER001", check=False), 1, "a second time")["code"], "conflict", "is a conflict")
+    tap.equal(world.operate("withdraw", participant, "--framework", "DataExchangeGovernance:1.0")["value"], "DataExchangeGovernance:1.0", "and withdraws it")
+    refused(world.operate("withdraw", participant, "--framework", "DataExchangeGovernance:1.0", check=False), 1, "once")
+
+
 def over(company, agreement):
     with sqlite3.connect(company.home / "connector.db", timeout=20) as db:
         return db.execute("SELECT ended_us FROM agreement WHERE agreement_id = ?", (agreement,)).fetchone()[0] is not None
@@ -243,6 +257,7 @@ def scenario():
     try:
         seller, buyer = open_world(world)
         check_joining(world, buyer)
+        check_attestations(world)
         check_file(world, seller, buyer)
         check_origin(world, seller, buyer)
         check_query(world, seller, buyer)

@@ -23,7 +23,7 @@ _naru()
     case $words in
     "") commands="audit buy end fetch health help init operator orders policy publish register search show statement status usage version" ;;
     audit) commands="pull verify" ;;
-    operator) commands="applications approve cancel close init payments refuse suspend token trial-balance" ;;
+    operator) commands="applications approve attest cancel close init payments refuse suspend token trial-balance withdraw" ;;
     policy) commands="diff explain lint make templates what-if" ;;
     "audit pull"*) options="--broker --ca --token-file" ;;
     "audit verify"*) options="--key" ;;
@@ -34,6 +34,7 @@ _naru()
     init | "init "*) options="--slug --did --broker --broker-did --public-listen --public-url --management-listen --management-url --cert --key --ca --database --data-root --allow" ;;
     "operator applications"*) options="--state" ;;
     "operator approve"*) options="--reason" ;;
+    "operator attest"*) options="--bpn --framework --until" ;;
     "operator cancel"*) options="--reason" ;;
     "operator close"*) options="--from --to" ;;
     "operator init"*) options="--database --url --did --name --account --listen --operator-listen --operator-url --cert --key --ca --allow" ;;
@@ -41,6 +42,7 @@ _naru()
     "operator refuse"*) options="--reason" ;;
     "operator suspend"*) options="--reason" ;;
     "operator token"*) options="--role --label --expires --revoke" ;;
+    "operator withdraw"*) options="--bpn --framework" ;;
     orders | "orders "*) options="--state" ;;
     "policy diff"*) options="--strict" ;;
     "policy make"*) options="--set --profile --plan --currency --vat --fee --templates --output" ;;
