@@ -254,6 +254,7 @@ static int emit_atom(struct emit *e, struct insn *insn, const struct node *node,
     case MEANING_DELAY: emit_delay(insn, node, before); return 0;
     case MEANING_WEEK: return emit_week(e, insn, node);
     case MEANING_PAY: insn->kind = INSN_AMOUNT; return 0;
+    case MEANING_UNIT: /* absorbed by the count that it stands beside */
     case MEANING_TERM:
     case MEANING_RESTRICT: insn->kind = INSN_TRUE; return 0;
     }

@@ -86,6 +86,10 @@ static const char *const equal[][SHAPES] = {
      "{'permission':[{'action':'use','constraint':[{'leftOperand':'naru:volumeBytes','operator':'lteq','rightOperand':5242880,'unit':'B'}]}]}"},
     { "{'permission':[{'action':'use','constraint':[" R("naru:rows", "lt", "7") "]}]}",
       "{'permission':[{'action':'use','constraint':[{'leftOperand':'count','operator':'lt','rightOperand':7,'unit':'record'}]}]}"},
+    { /* the unit in a constraint of its own */
+     "{'permission':[{'action':'use','constraint':[" R("naru:volumeBytes", "lteq", "2048") "," R("spatial", "eq", "'KR'") "]}]}",
+     "{'permission':[{'action':'use','constraint':[" R("unitOfCount", "eq", "'KiB'") "," R("spatial", "eq", "'KR'") "," R("count", "lteq", "2") "]}]}",
+     "{'permission':[{'action':'use','constraint':[" R("count", "lteq", "2") "," R("spatial", "eq", "'KR'") "," R("unitOfCount", "eq", "{'@id':'http://qudt.org/vocab/unit/KibiBYTE'}") "]}]}"},
     { /* amounts and currencies */
      "{'obligation':[{'action':" ACT("compensate", PAY("eq", "'500.00'", "EUR")) "}]}",
      "{'obligation':[{'action':" ACT("compensate", PAY("eq", "500", "http://dbpedia.org/resource/Euro")) "}]}",
@@ -211,6 +215,12 @@ static const struct { const char *json; enum err_code code; const char *at; } re
     {P("{'leftOperand':'count','operator':'lteq','rightOperand':5,'dataType':'xsd:date'}"), E_INVALID, AT_C "/rightOperand"},
     {P("{'leftOperand':'count','operator':'lteq','rightOperand':{'@value':'5','@type':'xsd:int'},'dataType':'xsd:long'}"), E_INVALID, AT_C "/rightOperand"},
     {P("{'leftOperand':'purpose','operator':'eq','rightOperand':{'@id':'urn:x'},'dataType':'xsd:string'}"), E_INVALID, AT_C "/rightOperand"},
+    {P(R("unitOfCount", "eq", "'KiB'")), UNSUPPORTED, "/permission/0/constraint"},
+    {P(R("unitOfCount", "eq", "'KiB'") "," R("count", "lteq", "1") "," R("count", "gt", "0")), UNSUPPORTED, "/permission/0/constraint"},
+    {P(R("unitOfCount", "eq", "'KiB'") "," R("unitOfCount", "eq", "'B'") "," R("count", "gt", "0")), UNSUPPORTED, "/permission/0/constraint"},
+    {P(R("unitOfCount", "eq", "'perUser'") "," R("count", "gt", "0")), UNSUPPORTED, "/permission/0/constraint"},
+    {P("{'or':[" R("unitOfCount", "eq", "'KiB'") "," R("count", "gt", "0") "]}"), UNSUPPORTED, AT_C "/or"},
+    {P("{'and':[" R("unitOfCount", "eq", "'KiB'") "]}," R("count", "gt", "0")), UNSUPPORTED, AT_C "/and"},
     /* windows of the week */
     {P(R("naru:daysOfWeek", "eq", "'mon'")), E_INVALID, AT_C "/rightOperand"},
     {P(R("naru:daysOfWeek", "eq", "'mon/'")), E_INVALID, AT_C "/rightOperand"},
