@@ -368,9 +368,6 @@ int policy__normalise(struct parse *ps)
     size_t n = 0;
     int index = 0;
 
-    if (normalise_if(ps, policy->target.refinement) < 0 ||
-        normalise_if(ps, policy->assignee.refinement) < 0)
-        return err_ret(ps->err);
     for (int i = 0; i < LIST__COUNT; i++) {
         if (normalise_list(ps, &policy->rules[i]) < 0)
             return err_ret(ps->err);

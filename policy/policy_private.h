@@ -311,7 +311,7 @@ struct policy {
     struct arena *arena; /* owned; holds this struct too */
     enum policy_type type;
     struct str id;
-    struct entity target, assigner, assignee;
+    struct entity target, assigner, assignee; /* not refined; a collection in an agreement only */
     int64_t timestamp_us;
     struct str *profiles; /* sorted */
     size_t n_profiles;
