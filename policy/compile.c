@@ -81,12 +81,6 @@ static bool is_duty(const struct rule *rule)
     return rule->kind != RULE_PERMISSION && rule->kind != RULE_PROHIBITION;
 }
 
-/* The rule's own, or what it takes from the policy. */
-static const struct entity *own_or(const struct entity *own, const struct entity *common)
-{
-    return str_present(own->id) ? own : common;
-}
-
 /*
  * The constraint and the refinements, which must all hold: what selects the members of a collection,
  * and the request if it is asked for (the action of a duty is judged when it was performed).
@@ -95,8 +89,8 @@ static int gather_conditions(struct parse *ps, struct rule *rule)
 {
     struct node *const parts[] = {
         is_duty(rule) ? NULL : rule->refinement,
-        own_or(&rule->target, &ps->policy->target)->refinement,
-        own_or(&rule->assignee, &ps->policy->assignee)->refinement,
+        rule->target.refinement,
+        rule->assignee.refinement,
     };
     const size_t n_own = rule->constraint != NULL ? rule->constraint->n_ordered : 0;
     struct node *all;
@@ -254,6 +248,7 @@ static int emit_atom(struct emit *e, struct insn *insn, const struct node *node,
     case MEANING_DELAY: emit_delay(insn, node, before); return 0;
     case MEANING_WEEK: return emit_week(e, insn, node);
     case MEANING_PAY: insn->kind = INSN_AMOUNT; return 0;
+    case MEANING_UNIT: /* absorbed by the count that it stands beside */
     case MEANING_TERM:
     case MEANING_RESTRICT: insn->kind = INSN_TRUE; return 0;
     }

@@ -77,28 +77,36 @@ static int scale(struct parse *ps, const struct where *w, struct node *node, int
     return 0;
 }
 
+static int set_unit(struct parse *ps, const struct where *w, struct node *node, struct str unit)
+{
+    const char *iri = policy_operand_iri(node->operand);
+    int64_t factor;
+
+    node->unit = unit;
+    if (!policy__unit(node->operand, unit, &node->operand, &factor))
+        return refuse(ps, w, E_POLICY_UNSUPPORTED, "'%s' cannot be counted in '%.*s'", iri,
+                      STR_ARG(unit));
+    return scale(ps, w, node, factor);
+}
+
 /* Without its unit an amount means nothing; for other operands a unit must be one that is understood. */
 static int parse_unit(struct parse *ps, const struct members *m, const struct where *w,
                       struct node *node)
 {
     const struct where here = policy__member_at(m, TERM_UNIT, w);
     const char *iri = policy_operand_iri(node->operand);
-    int64_t factor;
+    struct str unit = STR_NONE;
 
-    if (policy__name(ps, m, TERM_UNIT, w, true, &node->unit) < 0)
+    if (policy__name(ps, m, TERM_UNIT, w, true, &unit) < 0)
         return err_ret(ps->err);
     if (policy__operands[node->operand].meaning == MEANING_PAY) {
+        node->unit = unit;
         node->currency = policy__currency(node->unit);
         return str_present(node->currency)
                    ? 0
                    : refuse(ps, &here, E_INVALID, "'%s' needs a unit: a currency (ISO 4217)", iri);
     }
-    if (!str_present(node->unit))
-        return 0;
-    if (!policy__unit(node->operand, node->unit, &node->operand, &factor))
-        return refuse(ps, &here, E_POLICY_UNSUPPORTED, "'%s' cannot be counted in '%.*s'", iri,
-                      STR_ARG(node->unit));
-    return scale(ps, &here, node, factor);
+    return str_present(unit) ? set_unit(ps, &here, node, unit) : 0;
 }
 
 /* -- atoms ------------------------------------------------------------------------------------- */
@@ -155,6 +163,45 @@ static int parse_atom(struct parse *ps, const struct members *m, const struct wh
 
 /* -- logical constraints ----------------------------------------------------------------------- */
 
+/* The only count among the children that has no unit yet; NULL if there is none, or more than one. */
+static struct node *lone_count(const struct node *parent)
+{
+    struct node *found = NULL;
+
+    for (size_t i = 0; i < parent->n_children; i++) {
+        struct node *child = parent->children[i];
+
+        if (child->kind != NODE_ATOM || child->operand != POLICY_OP_COUNT ||
+            str_present(child->unit))
+            continue;
+        if (found != NULL)
+            return NULL;
+        found = child;
+    }
+    return found;
+}
+
+/* "unitOfCount" says in which unit the count beside it is; both must hold together. */
+static int absorb_units(struct parse *ps, struct node *parent, const struct where *w)
+{
+    for (size_t i = 0; i < parent->n_children; i++) {
+        struct node *child = parent->children[i];
+        struct node *count;
+
+        if (child->kind != NODE_ATOM || child->operand != POLICY_OP_UNIT_OF_COUNT)
+            continue;
+        count = parent->kind == NODE_AND ? lone_count(parent) : NULL;
+        if (count == NULL)
+            return refuse(ps, w, E_POLICY_UNSUPPORTED,
+                          "'unitOfCount' is understood beside one 'count' that must hold too");
+        if (set_unit(ps, w, count, child->values[0].text) < 0)
+            return err_ret(ps->err);
+        child->absorbed = true;
+        count->unit_beside = true;
+    }
+    return 0;
+}
+
 /* Children of a logical constraint, of a rule or of a refinement. */
 static int parse_nodes(struct parse *ps, const struct jval *v, const struct where *w,
                        struct use use, struct node *parent)
@@ -171,7 +218,7 @@ static int parse_nodes(struct parse *ps, const struct jval *v, const struct wher
         if (parse_node(ps, item, &at, use, &parent->children[parent->n_children]) < 0)
             return err_ret(ps->err);
     }
-    return 0;
+    return absorb_units(ps, parent, w);
 }
 
 /* True if it says when it begins to hold, so that a delay can be counted from there. */

@@ -478,12 +478,6 @@ static void explain_head(struct buf *out, enum policy_lang lang, const struct po
         buf_printf(out, "; %s: %s", lang == POLICY_KO ? "체결 시각" : "concluded",
                    time_format(policy->timestamp_us).c);
     buf_add_char(out, '\n');
-    for (size_t i = 0; i < ARRAY_LEN(entities); i++) {
-        if (entities[i]->refinement == NULL)
-            continue;
-        buf_printf(out, "%s:\n", words[i][lang]);
-        explain_refinement(out, lang, entities[i]->refinement, 1);
-    }
 }
 
 void policy_explain(const struct policy *policy, enum policy_lang lang, struct buf *out)

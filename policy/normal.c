@@ -109,7 +109,7 @@ static int normalise_node(struct parse *ps, struct node *node);
 
 static int normalise_children(struct parse *ps, struct node *node)
 {
-    size_t n = 0;
+    size_t n = 0, all = 0;
 
     if (node->size > 0) /* atomic rules share it */
         return 0;
@@ -118,16 +118,18 @@ static int normalise_children(struct parse *ps, struct node *node)
         return err_set(ps->err, E_NO_MEMORY, "", "policy");
     node->size = 1;
     for (size_t i = 0; i < node->n_children; i++) {
+        if (node->children[i]->absorbed)
+            continue;
         if (normalise_node(ps, node->children[i]) < 0)
             return err_ret(ps->err);
-        node->ordered[i] = node->children[i];
+        node->ordered[all++] = node->children[i];
         node->size += node->children[i]->size;
     }
-    node->n_ordered = node->n_children;
+    node->n_ordered = all;
     if (node->kind == NODE_SEQUENCE)
         return 0;
-    qsort(node->ordered, node->n_children, sizeof(*node->ordered), by_canon_node);
-    for (size_t i = 0; i < node->n_children && node->kind != NODE_XONE; i++) {
+    qsort(node->ordered, all, sizeof(*node->ordered), by_canon_node);
+    for (size_t i = 0; i < all && node->kind != NODE_XONE; i++) {
         if (n == 0 || !str_eq(node->ordered[n - 1]->canon, node->ordered[i]->canon))
             node->ordered[n++] = node->ordered[i];
         node->n_ordered = n;
@@ -366,9 +368,6 @@ int policy__normalise(struct parse *ps)
     size_t n = 0;
     int index = 0;
 
-    if (normalise_if(ps, policy->target.refinement) < 0 ||
-        normalise_if(ps, policy->assignee.refinement) < 0)
-        return err_ret(ps->err);
     for (int i = 0; i < LIST__COUNT; i++) {
         if (normalise_list(ps, &policy->rules[i]) < 0)
             return err_ret(ps->err);

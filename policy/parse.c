@@ -168,18 +168,22 @@ static int check_agreement(struct parse *ps, const struct common *common, const 
 {
     const struct {
         enum term term;
-        size_t n;
+        const struct entities *who;
     } needed[] = {
-        {TERM_TARGET,   common->targets.n  },
-        {TERM_ASSIGNER, common->assigners.n},
-        {TERM_ASSIGNEE, common->assignees.n},
+        {TERM_TARGET,   &common->targets  },
+        {TERM_ASSIGNER, &common->assigners},
+        {TERM_ASSIGNEE, &common->assignees},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(needed) && ps->policy->type == POLICY_AGREEMENT; i++) {
         const struct where at = {.up = w, .key = str_c(policy__term_name(needed[i].term))};
 
-        if (needed[i].n != 1)
+        if (needed[i].who->n != 1)
             return refuse(ps, &at, E_INVALID, "an agreement needs one '%s'",
+                          policy__term_name(needed[i].term));
+        if (needed[i].who->items[0].refinement != NULL)
+            return refuse(ps, &at, E_POLICY_UNSUPPORTED,
+                          "an agreement's '%s' cannot be refined; one of its rules can",
                           policy__term_name(needed[i].term));
     }
     return 0;
@@ -401,13 +405,18 @@ static int read_parents(struct parse *ps, struct family *f, const struct level *
     return 0;
 }
 
-/* Some of them at policy level, others not, would be two ways to say one thing: one, or none. */
-static struct entity alone(struct entities *entities)
+/*
+ * One party or asset stays at policy level. Several stand in the rules, and so does a collection:
+ * an agreement replaces what stands at policy level by one party and one asset, but keeps the rules.
+ */
+static struct entity alone(const struct policy *policy, struct entities *entities)
 {
-    struct entity one = entities->n == 1 ? entities->items[0] : (struct entity){0};
+    struct entity one = {0};
 
-    if (entities->n == 1)
+    if (entities->n == 1 && (policy->type == POLICY_AGREEMENT || !entities->items[0].collection)) {
+        one = entities->items[0];
         entities->n = 0;
+    }
     return one;
 }
 
@@ -415,9 +424,9 @@ static int parse_rules(struct parse *ps, struct family *f)
 {
     struct policy *policy = ps->policy;
 
-    policy->target = alone(&f->common.targets);
-    policy->assigner = alone(&f->common.assigners);
-    policy->assignee = alone(&f->common.assignees);
+    policy->target = alone(policy, &f->common.targets);
+    policy->assigner = alone(policy, &f->common.assigners);
+    policy->assignee = alone(policy, &f->common.assignees);
     for (size_t l = 0; l < f->n; l++) {
         ps->prefixes = f->levels[l]->prefixes;
         ps->id = l == 0 ? policy->id : f->levels[l]->id;

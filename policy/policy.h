@@ -119,6 +119,7 @@ struct policy;
  *
  * A rule with several actions, targets or parties is split into atomic ones (ODRL Information Model
  * 2.2 §2.7), and so is one that takes them from the policy; the hash is that of the atomic rules.
+ * Collections at policy level stand in its rules, so that an agreement keeps them.
  * A policy that was replaced ("isReplacedBy") is void and refused. "inheritFrom" is refused: see
  * policy_compile_with.
  *

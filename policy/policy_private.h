@@ -44,6 +44,7 @@ enum meaning {
     MEANING_WEEK,
     MEANING_DELAY,
     MEANING_PAY,
+    MEANING_UNIT,
 };
 
 enum rule_bits { RULES_P = 1, RULES_X = 2, RULES_O = 4, RULES_PX = 3, RULES_PXO = 7 };
@@ -172,9 +173,11 @@ struct node {
     enum policy_operand operand; /* NODE_ATOM */
     enum policy_operand written; /* as written: a count of bytes is a volume */
     enum policy_operator op;
-    struct str unit;      /* as written, or STR_NONE */
-    struct str currency;  /* of an amount */
-    bool refines;         /* the root of a refinement */
+    struct str unit;     /* as written, or STR_NONE */
+    struct str currency; /* of an amount */
+    bool refines;        /* the root of a refinement */
+    bool unit_beside;    /* the unit stands in another constraint, as written */
+    bool absorbed; /* its meaning went into the constraint beside it: it has none of its own */
     struct value *values; /* as written */
     struct value *sorted; /* by canonical text, without repetition */
     size_t n_values, n_sorted;
@@ -310,7 +313,7 @@ struct policy {
     struct arena *arena; /* owned; holds this struct too */
     enum policy_type type;
     struct str id;
-    struct entity target, assigner, assignee;
+    struct entity target, assigner, assignee; /* not refined; a collection in an agreement only */
     int64_t timestamp_us;
     struct str *profiles; /* sorted */
     size_t n_profiles;

@@ -157,7 +157,7 @@ static void write_unit(const struct writer *o, const struct node *node)
 {
     const struct value unit = {.text = node->unit, .tag = TAG_STRING};
 
-    if (!str_present(node->unit))
+    if (!str_present(node->unit) || node->unit_beside)
         return;
     write_prefixed_key(o, "unit");
     if (o->expanded) {

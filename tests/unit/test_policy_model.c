@@ -86,6 +86,10 @@ static const char *const equal[][SHAPES] = {
      "{'permission':[{'action':'use','constraint':[{'leftOperand':'naru:volumeBytes','operator':'lteq','rightOperand':5242880,'unit':'B'}]}]}"},
     { "{'permission':[{'action':'use','constraint':[" R("naru:rows", "lt", "7") "]}]}",
       "{'permission':[{'action':'use','constraint':[{'leftOperand':'count','operator':'lt','rightOperand':7,'unit':'record'}]}]}"},
+    { /* the unit in a constraint of its own */
+     "{'permission':[{'action':'use','constraint':[" R("naru:volumeBytes", "lteq", "2048") "," R("spatial", "eq", "'KR'") "]}]}",
+     "{'permission':[{'action':'use','constraint':[" R("unitOfCount", "eq", "'KiB'") "," R("spatial", "eq", "'KR'") "," R("count", "lteq", "2") "]}]}",
+     "{'permission':[{'action':'use','constraint':[" R("count", "lteq", "2") "," R("spatial", "eq", "'KR'") "," R("unitOfCount", "eq", "{'@id':'http://qudt.org/vocab/unit/KibiBYTE'}") "]}]}"},
     { /* amounts and currencies */
      "{'obligation':[{'action':" ACT("compensate", PAY("eq", "'500.00'", "EUR")) "}]}",
      "{'obligation':[{'action':" ACT("compensate", PAY("eq", "500", "http://dbpedia.org/resource/Euro")) "}]}",
@@ -145,6 +149,8 @@ static const struct { const char *a, *b; } different[] = {
     {"{'obligation':[{'action':" ACT("compensate", PAY("eq", "500", "EUR")) "}]}", "{'obligation':[{'action':" ACT("compensate", PAY("eq", "'500.01'", "EUR")) "}]}"},
     {"{'permission':[{'action':'use','assignee':{'@type':'PartyCollection','source':'urn:g'}}]}",
      "{'permission':[{'action':'use','assignee':{'@type':'PartyCollection','source':'urn:g','refinement':" R("spatial", "eq", "'KR'") "}}]}"},
+    /* what an agreement would lose if it stood at policy level */
+    {"{'assignee':{'@type':'PartyCollection','source':'urn:g'},'permission':[{'action':'use'}]}", "{'permission':[{'action':'use'}]}"},
     {"{'permission':[{'action':'use','constraint':[{'leftOperand':'count','operator':'lteq','rightOperand':5,'unit':'MB'}]}]}",
      "{'permission':[{'action':'use','constraint':[{'leftOperand':'count','operator':'lteq','rightOperand':5,'unit':'MiB'}]}]}"},
     {"{'permission':[{'action':'use','constraint':[" R("naru:timeOfDay", "eq", "'09:00/18:00+09:00'") "]}]}",
@@ -211,6 +217,12 @@ static const struct { const char *json; enum err_code code; const char *at; } re
     {P("{'leftOperand':'count','operator':'lteq','rightOperand':5,'dataType':'xsd:date'}"), E_INVALID, AT_C "/rightOperand"},
     {P("{'leftOperand':'count','operator':'lteq','rightOperand':{'@value':'5','@type':'xsd:int'},'dataType':'xsd:long'}"), E_INVALID, AT_C "/rightOperand"},
     {P("{'leftOperand':'purpose','operator':'eq','rightOperand':{'@id':'urn:x'},'dataType':'xsd:string'}"), E_INVALID, AT_C "/rightOperand"},
+    {P(R("unitOfCount", "eq", "'KiB'")), UNSUPPORTED, "/permission/0/constraint"},
+    {P(R("unitOfCount", "eq", "'KiB'") "," R("count", "lteq", "1") "," R("count", "gt", "0")), UNSUPPORTED, "/permission/0/constraint"},
+    {P(R("unitOfCount", "eq", "'KiB'") "," R("unitOfCount", "eq", "'B'") "," R("count", "gt", "0")), UNSUPPORTED, "/permission/0/constraint"},
+    {P(R("unitOfCount", "eq", "'perUser'") "," R("count", "gt", "0")), UNSUPPORTED, "/permission/0/constraint"},
+    {P("{'or':[" R("unitOfCount", "eq", "'KiB'") "," R("count", "gt", "0") "]}"), UNSUPPORTED, AT_C "/or"},
+    {P("{'and':[" R("unitOfCount", "eq", "'KiB'") "]}," R("count", "gt", "0")), UNSUPPORTED, AT_C "/and"},
     /* windows of the week */
     {P(R("naru:daysOfWeek", "eq", "'mon'")), E_INVALID, AT_C "/rightOperand"},
     {P(R("naru:daysOfWeek", "eq", "'mon/'")), E_INVALID, AT_C "/rightOperand"},
@@ -242,6 +254,7 @@ static const struct { const char *json; enum err_code code; const char *at; } re
     {"{'obligation':[{'action':'delete','duty':[{'action':'inform'}]}]}", UNSUPPORTED, "/obligation/0/duty"},
     {"{'permission':[{'action':'use','remedy':[{'action':'inform'}]}]}", UNSUPPORTED, "/permission/0/remedy"},
     {"{'action':'delete','permission':[{'action':'use','duty':[{}]}]}", E_INVALID, "/permission/0/duty/0/action"},
+    {"{'@type':'Agreement','target':'urn:a','assigner':'urn:p','assignee':{'@type':'PartyCollection','source':'urn:g','refinement':" R("spatial", "eq", "'KR'") "},'permission':[{'action':'use'}]}", UNSUPPORTED, "/assignee"},
     {"{'@type':'Agreement','target':['urn:a','urn:b'],'assigner':'urn:p','assignee':'urn:c','permission':[{'action':'use'}]}", E_INVALID, "/target"},
 };
 
@@ -873,8 +886,8 @@ static const struct { const char *policy, *ko, *en; } texts[] = {
      "정책\n의무 1: 대금 지급 의무가 있습니다.\n  - 행위: 대금 지급\n    - 다음에 해당하는 경우만:\n      - 지급액이 다음과 같을 것: 500 EUR\n",
      "Policy\nObligation 1: payment is a duty.\n  - action: payment\n    - only if it is like this:\n      - the amount paid is 500 EUR\n"},
     {"{'assignee':{'@type':'PartyCollection','source':'urn:g','refinement':" R("spatial", "eq", "'KR'") "},'permission':[{'action':'use'}]}",
-     "정책; 이용자: urn:g에 속한 것\n이용자:\n  - 다음에 해당하는 경우만:\n    - 이용 지역이 다음과 같을 것: KR\n허가 1: 이용을 허용합니다.\n",
-     "Policy; recipient: members of urn:g\nrecipient:\n  - only if it is like this:\n    - the place of use is KR\nPermission 1: use is permitted.\n"},
+     "정책\n허가 1: 이용을 허용합니다.\n  - 이용자: urn:g에 속한 것\n    - 다음에 해당하는 경우만:\n      - 이용 지역이 다음과 같을 것: KR\n",
+     "Policy\nPermission 1: use is permitted.\n  - recipient: members of urn:g\n    - only if it is like this:\n      - the place of use is KR\n"},
     {"{'permission':[{'action':'use','constraint':[" R("naru:daysOfWeek", "eq", "'mon/fri+09:00'") "," R("naru:timeOfDay", "eq", "'09:00/18:00:30Z'") "]}]}",
      "정책\n허가 1: 다음 조건을 모두 만족하면 이용을 허용합니다.\n  - 요일이 다음과 같을 것: 월–금 (UTC+09:00)\n  - 시간대가 다음과 같을 것: 09:00–18:00:30 (UTC)\n",
      "Policy\nPermission 1: use is permitted if all of the following hold:\n  - the day of the week is Monday–Friday (UTC+09:00)\n"

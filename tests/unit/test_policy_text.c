@@ -148,6 +148,8 @@ static bool explain_pair(int operand, int op, char mark, enum policy_lang lang, 
     struct err err = {0};
     const char *list = mark == '+' ? "permission" : mark == '-' ? "prohibition" : "obligation";
 
+    if (operand == POLICY_OP_UNIT_OF_COUNT) /* it has no words of its own: the count has them */
+        operand = POLICY_OP_COUNT;
     /* amounts have a meaning for the action of a duty only */
     (void)snprintf(json, sizeof(json),
                    operand == POLICY_OP_PAY_AMOUNT
