@@ -12,6 +12,11 @@
  */
 MUST_CHECK int policy_read(struct cli *cli, const char *what, struct policy **ret_policy,
                            struct err *err);
+/* The tree of a trace (policy_trace_text with signs), with colours, or marks in ASCII, as the terminal
+ * has it. */
+void policy_print_tree(struct cli *cli, struct str tree);
+/* A decision as our connector gives it, in words or as JSON; its exit code. */
+int policy_print_answer(struct cli *cli, const struct jval *answer, bool tree);
 /* Reports that there is no such template, and which one is near; returns CLI_USAGE. */
 int policy_template_missing(struct cli *cli, const struct policy_templates *templates,
                             struct str id);

@@ -14,12 +14,15 @@
 
 struct what_if_args {
     struct str at, agreed, scope, action, target, assignee, peer;
-    struct str_list facts;
+    struct str counterparty;
+    struct str_list facts, purposes;
     bool trace;
 };
 /* clang-format off */
 const struct cli_option policy_what_if_options[] = {
     OPTION(struct what_if_args, facts,    "fact",     'f', "NAME=VALUE[,VALUE]", "what is known, e.g. UsagePurpose=cx.pcf.base:1; NAME=- there is none (repeatable)"),
+    OPTION(struct what_if_args, purposes, "purpose",  0,   "IRI",    "purpose that an order would declare"),
+    OPTION(struct what_if_args, counterparty, "counterparty", 0, "DID", "ask our connector, with the facts that it has about this company; given ones stand in their place"),
     OPTION(struct what_if_args, at,       "at",       0,   "TIME",   "instant of the use (default: now)"),
     OPTION(struct what_if_args, agreed,   "agreed",   0,   "TIME",   "instant of the agreement (default: --at)"),
     OPTION(struct what_if_args, scope,    "scope",    0,   "NAME",   "catalogue, negotiation, transfer or access (default)"),
@@ -80,6 +83,21 @@ static int read_fact(struct cli *cli, struct what_if *w, struct str text, struct
     return 0;
 }
 
+/* The claim of an order, under both names that policies use for it. */
+static int read_purposes(struct cli *cli, const struct what_if_args *in, struct what_if *w,
+                         struct err *err)
+{
+    static const enum policy_operand operands[] = {POLICY_OP_PURPOSE, POLICY_OP_USAGE_PURPOSE};
+
+    for (size_t i = 0; in->purposes.n > 0 && i < ARRAY_LEN(operands); i++) {
+        if (policy_fact_read(str_c(policy_operand_iri(operands[i])), &in->purposes, cli->arena,
+                             w->facts, err) < 0)
+            return err_ret(err);
+        w->facts->of[operands[i]].claimed = true;
+    }
+    return 0;
+}
+
 static int read_time(struct str text, const char *option, int64_t otherwise, int64_t *ret_us,
                      struct err *err)
 {
@@ -117,6 +135,8 @@ static int read_question(struct cli *cli, const struct what_if_args *in, struct 
         read_time(in->agreed, "agreed", q->scope < POLICY_AT_TRANSFER ? POLICY_NO_TIME : q->now_us,
                   &q->agreement_us, err) < 0)
         return err_ret(err);
+    if (read_purposes(cli, in, w, err) < 0)
+        return err_ret(err);
     for (size_t i = 0; i < in->facts.n; i++) {
         if (read_fact(cli, w, in->facts.items[i], err) < 0)
             return err_ret(err);
@@ -125,48 +145,6 @@ static int read_question(struct cli *cli, const struct what_if_args *in, struct 
 }
 
 /* -- answer ------------------------------------------------------------------------------------ */
-
-/* A line whose mark stands first, after blanks, gets the mark's colour. */
-static void print_marked(struct str line)
-{
-    static const struct {
-        struct str mark;
-        const char *colour;
-    } marks[] = {
-        {STR_INIT("✓ "), "32"},
-        {STR_INIT("✗ "), "31"},
-        {STR_INIT("? "),   "33"},
-    };
-    const struct str rest = str_trim(line);
-
-    for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
-        const struct str mark = marks[i].mark;
-
-        if (str_starts(rest, mark)) {
-            printf("%.*s\033[%sm%.*s\033[0m%.*s\n", (int)(rest.p - line.p), line.p, marks[i].colour,
-                   STR_ARG(mark), STR_ARG(str_from(rest, mark.n)));
-            return;
-        }
-    }
-    printf("%.*s\n", STR_ARG(line));
-}
-
-static void print_trace(struct cli *cli, const struct what_if *w, enum policy_lang lang)
-{
-    AUTO(buf_done) struct buf text = buf_init(MIB(4));
-    struct str rest;
-
-    policy_trace_text(w->trace, lang, cli->utf8 ? POLICY_MARKS_SIGNS : POLICY_MARKS_ASCII, &text);
-    rest = cli_clean(cli, buf_str(&text));
-    while (rest.n > 0) {
-        const struct str line = str_cut(&rest, '\n');
-
-        if (cli->colour)
-            print_marked(line);
-        else
-            printf("%.*s\n", STR_ARG(line));
-    }
-}
 
 static int print(struct cli *cli, const struct what_if *w)
 {
@@ -189,14 +167,83 @@ static int print(struct cli *cli, const struct what_if *w)
         if (w->ask_peer)
             policy_explain_peer(&w->opinion, lang, &text);
         printf("%.*s", STR_ARG(cli_clean(cli, buf_str(&text))));
-        if (w->trace != NULL)
-            print_trace(cli, w, lang);
+        if (w->trace != NULL) {
+            buf_reset(&text);
+            policy_trace_text(w->trace, lang, POLICY_MARKS_SIGNS, &text);
+            policy_print_tree(cli, buf_str(&text));
+        }
         return CLI_OK;
     }
     jw_object(&jw);
     policy_answer_decision(&asked, &jw);
     jw_object_end(&jw);
     return cli_print_buf(cli, &out);
+}
+
+/* -- with the facts of our connector ----------------------------------------------------------- */
+
+static void optional(struct jw *w, const char *key, struct str value)
+{
+    if (str_present(value))
+        jw_kstr(w, key, value);
+}
+
+/* NAME=VALUE[,VALUE]; NAME=- there is none. */
+static void write_fact(struct jw *w, struct str text)
+{
+    jw_key_str(w, str_cut(&text, '='));
+    if (!str_present(text) || str_eq(text, STR("-"))) {
+        jw_null(w);
+        return;
+    }
+    jw_array(w);
+    while (str_present(text))
+        jw_str(w, str_cut(&text, ','));
+    jw_array_end(w);
+}
+
+static void write_request(const struct what_if_args *in, const struct policy *policy, struct jw *w)
+{
+    jw_object(w);
+    jw_key(w, "policy");
+    policy_write(policy, POLICY_FORM_DSP, w);
+    jw_kstr(w, "counterparty", in->counterparty);
+    optional(w, "dataset", in->target);
+    optional(w, "action", in->action);
+    optional(w, "instant", in->at);
+    optional(w, "agreed", in->agreed);
+    optional(w, "scope", in->scope);
+    optional(w, "peer", in->peer);
+    if (in->purposes.n > 0) {
+        jw_key(w, "purpose");
+        jw_array(w);
+        for (size_t i = 0; i < in->purposes.n; i++)
+            jw_str(w, in->purposes.items[i]);
+        jw_array_end(w);
+    }
+    jw_key(w, "facts");
+    jw_object(w);
+    for (size_t i = 0; i < in->facts.n; i++)
+        write_fact(w, in->facts.items[i]);
+    jw_object_end(w);
+    jw_object_end(w);
+}
+
+static int ask_connector(struct cli *cli, const struct what_if_args *in,
+                         const struct policy *policy)
+{
+    AUTO(buf_done) struct buf body = buf_init(LIMIT_JSON_BYTES);
+    AUTO(jdoc_free) struct jdoc *doc = NULL;
+    struct jw w = jw_init(&body);
+    struct err err = {0};
+
+    write_request(in, policy, &w);
+    if (buf_failed(&body))
+        return cli_usage(cli, "the policy is too large");
+    if (cli_json(cli, PEER_CONNECTOR, "POST", STR("/naru/v1/policies/what-if"), buf_str(&body),
+                 &doc, &err) < 0)
+        return cli_fail(cli, &err);
+    return policy_print_answer(cli, jdoc_root(doc), in->trace);
 }
 
 int cmd_policy_what_if(struct cli *cli, int argc, char **argv)
@@ -211,7 +258,11 @@ int cmd_policy_what_if(struct cli *cli, int argc, char **argv)
         return CLI_USAGE;
     if (w.facts == NULL)
         return cli_fail(cli, &(struct err){.code = E_NO_MEMORY});
-    if (policy_read(cli, argv[0], &policy, &err) < 0 || read_question(cli, &in, &w, &err) < 0)
+    if (policy_read(cli, argv[0], &policy, &err) < 0)
+        return cli_fail(cli, &err);
+    if (str_present(in.counterparty))
+        return ask_connector(cli, &in, policy);
+    if (read_question(cli, &in, &w, &err) < 0)
         return cli_fail(cli, &err);
     w.policy = policy;
     policy_decide(policy, &w.question, w.facts, &w.decision);

@@ -319,6 +319,11 @@ static void tell_decision(const void *cls, enum policy_lang lang, struct buf *ou
         policy_explain_peer(asked->opinion, lang, out);
 }
 
+static void tell_trace(const void *cls, enum policy_lang lang, struct buf *out)
+{
+    policy_trace_text(cls, lang, POLICY_MARKS_SIGNS, out);
+}
+
 void policy_answer_decision(const struct policy_asked *asked, struct jw *w)
 {
     const struct policy_decision *decision = asked->decision;
@@ -332,6 +337,10 @@ void policy_answer_decision(const struct policy_asked *asked, struct jw *w)
     if (asked->trace != NULL) {
         jw_key(w, "trace");
         policy_trace_write(asked->trace, w);
+        jw_key(w, "tree");
+        jw_object(w);
+        write_texts(tell_trace, asked->trace, w);
+        jw_object_end(w);
     }
     if (asked->opinion != NULL)
         write_peer(asked, w);

@@ -42,7 +42,7 @@ struct policy_asked {
     enum policy_peer peer;
 };
 
-/* "hash", "verdict", "until", "causes", "duties", "change", "trace", "peer", "ko", "en". */
+/* "hash", "verdict", "until", "causes", "duties", "trace" and "tree" (the same as text), "peer", "ko", "en". */
 void policy_answer_decision(const struct policy_asked *asked, struct jw *w);
 
 /* "policy", "hash", "profile", "clauses", "findings", "ko", "en". */

@@ -189,7 +189,7 @@ def check_what_if(api, agreement, made, path):
     tap.ok("  ✗ → 이용 횟수가 2 이하일 것 [3" in out and "바뀌어야 할 것:" in out and "\x1b" not in out, "the tree of a trace", out)
 
 
-def check_decision(provider, consumer, agreement):
+def check_decision(provider, consumer, agreement, home):
     def decision():
         return provider.api.get(f"/naru/v1/agreements/{agreement}/decision").json
 
@@ -202,10 +202,33 @@ def check_decision(provider, consumer, agreement):
     now = decision()
     tap.equal(([c["operand"].rsplit("/", 1)[-1] for c in now["causes"]], marked(now["trace"])), (["count"], ["count"]), "why the buyer gets nothing more")
     tap.ok(consumer.api.get(f"/naru/v1/edrs/{pid}/data").status != 200, "and so it is")
+    code, out, _ = naru("policy", "why", agreement, home=home)
+    tap.ok(code == 5 and "made, did:web:consumer.test: the agreement is in force\n" in out and "  ✗ → the number of uses is at most 2 [3; " in out,
+           "naru policy why", out)
+    code, out, _ = naru("--json", "--lang", "ko", "policy", "why", agreement, home=home)
+    tap.equal((code, timeless(json.loads(out)["tree"])), (5, timeless(now["tree"])), "and as JSON")
+    tap.equal(naru("policy", "why", "none", home=home)[0], 1, "exit 1: an agreement that is not there")
     tap.equal(consumer.api.get(f"/naru/v1/agreements/{agreement}/decision").json["role"], "consumer", "the buyer may ask too")
     refused(provider.api.get("/naru/v1/agreements/none/decision"), 404, "not-found", "", "", "an agreement that is not there")
     tap.status(provider.api.post(f"/naru/v1/agreements/{agreement}/end", {"reason": "over"}), 204, "the agreement ends")
     wait_until(lambda: decision()["state"] == "ended", 10, "an ended agreement is called so")
+    tap.ok("계약이 끝남" in naru("--lang", "ko", "policy", "why", agreement, home=home)[1], "to people too")
+
+
+def check_asking(path, home):
+    """what-if of the command line, with what the connector knows of a company."""
+    argv = ["policy", "what-if", path, "--scope", "negotiation", "--counterparty"]
+    code, out, _ = naru(*argv, CONSUMER, "--trace", home=home)
+    tap.ok(code == 0 and "[did:web:consumer.test; identity of the caller]" in out, "with a company's facts", out)
+    tap.equal(naru(*argv, "did:web:other.test", home=home)[0], 5, "another company: denied")
+    tap.equal(naru(*argv, CONSUMER, "--fact", "count=3", "--at", "2030-01-01T00:00:00Z", home=home)[0], 5, "given facts stand in their place")
+    tap.equal(naru(*argv, CONSUMER, "--fact", "nonsense=3", home=home)[0], 1, "a fact that is none is refused")
+    purpose = path.with_name("purpose.json")
+    purpose.write_text(json.dumps({"@type": "Set", "permission": [{"action": "use", "constraint": [
+        {"leftOperand": "odrl:purpose", "operator": "eq", "rightOperand": RESEARCH}]}]}))
+    for extra in ([], ["--counterparty", CONSUMER]):
+        codes = [naru("policy", "what-if", purpose, "--purpose", p, *extra, home=home)[0] for p in (RESEARCH, "urn:x:y")]
+        tap.equal(codes, [0, 5], f"a declared purpose {' '.join(extra)}")
 
 
 def check_folder(folder):
@@ -242,7 +265,8 @@ def scenario():
     agreement = contract(provider, consumer, "made")
     check_words(provider.api, made, path, agreement)
     check_what_if(provider.api, agreement, made, path)
-    check_decision(provider, consumer, agreement)
+    check_asking(path, home)
+    check_decision(provider, consumer, agreement, home)
     check_folder(folder)
 
 

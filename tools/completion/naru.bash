@@ -24,7 +24,7 @@ _naru()
     "") commands="audit buy end fetch health help init operator orders policy publish register search show statement status usage version" ;;
     audit) commands="pull verify" ;;
     operator) commands="applications approve attest cancel close init payments refuse suspend token trial-balance withdraw" ;;
-    policy) commands="diff explain lint make templates what-if" ;;
+    policy) commands="diff explain lint make templates what-if why" ;;
     "audit pull"*) options="--broker --ca --token-file" ;;
     "audit verify"*) options="--key" ;;
     buy | "buy "*) options="--plan --purpose --no-negotiate" ;;
@@ -47,7 +47,7 @@ _naru()
     "policy diff"*) options="--strict" ;;
     "policy make"*) options="--set --profile --plan --currency --vat --fee --templates --output" ;;
     "policy templates"*) options="--templates" ;;
-    "policy what-if"*) options="--fact --at --agreed --scope --action --dataset --party --peer --trace" ;;
+    "policy what-if"*) options="--fact --purpose --counterparty --at --agreed --scope --action --dataset --party --peer --trace" ;;
     publish | "publish "*) options="--title-ko --title-en --description-ko --description-en --domain --media-type --keyword --semantic-id --plan --currency --vat --fee --purpose --country --until --members-only --policy --visibility --visible-to --sample --schema --quality --database --format --asset --no-wait" ;;
     register | "register "*) options="--number --name-ko --name-en --country --wait" ;;
     search | "search "*) options="--domain --price --media-type --provider --limit --after" ;;
