@@ -4,6 +4,7 @@
 #include "connector/timed.h"
 
 #include "connector/dsp/dsp.h"
+#include "connector/duty/duty.h"
 #include "connector/events/events.h"
 #include "connector/exchange/exchange.h"
 #include "lib/base/check.h"
@@ -73,6 +74,7 @@ static const struct {
     {"messages",   prune_messages  },
     {"events",     prune_events    },
     {"event-due",  take_over_events},
+    {"duty",       duty_look       },
 };
 
 void timed_set(struct app *app, const char *kind, struct str id, int64_t due_us)
@@ -142,5 +144,6 @@ int timed_start(struct app *app, struct err *err)
         return err_ret(err);
     if (db_each(db, &q_agreement_due, DB_NO_ARGS, &due_row, set_one, app, err) < 0)
         return err_ret(err);
+    timed_set(app, "duty", STR("orders"), env_wall_us(app->env));
     return db_each(db, &q_agreement_orphaned, DB_NO_ARGS, &due_row, set_over, app, err);
 }

@@ -35,6 +35,9 @@ MUST_CHECK int exchange__batch_answered(struct db *tx, const struct outbox_msg *
 MUST_CHECK int exchange__published(struct db *tx, const struct outbox_msg *msg, bool accepted,
                                    struct str answer, struct err *err);
 
+MUST_CHECK int exchange__duty_told(struct db *tx, const struct outbox_msg *msg, bool accepted,
+                                   struct str answer, struct err *err);
+
 int exchange_order(struct rq *rq, struct err *err);
 int exchange_orders(struct rq *rq, struct err *err);
 int exchange_usage(struct rq *rq, struct err *err);
