@@ -7,6 +7,7 @@
  */
 #include "connector/duty/duty_private.h"
 #include "connector/timed.h"
+#include "lib/base/timefmt.h"
 #include "lib/log/counters.h"
 #include "lib/log/log.h"
 #include "sql_connector.h"

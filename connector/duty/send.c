@@ -6,6 +6,7 @@
  */
 #include "connector/duty/duty_private.h"
 #include "connector/identity/identity.h"
+#include "lib/base/timefmt.h"
 #include "lib/crypto/jws.h"
 #include "lib/log/log.h"
 #include "lib/net/fetch.h"

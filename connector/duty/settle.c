@@ -10,6 +10,7 @@
 #include "connector/events/events.h"
 #include "connector/exchange/exchange.h"
 #include "connector/identity/identity.h"
+#include "lib/base/timefmt.h"
 #include "lib/crypto/hash.h"
 #include "lib/log/counters.h"
 #include "lib/log/log.h"
