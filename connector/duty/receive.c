@@ -119,6 +119,8 @@ static int read_letter(struct receiving *r, struct err *err)
 
     if (rq_decode(r->rq, &letter_object, &r->letter, err) < 0)
         return err_ret(err);
+    if (r->letter.document.n > WIRE_DUTY_DOCUMENT)
+        return err_tell(err, E_LIMIT, "/document", "at most %zu bytes", WIRE_DUTY_DOCUMENT);
     if (jws_parse_document(r->letter.document, r->rq->arena, &jws, err) < 0)
         return err_tell(err, E_INVALID, "/document", "expected a compact JWS");
     r->is_deletion = str_eq(jws.typ, STR(WIRE_TYP_DELETION));

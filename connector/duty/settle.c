@@ -18,7 +18,7 @@
 
 #include "lib/base/banned.h"
 
-#define PAYLOAD_MAX      KIB(32)
+#define PAYLOAD_MAX      KIB(16) /* signed it is within WIRE_DUTY_DOCUMENT */
 #define PEER_DEADLINE_US (30 * US_PER_DAY)
 
 static const enum event_id events[DUTY__COUNT] = {
@@ -117,7 +117,7 @@ static int sign(struct app *app, const struct duty *d, const struct settling *s,
                 struct arena *arena, struct str *ret_document, struct err *err)
 {
     AUTO(buf_done) struct buf payload = buf_init(PAYLOAD_MAX);
-    AUTO(buf_done) struct buf document = buf_init(2 * PAYLOAD_MAX);
+    AUTO(buf_done) struct buf document = buf_init(WIRE_DUTY_DOCUMENT);
     const bool deletion = is_deletion(d, s);
     struct uuid id;
 

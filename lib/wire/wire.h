@@ -9,6 +9,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/err.h"
+#include "lib/base/limits.h"
 #include "lib/base/uuid.h"
 #include "lib/codec/codec.h"
 
@@ -192,7 +193,8 @@ extern const char *const duty_by_names[DUTY_BY__COUNT + 1];
 
 #define WIRE_DUTY_TEXT                                                                             \
     500 /* bytes of a free text; it travels beside the document that has its hash */
-#define WIRE_DUTY_DIGESTS 64 /* of one deletion statement */
+#define WIRE_DUTY_DIGESTS  64      /* of one deletion statement */
+#define WIRE_DUTY_DOCUMENT KIB(24) /* bytes of a signed one: an entry of the log holds it */
 
 /*
  * A duty has the same id on both sides and at the broker: UUIDv8 of the SHA-256 of the text that this

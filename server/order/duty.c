@@ -243,6 +243,8 @@ static int read_body(struct saying *s, const struct object *object, struct err *
     if (rq_decode(s->rq, object, &s->body, err) < 0 ||
         participant_get(worker->db, rq_principal(s->rq)->participant, s->rq->arena, &me, err) < 0)
         return err_ret(err);
+    if (s->body.document.n > WIRE_DUTY_DOCUMENT)
+        return err_tell(err, E_LIMIT, s->at, "at most %zu bytes", WIRE_DUTY_DOCUMENT);
     if (participant_verify(&me, s->body.document, typ, s->rq->arena, &s->payload, err) < 0)
         return err_tell(err, E_INVALID, s->at, "expected a JWS of typ '%s' signed by your key",
                         typ);
