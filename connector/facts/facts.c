@@ -7,6 +7,7 @@
  */
 #include "connector/facts/facts.h"
 
+#include "connector/facts/performed.h"
 #include "sql_connector.h"
 
 #include "lib/base/banned.h"
@@ -285,7 +286,8 @@ int facts_gather(struct db *db, const struct policy *policy, const struct facts_
         if ((g.needs & providers[i].operands) != 0 && providers[i].gather(&g, err) < 0)
             return err_ret(err);
     }
-    return 0;
+    return about->agreement != NULL ? facts_performed(db, about->agreement, arena, ret_facts, err)
+                                    : 0;
 }
 
 int facts_peer(struct db *db, struct str peer_id, struct arena *arena, struct peer *ret_peer,

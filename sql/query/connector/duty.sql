@@ -284,6 +284,6 @@ SELECT DISTINCT digest
 SELECT action, debtor, state, state_us
   FROM duty
  WHERE agreement_id = $1
-   AND state IN ('done', 'late', 'overdue')
+   AND state IN ('done', 'late', 'overdue', 'waived')
  ORDER BY duty_id
  LIMIT $2;
