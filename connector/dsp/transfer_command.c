@@ -313,8 +313,7 @@ static int run_end(struct db *tx, void *arg, struct err *err)
     if (report_end(tx, ending, &agreement, now_us, err) < 0 ||
         replica_tell(tx, ending->app->replica, NEWS_AGREEMENT, ending->agreement_id, err) < 0)
         return err_ret(err);
-    if (duty_agreement_ended(ending->app, tx, ending->agreement_id, now_us, &ending->owes, err) <
-        0)
+    if (duty_agreement_ended(ending->app, tx, ending->agreement_id, now_us, &ending->owes, err) < 0)
         return err_ret(err);
     return db_exec(tx, &q_dsp_agreement_end,
                    DB_ARGS(DB_TEXT(ending->agreement_id), DB_I64(now_us), DB_TEXT(ending->reason)),

@@ -23,13 +23,12 @@ _naru()
     case $words in
     "") commands="audit buy duties end fetch health help init operator orders policy publish register search show statement status usage version" ;;
     audit) commands="pull verify" ;;
-    duties) commands="done waive" ;;
+    duties) commands="done waive" options="--state --agreement" ;;
     operator) commands="applications approve cancel close init payments refuse suspend token trial-balance" ;;
     policy) commands="diff explain lint what-if" ;;
     "audit pull"*) options="--broker --ca --token-file" ;;
     "audit verify"*) options="--key" ;;
     buy | "buy "*) options="--plan --purpose --no-negotiate" ;;
-    duties | "duties "*) options="--state --agreement" ;;
     "duties done"*) options="--statement --by" ;;
     "duties waive"*) options="--reason" ;;
     end | "end "*) options="--reason" ;;
