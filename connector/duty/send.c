@@ -16,7 +16,7 @@
 
 #define SEND_TIME_US (30 * US_PER_S)
 #define ANSWER_MAX   KIB(64)
-#define ABSENT_ASKED 12 /* attempts, about half a minute */
+#define ABSENT_ASKED 10 /* attempts, some ten seconds */
 
 struct sending {
     struct app *app;

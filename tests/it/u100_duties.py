@@ -1,4 +1,7 @@
-"""Duties of agreements between two connectors and a data bank: deleted at the end of use, confirmed, stated, overdue, late, waived."""
+"""Duties of agreements between two connectors and a data bank: deleted at the end of use, confirmed, stated, overdue, late, waived.
+
+The seller's connector has its database on PostgreSQL, the buyer's on SQLite.
+"""
 
 import base64
 import hashlib
@@ -11,7 +14,7 @@ import uuid
 from datetime import datetime, timedelta, timezone
 
 from auditlog import Mirror, pull, verify
-from harness import BIN, PATIENCE, ROOT, main, tap, temp_dir
+from harness import BIN, PATIENCE, ROOT, main, run, tap, temp_dir
 
 sys.path.insert(0, str(ROOT / "tools" / "demo"))
 from world import World, wait_until  # noqa: E402
@@ -61,7 +64,16 @@ class Space:
         self.ids = {p["did"]: p["participant"] for p in self.members()}
         self.counter = 0
 
+    @property
+    def database(self):
+        """The seller's."""
+        return self.world.postgres.conninfo.replace("dbname=postgres", "dbname=seller")
+
     def begin(self, company, **settings):
+        if company.slug == "seller":
+            if self.world.postgres.sql("SELECT 1 FROM pg_database WHERE datname = 'seller'") == "":
+                self.world.postgres.sql("CREATE DATABASE seller")
+            settings = {"database": self.database, **settings}
         self.world.start_connector(company, **{"duty.time": "30s", "data.dir": company.home / "data", **settings})
 
     def members(self):
@@ -127,6 +139,11 @@ class Space:
         return [e["body"] for e in map(json.loads, rows) if e["kind"] == kind]
 
     def rows(self, company, statement, *arguments):
+        """Of the buyer's database, or the first column of the seller's."""
+        if company.slug == "seller":
+            postgres = self.world.postgres
+            _, out, _ = run([postgres.bin / "psql", self.database, "-XAtqc", statement])
+            return [(line,) for line in out.splitlines()]
         with sqlite3.connect(company.home / "connector.db", timeout=20) as db:
             return db.execute(statement, arguments).fetchall()
 
@@ -297,6 +314,43 @@ class Signer:
         return self.jws("JWT", {"iss": self.did, "sub": self.did, "aud": audience, "iat": now, "exp": now + 120, "jti": uuid.uuid4().hex, **more})
 
 
+def in_order(space):
+    """A paid order: paying and reporting use are done by the connectors themselves."""
+    source = space.seller.home / "data" / "sold.csv"
+    source.write_text("time,kwh\n1,2\n")
+    names = ("--title-en", "Sold", "--title-ko", "판매", "--domain", "process", "--plan", "one-off:1000")
+    plan = space.buyer.naru("show", space.seller.naru("publish", source, *names)["dataset"])["plans"][0]["hash"]
+    policy = space.world.folder / "policy.json"
+    order = {"leftOperand": "urn:naru:policy:order", "operator": "isAnyOf", "rightOperand": [f"urn:naru:plan:{plan}"]}
+    policy.write_text(json.dumps({
+        "@context": ["https://w3id.org/dspace/2025/1/odrl-profile.jsonld", {"odrl": ODRL}], "@type": "Set", "profile": ["urn:naru:profile:commercial:1"],
+        "permission": [{**USE, "constraint": [order]}], "obligation": [duty("compensate"), duty("acceptTracking", before(stamp(20 * PATIENCE)))]}))
+    dataset = space.seller.naru("publish", source, *names, "--policy", policy)["dataset"]
+    bought = space.buyer.naru("buy", dataset, "--purpose", "urn:naru:purpose:research")
+    agreement = bought["agreement"]
+    tap.equal({d["action"].split("/")[-1] for d in space.duties(space.buyer, agreement)}, {"compensate", "acceptTracking"}, "paying and reporting are owed")
+    for company in (space.buyer, space.seller):
+        tap.equal(space.wait(company, agreement, "done", "compensate")["by"], "connector", f"{company.slug}: the active order is the payment")
+    space.buyer.naru("fetch", agreement, "-o", space.world.folder / "sold.csv")
+    for company in (space.buyer, space.seller):
+        tap.equal(space.wait(company, agreement, "done", "acceptTracking")["by"], "connector", f"{company.slug}: answered receipts are the report of use")
+    until(lambda: {d["state"] for d in space.at_broker(agreement)} == {"done"} and len(space.at_broker(agreement)) == 2, "the data bank has both")
+
+
+def catena(space):
+    """Catena-X: use that ends obliges to delete, provision that ends obliged to provide."""
+    cx = "https://w3id.org/catenax/2025/9/policy/"
+    end = stamp(5 * PATIENCE)
+    agreement = space.agree(
+        profile=[cx], permission=[{**USE, "constraint": [{"leftOperand": f"{cx}DataUsageEndDate", "operator": "eq", "rightOperand": end}]}],
+        obligation=[{**USE, "constraint": [{"leftOperand": f"{cx}DataProvisioningEndDate", "operator": "eq", "rightOperand": end}]}])
+    for company in (space.buyer, space.seller):
+        tap.equal({(d["action"].split("/")[-1], d["debtor"]) for d in space.duties(company, agreement)}, {("delete", "consumer"), ("use", "provider")},
+                  f"{company.slug}: who owes what")
+        space.wait(company, agreement, "done", "use")
+        tap.equal(space.wait(company, agreement, "done")["by"], "connector", f"{company.slug}: nothing was received, nothing is left")
+
+
 def membership(space, company):
     return space.rows(company, "SELECT credential FROM membership")[0][0]
 
@@ -398,7 +452,7 @@ def scenario():
     with World(BIN, companies=2, durable=False) as world:
         space = Space(world)
         agreement, document = deleted_and_confirmed(space)
-        for step in (nothing_received, overdue_and_late, waived, informed, killed, missed_while_down, refusals):
+        for step in (nothing_received, overdue_and_late, waived, informed, in_order, catena, killed, missed_while_down, refusals):
             with tap.case(step.__name__):
                 step(space)
         audited(space, agreement, document)
