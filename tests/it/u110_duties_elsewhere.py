@@ -5,14 +5,13 @@ import json
 from connectors import Peer, Space, message
 from harness import main, tap, wait_until
 
-ODRL = "http://www.w3.org/ns/odrl/2/"
-RULES = {"permission": [{"action": "use"}], "obligation": [{"action": "odrl:inform"}]}
+RULES = {"permission": [{"action": "use"}], "obligation": [{"action": "inform"}]}
 FINALIZED = 1200
 
 
 def contract(us, peer):
     """A contract with a provider made of Python; the agreement's id."""
-    offer = {"@id": "offer-1", "@type": "Offer", "target": "data-1", "@context": [{"odrl": ODRL}], **RULES}
+    offer = {"@id": "offer-1", "@type": "Offer", "target": "data-1", **RULES}
     pid = us.negotiate(peer.url, peer.name, offer)
     request = peer.wait("ContractRequestMessage", consumerPid=pid)
     us.wait_state(pid, 200)
