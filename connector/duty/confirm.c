@@ -53,6 +53,9 @@ static int check(const struct confirming *c, const struct duty *d, struct err *e
         return err_tell(err, E_CONFLICT, "", "only the side to whom it is owed waives it");
     if (d->provide != 0)
         return err_tell(err, E_CONFLICT, "", "to provide ends with its date, by itself");
+    if (c->state == DUTY_DONE && d->at_end != 0 && d->ended_us == 0 &&
+        (d->act_us == 0 || d->act_us > env_wall_us(c->rq->env)))
+        return err_tell(err, E_CONFLICT, "", "use has not ended: more data may come");
     return 0;
 }
 
@@ -86,8 +89,10 @@ static void committed(void *arg, const struct err *err)
     struct confirming *c = arg;
 
     c->err = *err;
-    if (err->code == E_OK)
+    if (err->code == E_OK) {
         duty__settled(c->rq->app, &c->out);
+        duty_wake(c->rq->app); /* counts */
+    }
     rq_resume(c->rq);
 }
 

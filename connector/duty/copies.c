@@ -121,10 +121,11 @@ int duty__copies_gone(struct db *tx, const struct list *copies, int64_t now_us, 
 {
     for (size_t i = 0; i < copies->n; i++) {
         const struct copy *copy = &LIST_ITEMS(struct copy, *copies)[i];
+        const bool gone = copy->deleted_us != 0;
 
-        if (copy->deleted_us != 0 &&
-            db_exec(tx, &q_copy_deleted, DB_ARGS(DB_TEXT(copy->copy_id), DB_I64(now_us)), NULL,
-                    err) < 0)
+        if (gone ? db_exec(tx, &q_copy_deleted, DB_ARGS(DB_TEXT(copy->copy_id), DB_I64(now_us)),
+                           NULL, err) < 0
+                 : db_exec(tx, &q_copy_left, DB_ARGS(DB_TEXT(copy->copy_id)), NULL, err) < 0)
             return err_ret(err);
     }
     return 0;

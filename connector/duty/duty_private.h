@@ -95,7 +95,7 @@ int64_t duty__lead(const struct duty *duty);
 
 /* -- copies (copies.c) ------------------------------------------------------------------------- */
 
-#define COPIES_MAX 256 /* that are deleted in one go */
+#define COPIES_MAX 256 /* that are looked at in one go */
 #define STAMP_MAX  96
 
 struct copy {
@@ -115,6 +115,6 @@ struct str duty__copy_stamp(struct app *app, struct str path, struct arena *aren
  * deleted_us is set for those that are gone. Touches files: not inside an operation.
  */
 void duty__copies_remove(struct app *app, struct list *copies);
-/* Inside an operation: notes which are gone. */
+/* Inside an operation: notes which are gone, and that the others are left to people. */
 MUST_CHECK int duty__copies_gone(struct db *tx, const struct list *copies, int64_t now_us,
                                  struct err *err);

@@ -19,9 +19,10 @@
 
 struct work {
     struct app *app;
-    struct arena *arena; /* owned, with everything here */
-    bool orders;         /* the data bank has told of an order */
-    struct list copies;  /* struct copy, looked for and removed before */
+    struct arena *arena;   /* owned, with everything here */
+    struct arena *scratch; /* borrowed, for the copies */
+    bool orders;           /* the data bank has told of an order */
+    struct list copies;    /* struct copy, looked for and removed before */
     struct duty_out out[WORK];
     size_t n_out;
     int64_t now_us, next_us;
@@ -101,7 +102,35 @@ static int list_copies(struct db *tx, void *arg, struct err *err)
     return db_list(tx, &q_copy_due,
                    DB_ARGS(DB_TEXT(str_c(policy_action_iri(POLICY_ACT_DELETE))),
                            DB_I64(work->now_us), DB_I64(COPIES_MAX)),
-                   &duty__copy_row, work->arena, COPIES_MAX, &work->copies, err);
+                   &duty__copy_row, work->scratch, COPIES_MAX, &work->copies, err);
+}
+
+static int note_copies(struct db *tx, void *arg, struct err *err)
+{
+    const struct work *work = arg;
+
+    return duty__copies_gone(tx, &work->copies, work->now_us, err);
+}
+
+/* Files that are to go, before the rows that say so. */
+static int remove_copies(struct work *work, struct err *err)
+{
+    AUTO(arena_free) struct arena *scratch = arena_new(COPIES_MAX * KIB(8));
+
+    if (scratch == NULL)
+        return err_set(err, E_NO_MEMORY, "", "copies");
+    work->scratch = scratch;
+    do {
+        arena_reset(scratch);
+        if (writer_call(work->app->writer, "duty copies", list_copies, work, err) < 0)
+            return err_ret(err);
+        if (work->copies.n == 0)
+            return 0;
+        duty__copies_remove(work->app, &work->copies);
+        if (writer_call(work->app->writer, "duty copies", note_copies, work, err) < 0)
+            return err_ret(err);
+    } while (work->copies.n == COPIES_MAX);
+    return 0;
 }
 
 static int run(struct db *tx, void *arg, struct err *err)
@@ -116,7 +145,6 @@ static int run(struct db *tx, void *arg, struct err *err)
                                  DB_ARGS(DB_TEXT(str_c(policy_action_iri(POLICY_ACT_COMPENSATE))),
                                          DB_I64(work->now_us)),
                                  NULL, err) < 0) ||
-        duty__copies_gone(tx, &work->copies, work->now_us, err) < 0 ||
         db_list(tx, &q_duty_due, DB_ARGS(DB_I64(work->now_us), DB_I64(WORK)), &duty__row,
                 work->arena, WORK, &due, err) < 0)
         return err_ret(err);
@@ -153,7 +181,8 @@ static void done(void *arg, const struct err *err)
             timed_set(app, "duty", STR("due"), work->next_us);
     } else if (err->code != E_SHUTDOWN) {
         log_err(NULL, "duties could not be looked at", err);
-        timed_set(app, "duty", STR("due"), env_wall_us(app->env) + US_PER_S);
+        timed_set(app, "duty", work->orders ? STR("orders") : STR("due"),
+                  env_wall_us(app->env) + US_PER_S);
     }
     arena_free(&arena);
 }
@@ -176,11 +205,8 @@ void duty_look(struct app *app, struct str id)
         .now_us = env_wall_us(app->env),
         .op = {.name = "duties", .fn = run, .arg = work, .done = done},
     };
-    if (writer_call(app->writer, "duty copies", list_copies, work, &err) == 0) {
-        duty__copies_remove(app, &work->copies);
-        if (writer_submit(app->writer, &work->op, &err) == 0)
-            return;
-    }
+    if (remove_copies(work, &err) == 0 && writer_submit(app->writer, &work->op, &err) == 0)
+        return;
     if (err.code != E_SHUTDOWN) {
         log_err(NULL, "duties could not be looked at", &err);
         timed_set(app, "duty", id, env_wall_us(app->env) + US_PER_S);

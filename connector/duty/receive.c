@@ -225,8 +225,10 @@ static void committed(void *arg, const struct err *err)
     struct receiving *r = arg;
 
     r->err = *err;
-    if (err->code == E_OK)
+    if (err->code == E_OK) {
         duty__settled(r->rq->app, &r->out);
+        duty_wake(r->rq->app); /* counts */
+    }
     rq_resume(r->rq);
 }
 

@@ -12,8 +12,6 @@
 #include "connector/identity/identity.h"
 #include "lib/base/timefmt.h"
 #include "lib/crypto/hash.h"
-#include "lib/log/counters.h"
-#include "lib/log/log.h"
 #include "sql_connector.h"
 
 #include "lib/base/banned.h"

@@ -212,6 +212,8 @@ def deleted_and_confirmed(space):
 def nothing_received(space):
     """No transfer, so nothing is left for people; ended by the consumer before its time."""
     agreement = space.agree(permission=[USE], obligation=[duty("delete")])
+    early = space.buyer.naru("duties", "done", space.one(space.buyer, agreement)["id"], "--statement", "x", check=False)
+    tap.ok(early.returncode != 0 and json.loads(early.stderr)["code"] == "conflict", "nobody confirms before use has ended", early.stderr)
     tap.equal((space.one(space.buyer, agreement)["at_end_of_use"], "due_at" in space.one(space.buyer, agreement)), (True, False), "due with the end of use")
     space.buyer.naru("end", agreement, "--reason", "no need")
     said = space.wait(space.buyer, agreement, "done")
@@ -241,6 +243,8 @@ def overdue_and_late(space):
     tap.equal((said["state"], said["by"]), ("late", "system"), "done late")
     tap.equal(space.wait(space.seller, agreement, "late", "anonymize")["document"], said["document"], "the provider sees it as late, too")
     space.wait_broker(agreement, "late")
+    for company in (space.buyer, space.seller):
+        until(lambda c=company: re.search(r"^naru_duties_overdue\{[^}]*\} 0$", c.manage("GET", "/metrics")[1], re.M), f"{company.slug}: the gauge goes down")
 
 
 def waived(space):

@@ -259,6 +259,14 @@ UPDATE held_copy
  WHERE copy_id = $1
    AND deleted_us IS NULL;
 
+-- It is not the file that was noted, or cannot be removed: people's affair from now on.
+-- name: copy_left
+-- in:   copy_id:text
+-- out:
+UPDATE held_copy
+   SET stamp = NULL
+ WHERE copy_id = $1;
+
 -- name: copy_sums
 -- in:   agreement_id:text
 -- out:  files:i64 bytes:i64 left_over:i64
