@@ -74,9 +74,10 @@ static int remove_agreement(struct db *tx, struct str id, struct err *err)
 }
 
 /* The contract counts: it is final, also while the message that says so is on its way. */
-static bool is_final(const struct process_kind *kind, const struct effect *e)
+static bool brings_duties(const struct process_kind *kind, const struct effect *e)
 {
-    return kind == &negotiation_kind && machine_state(kind->machine, e->state) == NS_FINALIZED;
+    return kind == &negotiation_kind && machine_state(kind->machine, e->state) == NS_FINALIZED &&
+           duty_may_arise(e->rules);
 }
 
 static int insert(struct db *tx, const struct process_kind *kind, const struct effect *e,
@@ -149,7 +150,7 @@ int dsp__effect_write(struct app *app, struct db *tx, const struct process_kind 
     if (str_present(e->end_reason) && kind == &negotiation_kind &&
         void_agreement(tx, id, e, now_us, err) < 0)
         return err_ret(err);
-    if (is_final(kind, e) && duty_agreed(app, tx, id, now_us, &e->owes, err) < 0)
+    if (brings_duties(kind, e) && duty_agreed(app, tx, id, now_us, &e->owes, err) < 0)
         return err_ret(err);
     if (e->address != NULL && dataplane_edr_store(tx, id, e->address, now_us, err) < 0)
         return err_ret(err);

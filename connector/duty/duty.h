@@ -18,6 +18,8 @@
 #include "connector/app.h"
 #include "connector/store/store.h"
 
+/* False if an agreement with these rules certainly obliges to nothing: then duty_agreed is not needed. */
+bool duty_may_arise(struct str policy);
 /*
  * Inside the operation that makes a negotiation final: rows for the duties of its agreement. Does
  * nothing if they are there. *ret_wake: call duty_wake after the commit. Errors: E_DB, E_NO_MEMORY.

@@ -6,6 +6,7 @@
  * connector does itself is done a little before, so that the other side hears of it in time.
  */
 #include "connector/duty/duty_private.h"
+#include "connector/store/policies.h"
 #include "connector/timed.h"
 #include "lib/base/timefmt.h"
 #include "lib/crypto/hash.h"
@@ -18,7 +19,7 @@
 #define TEXT_MAX MIB(4)
 
 /* Most agreements oblige to nothing; the texts are in the protocol's words (message_rules_of). */
-static bool may_oblige(struct str policy)
+bool duty_may_arise(struct str policy)
 {
     static const char *const words[] = {"obligation", "duty", "ContractTermination",
                                         "DataUsageEnd"};
@@ -104,7 +105,6 @@ static int insert(struct app *app, struct db *tx, const struct agreement *a,
 static int insert_all(struct app *app, struct db *tx, const struct agreement *a, int64_t now_us,
                       struct arena *arena, bool *ret_any, struct err *err)
 {
-    AUTO(jdoc_free) struct jdoc *doc = NULL;
     AUTO(policy_unref) struct policy *policy = NULL;
     const struct policy_deal deal = {a->asset_id, a->provider_id, a->consumer_id, a->agreed_us};
     struct policy_owed *items = ARENA_ARRAY(arena, struct policy_owed, POLICY_OWED_MAX);
@@ -113,8 +113,7 @@ static int insert_all(struct app *app, struct db *tx, const struct agreement *a,
 
     if (items == NULL)
         return err_set(err, E_NO_MEMORY, "", "duties");
-    if (jdoc_parse(a->policy, NULL, &doc, err) < 0 ||
-        policy_compile(jdoc_root(doc), &policy, err) < 0)
+    if (policies_get(app->policies, a->policy, &policy, err) < 0)
         return err_prefix(err, "agreement '%.*s'", STR_ARG(a->agreement_id));
     n = policy_owed(policy, &deal, items, &more);
     if (more)
@@ -143,7 +142,7 @@ int duty_agreed(struct app *app, struct db *tx, struct str negotiation_id, int64
     case DB_NONE: return 0;
     case DB_FAIL: return err_ret(err);
     }
-    return may_oblige(a.policy) ? insert_all(app, tx, &a, now_us, arena, ret_wake, err) : 0;
+    return duty_may_arise(a.policy) ? insert_all(app, tx, &a, now_us, arena, ret_wake, err) : 0;
 }
 
 int duty_voided(struct db *tx, struct str negotiation_id, struct err *err)

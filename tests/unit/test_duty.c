@@ -6,6 +6,7 @@
 
 #include "connector/duty/duty.h"
 #include "connector/facts/facts.h"
+#include "connector/store/policies.h"
 #include "lib/base/limits.h"
 #include "lib/db/migrate.h"
 #include "lib/jdoc/jdoc.h"
@@ -28,6 +29,7 @@ static void open_all(void)
     struct err err = {0};
 
     app.settings = &settings;
+    ck_assert_int_eq(policies_open(&app.policies, &err), 0);
     arena = arena_new(MIB(4));
     ck_assert_ptr_nonnull(arena);
     ck_assert_msg(db_open(&cfg, &db, &err) == 0 &&
@@ -38,6 +40,7 @@ static void open_all(void)
 
 static void close_all(void)
 {
+    policies_close(&app.policies);
     db_close(&db);
     arena_free(&arena);
 }
@@ -70,7 +73,8 @@ static struct agreement agree(const char *role, const char *rules)
                     DB_ARGS(DB_TEXT(STR("negotiation-1")), DB_TEXT(a.role), DB_TEXT(STR("pid")),
                             DB_TEXT(STR("did:web:other")), DB_TEXT(STR("https://o/dsp/2025-1")),
                             DB_TEXT(STR("p")), DB_I64(1200), DB_I64(AGREED), DB_TEXT(a.asset_id),
-                            DB_TEXT(STR("offer")), DB_TEXT(STR("hash")), DB_TEXT(STR_NONE)),
+                            DB_TEXT(STR("offer")), DB_TEXT(STR("hash")), DB_TEXT(STR_NONE),
+                            DB_TEXT(a.agreement_id), DB_TEXT(STR_NONE)),
                     NULL, &err) == 0 &&
             db_exec(db, &q_dsp_agreement_insert,
                     DB_ARGS(DB_TEXT(a.agreement_id), DB_TEXT(STR("negotiation-1")), DB_TEXT(a.role),
