@@ -6,6 +6,7 @@
  * timers' thread: a kill between the two finds them gone, which is what was wanted.
  */
 #include "connector/duty/duty_private.h"
+#include "connector/events/events.h"
 #include "connector/timed.h"
 #include "lib/base/timefmt.h"
 #include "lib/log/counters.h"
@@ -68,14 +69,29 @@ static int look_providing(struct work *work, struct db *tx, const struct duty *d
     return duty__settle(work->app, tx, d, &over, work->arena, &work->out[work->n_out++], err);
 }
 
+/* We do our part; *ret_done: nothing is left for people. */
+static int act(struct work *work, struct db *tx, struct duty *d, bool *ret_done, struct err *err)
+{
+    *ret_done = false;
+    if (!duty__is_ours(d) || d->acted_us != 0 || d->act_us == 0 || d->act_us > work->now_us)
+        return 0;
+    if (duty__act(tx, d, work->now_us, work->arena, ret_done, err) < 0)
+        return err_ret(err);
+    if (*ret_done || d->acted_us == 0)
+        return 0;
+    return events_put(
+        work->app, tx, EV_DUTY_DUE, d->duty_id,
+        arena_printf(work->arena, "to be confirmed, of agreement %.*s", STR_ARG(d->agreement_id)),
+        false, work->now_us, err);
+}
+
 static int look_at(struct work *work, struct db *tx, struct duty *d, struct err *err)
 {
-    bool done = false;
+    bool done;
 
     if (d->provide != 0)
         return look_providing(work, tx, d, err);
-    if (duty__is_ours(d) && d->acted_us == 0 && d->act_us > 0 && d->act_us <= work->now_us &&
-        duty__act(tx, d, work->now_us, work->arena, &done, err) < 0)
+    if (act(work, tx, d, &done, err) < 0)
         return err_ret(err);
     if (done)
         return settle(work, tx, d, DUTY_DONE, err);
@@ -169,6 +185,7 @@ static void done(void *arg, const struct err *err)
     if (err->code == E_OK) {
         for (size_t i = 0; i < work->n_out; i++)
             duty__settled(app, &work->out[i]);
+        events_committed(app);
         if (work->n_overdue > 0)
             log_warning(NULL, "duties are overdue", L_I64("now", work->n_overdue),
                         L_I64("all", work->counts.overdue));
