@@ -56,6 +56,7 @@ static int print_json(const struct cli *cli, const struct verify *v)
     jw_ki64(&w, "receipts_missing", v->receipts_missing);
     jw_ki64(&w, "transfers", v->transfers);
     jw_ki64(&w, "documents", v->documents);
+    jw_ki64(&w, "duties", v->duties);
     jw_ki64(&w, "findings_count", (int64_t)v->n_findings);
     jw_key(&w, "findings");
     jw_array(&w);

@@ -5,6 +5,8 @@
  * FILE.part; a part that is there is continued with Range; FILE appears only when its SHA-256 equals
  * the digest that the provider (Repr-Digest, RFC 9530) or the catalogue names.
  */
+#include <limits.h>
+
 #include "cli/cli.h"
 #include "cli/download.h"
 #include "cli/management.h"
@@ -172,6 +174,34 @@ static int fetch_data(struct cli *cli, struct source *source, struct str file, b
     return pull(cli, source, file, again, ret, err);
 }
 
+/* Where a copy is, so that it is deleted when that is owed. The data are here, whatever becomes of
+ * the note. */
+static void note_copy(struct cli *cli, const struct source *source, struct str file,
+                      const struct download_result *result)
+{
+    AUTO(buf_done) struct buf body = buf_init(KIB(16));
+    AUTO(jdoc_free) struct jdoc *doc = NULL;
+    const char *path = arena_cstr(cli->arena, file);
+    char absolute[PATH_MAX];
+    struct jw w = jw_init(&body);
+    struct err err = {0};
+
+    if (path == NULL || realpath(path, absolute) == NULL)
+        return;
+    jw_object(&w);
+    jw_kstr(&w, "agreement", source->agreement);
+    jw_kc(&w, "path", absolute);
+    jw_kstr(&w, "digest", arena_printf(cli->arena, "sha256:%s", result->digest.c));
+    jw_ki64(&w, "bytes", result->bytes);
+    jw_object_end(&w);
+    if (cli_json(cli, PEER_CONNECTOR, "POST", STR("/naru/v1/copies"), buf_str(&body), &doc, &err) <
+        0)
+        cli_note(cli,
+                 cli->korean ? "사본의 위치를 커넥터에 남기지 못했습니다: %s"
+                             : "our connector did not note where the copy is: %s",
+                 err.text);
+}
+
 static int print_fetched(const struct cli *cli, const struct source *source, struct str file,
                          const struct download_result *result)
 {
@@ -214,5 +244,6 @@ int cmd_fetch(struct cli *cli, int argc, char **argv)
         return cli_fail(cli, &err);
     if (download_keep(cli, file, &err) < 0)
         return cli_fail(cli, &err);
+    note_copy(cli, &source, file, &result);
     return print_fetched(cli, &source, file, &result);
 }

@@ -85,6 +85,29 @@ static void side(struct cli *cli, struct jw *w, const char *name, enum cli_peer 
     jw_val(w, jdoc_root(doc));
 }
 
+/* Duties as the connector counts them; null if it does not answer. */
+static void duties(struct cli *cli, struct jw *w)
+{
+    AUTO(jdoc_free) struct jdoc *doc = NULL;
+    struct err told = {0}; /* that it does not answer was told before */
+
+    if (cli_json(cli, PEER_CONNECTOR, "GET", STR("/naru/v1/status"), STR_NONE, &doc, &told) < 0)
+        return;
+    jw_kval(w, "duties", jval_get(jdoc_root(doc), "duties"));
+}
+
+static void print_duties(const struct cli *cli, const struct jval *value)
+{
+    int64_t open = 0, overdue = 0;
+
+    if (!jval_i64(jval_get(value, "open"), &open) ||
+        !jval_i64(jval_get(value, "overdue"), &overdue) || open + overdue == 0)
+        return;
+    printf(cli->korean ? "의무\n  대기 %lld, 기한 초과 %lld\n"
+                       : "Duties\n  %lld open, %lld OVERDUE\n",
+           (long long)open, (long long)overdue);
+}
+
 static void print_side(const struct cli *cli, const char *title, const struct jval *value,
                        const char *const *names, size_t n)
 {
@@ -114,6 +137,7 @@ static int print_status(struct cli *cli, struct str json)
                broker, ARRAY_LEN(broker));
     print_side(cli, cli->korean ? "커넥터" : "Connector", jval_get(jdoc_root(doc), "connector"),
                connector, ARRAY_LEN(connector));
+    print_duties(cli, jval_get(jdoc_root(doc), "duties"));
     return CLI_OK;
 }
 
@@ -132,6 +156,7 @@ int cmd_status(struct cli *cli, int argc, char **argv)
     side(cli, &w, "connector", PEER_CONNECTOR, STR("/naru/v1/membership"), &first);
     if (cli->home.broker_url.n > 0)
         side(cli, &w, "broker", PEER_BROKER, STR("/v1/participants/me"), &err);
+    duties(cli, &w);
     jw_object_end(&w);
     if (first.code == E_OK)
         first = err;

@@ -44,7 +44,7 @@ struct verify {
     struct finding findings[FINDINGS_MAX];
     size_t n_findings; /* all, also those not kept */
     /* figures of the report */
-    int64_t receipts, receipts_missing, transfers, documents;
+    int64_t receipts, receipts_missing, transfers, documents, duties;
     void (*progress)(void *cls, uint64_t done, uint64_t all); /* NULL: none */
     void *progress_cls;
 };

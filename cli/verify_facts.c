@@ -15,7 +15,7 @@
  *   others report under the same id is another agreement.
  * 7 An order ends when its provider's report says, or when the agreement was ended before: by the
  *   provider from the instant it names, by the consumer from that of the entry; the first one counts.
- * Batches, receipts and matching: verify_usage.c. Ledger: verify_ledger.c. Documents:
+ * Duties: verify_duties.c. Batches, receipts and matching: verify_usage.c. Ledger: verify_ledger.c. Documents:
  * verify_documents.c.
  */
 #include "cli/verify_private.h"
@@ -608,6 +608,8 @@ static verify__check *const checks[ENTRY__COUNT] = {
     [ENTRY_ORDER_CHANGED] = order_changed,
     [ENTRY_AGREEMENT_REPORTED] = agreement_reported,
     [ENTRY_AGREEMENT_ENDED] = agreement_ended,
+    [ENTRY_DUTY_REPORTED] = verify__duty_said,
+    [ENTRY_DELETION_STATED] = verify__duty_said,
     [ENTRY_BATCH_ACCEPTED] = verify__batch_accepted,
     [ENTRY_RECEIPT_ACCEPTED] = verify__receipt_accepted,
     [ENTRY_RECEIPT_REFUSED] = verify__receipt_refused,
@@ -679,7 +681,7 @@ void verify__facts_done(struct facts *f)
         &f->participants, &f->plans,    &f->datasets,    &f->offers,       &f->orders,
         &f->agreements,   &f->batches,  &f->events,      &f->accounts,     &f->transfers,
         &f->journals,     &f->periods,  &f->uses,        &f->parts,        &f->documents,
-        &f->billings,     &f->reported, &f->credentials, &f->attestations,
+        &f->billings,     &f->reported, &f->credentials, &f->attestations, &f->duties,
     };
     struct known_participant *p;
     struct known_agreement *a;

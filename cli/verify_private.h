@@ -157,6 +157,7 @@ struct facts {
     struct strmap plans, datasets, offers, orders, agreements;
     struct strmap reported; /* agreement "\n" reporter: its deal */
     struct strmap batches, events;
+    struct strmap duties; /* what was said, by duty, side, state and deal */
     struct strmap accounts, transfers, journals;
     struct strmap periods, uses, documents, parts, billings;
     struct known_agreement *last_agreement;  /* of a receipt: most neighbours are about the same, */
@@ -202,7 +203,7 @@ typedef void verify__check(struct facts *facts, int64_t at, const struct entry *
 
 verify__check verify__batch_accepted, verify__receipt_accepted, verify__receipt_refused,
     verify__event_billed, verify__account_opened, verify__transfer_posted, verify__document_issued,
-    verify__payout_ordered, verify__period_closed;
+    verify__payout_ordered, verify__period_closed, verify__duty_said;
 
 /* -- at the end ----------------------------------------------------------------------------------- */
 

@@ -9,6 +9,7 @@
 #include "connector/app.h"
 #include "connector/dataplane/dataplane.h"
 #include "connector/dsp/dsp.h"
+#include "connector/duty/duty.h"
 #include "connector/events/events.h"
 #include "connector/exchange/exchange.h"
 #include "connector/identity/identity.h"
@@ -154,12 +155,16 @@ static int open_listeners(struct app *app, struct arena *arena, struct err *err)
 {
     static const struct http_route *const public_routes[] = {
         dsp_routes,      dataplane_public_routes, exchange_public_routes,
-        identity_routes, mgmt_public_routes,
+        identity_routes, mgmt_public_routes,      duty_public_routes,
     };
     static const struct http_route *const management_routes[] = {
-        mgmt_routes,           dataplane_management_routes,
-        dsp_management_routes, exchange_management_routes,
-        market_routes,         events_routes,
+        mgmt_routes,
+        dataplane_management_routes,
+        dsp_management_routes,
+        exchange_management_routes,
+        market_routes,
+        events_routes,
+        duty_management_routes,
     };
     const struct settings *s = app->settings;
     const struct http_cfg public_form = {

@@ -5,6 +5,7 @@
 
 #include "connector/app.h"
 #include "connector/dsp/dsp.h"
+#include "connector/duty/duty.h"
 #include "connector/events/events.h"
 #include "connector/exchange/exchange.h"
 
@@ -19,6 +20,7 @@ static const struct {
     void (*after)(struct app *app, const struct outbox_msg *msg, enum outbox_result result);
 } units[] = {
     {STR_INIT("dsp."),   dsp_send,      dsp_ended,      dsp_after     },
+    {STR_INIT("duty."),  duty_send,     duty_ended,     duty_after    },
     {STR_INIT("event."), events_send,   NULL,           events_after  },
     {STR_INIT(""),       exchange_send, exchange_ended, exchange_after},
 };

@@ -47,6 +47,7 @@ static const struct conf_key keys[] = {
     {"policy.templates",      CONF_PATH,        AT(policy_templates),     "",                0,        0,       NULL, false, "folder of clause templates (*.json) besides those that are compiled in; empty: none"},
     {"events.callbacks",      CONF_PATH,        AT(event_callbacks),      "",                0,        0,       NULL, false, "JSON file of addresses that events are sent to; empty: only those of the processes"},
     {"events.keep",           CONF_DURATION,    AT(event_keep_us),        "30d",             172800 * S, 31536000 * S, NULL, true, "how long events can be read again"},
+    {"duty.time",             CONF_DURATION,    AT(duty_time_us),         "3d",              S,        31536000 * S, NULL, true, "time to delete and confirm what was due with the end of use, where the policy names no date"},
     {"log.level",             CONF_ENUM,        AT(log_level),            "info",            0,        0,       "debug|info|warning|error|alarm", true, "least level that is written"},
     {"log.format",            CONF_ENUM,        AT(log_format),           "logfmt",          0,        0,       "logfmt|json", false, "form of log lines"},
     {"shutdown.grace",        CONF_DURATION,    AT(grace_us),             "10s",             0,        300 * S, NULL, true,  "time for requests in flight when stopping"},

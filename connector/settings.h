@@ -53,6 +53,7 @@ struct settings {
     struct str policy_templates;   /* folder of clause templates */
     struct str event_callbacks;    /* file of callback addresses */
     int64_t event_keep_us;
+    int64_t duty_time_us; /* to confirm what was due with the end of use */
     /* log */
     int64_t log_level, log_format;
     int64_t grace_us;

@@ -5,6 +5,7 @@
 
 #include "connector/dataplane/dataplane.h"
 #include "connector/dsp/dsp.h"
+#include "connector/duty/duty.h"
 #include "connector/events/events.h"
 #include "connector/exchange/exchange.h"
 #include "connector/facts/facts.h"
@@ -112,6 +113,7 @@ static const struct {
     {"facts",       facts_changed      },
     {"facts-look",  look_at_facts      },
     {"revocations", ask_for_revocations},
+    {"duty",        duty_look          },
 };
 
 void timed_set(struct app *app, const char *kind, struct str id, int64_t due_us)
@@ -201,5 +203,6 @@ int timed_start(struct app *app, struct err *err)
         return err_ret(err);
     if (db_each(db, &q_facts_partners, DB_NO_ARGS, &partner_row, look_at_partner, app, err) < 0)
         return err_ret(err);
+    timed_set(app, "duty", STR("orders"), env_wall_us(app->env));
     return db_each(db, &q_agreement_orphaned, DB_NO_ARGS, &due_row, set_over, app, err);
 }

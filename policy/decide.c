@@ -17,9 +17,7 @@
 
 /* -- duties ------------------------------------------------------------------------------------ */
 
-/* Narrows [*lo, *hi] by the constraints on time that must all hold; the rest says whether the duty
- * is active. */
-static struct outcome duty_window(const struct eval *e, uint32_t pc, int64_t *lo, int64_t *hi)
+struct outcome policy__duty_window(const struct eval *e, uint32_t pc, int64_t *lo, int64_t *hi)
 {
     struct outcome active = {TRUTH_TRUE, POLICY_FOREVER};
 
@@ -39,7 +37,7 @@ static struct outcome duty_window(const struct eval *e, uint32_t pc, int64_t *lo
                 active.until = earlier(active.until, add_saturated(e->question->now_us, 1));
             continue;
         }
-        child = insn->kind == INSN_AND ? duty_window(e, at, lo, hi) : policy__eval(e, at);
+        child = insn->kind == INSN_AND ? policy__duty_window(e, at, lo, hi) : policy__eval(e, at);
         active.truth = child.truth < active.truth ? child.truth : active.truth;
         active.until = earlier(active.until, child.until);
     }
@@ -134,7 +132,7 @@ bool policy__duty(const struct eval *e, const struct prog_duty *duty, struct pol
     };
 
     int64_t lo = INT64_MIN, hi = INT64_MAX;
-    struct outcome active = duty_window(e, duty->code, &lo, &hi);
+    struct outcome active = policy__duty_window(e, duty->code, &lo, &hi);
     bool fulfilled = performed(e, duty, lo, hi);
     bool late = !fulfilled && duty->n_duties > 0 && performed(e, duty, INT64_MIN, INT64_MAX);
 

@@ -82,6 +82,9 @@ void policy__decide(const struct policy *policy, const struct policy_question *q
                     const struct policy_facts *facts, const struct terms *terms,
                     struct policy_decision *ret_decision);
 
+/* Narrows [*lo, *hi] by the constraints on time that must all hold; the rest says whether the duty
+ * is active. */
+struct outcome policy__duty_window(const struct eval *e, uint32_t pc, int64_t *lo, int64_t *hi);
 /* False if the duty is inactive. Lowers *until to where its state may change. */
 bool policy__duty(const struct eval *e, const struct prog_duty *duty, struct policy_duty *ret_duty,
                   int64_t *until);

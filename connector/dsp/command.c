@@ -43,6 +43,7 @@ static int run(struct db *tx, void *arg, struct err *err)
     command->now_us = env_wall_us(command->app->env);
     if (command->run != NULL && command->run(tx, command, err) < 0)
         return err_ret(err);
+    command->effect.rules = command->process.policy;
     if (dsp__effect_write(command->app, tx, command->kind, command->process.id, &command->effect,
                           command->now_us, err) < 0)
         return err_ret(err);

@@ -102,6 +102,8 @@ struct effect {
     const struct jval *address;        /* EDR to keep */
     bool forget;                       /* what waits in the stream of this process */
     bool again;                        /* a step that was taken and counted before */
+    struct str rules;                  /* of the negotiation, in a step that makes it final */
+    bool owes;                         /* set by dsp__effect_write: duties came with it */
     struct outbox_msg out[DSP_OUT_MAX];
     size_t n_out;
 };

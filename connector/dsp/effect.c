@@ -3,6 +3,7 @@
  */
 #include "connector/dataplane/dataplane.h"
 #include "connector/dsp/dsp_private.h"
+#include "connector/duty/duty.h"
 #include "connector/events/events.h"
 #include "connector/replica.h"
 #include "connector/store/property.h"
@@ -58,6 +59,8 @@ static int void_agreement(struct db *tx, struct str id, const struct effect *e, 
 {
     if (db_exec(tx, &q_dsp_purchase_release, DB_ARGS(DB_TEXT(id)), NULL, err) < 0)
         return err_ret(err);
+    if (duty_voided(tx, id, err) < 0)
+        return err_ret(err);
     return db_exec(tx, &q_dsp_agreement_void,
                    DB_ARGS(DB_TEXT(id), DB_I64(now_us), DB_TEXT(e->end_reason)), NULL, err);
 }
@@ -68,6 +71,13 @@ static int remove_agreement(struct db *tx, struct str id, struct err *err)
     if (db_exec(tx, &q_dsp_purchase_release, DB_ARGS(DB_TEXT(id)), NULL, err) < 0)
         return err_ret(err);
     return db_exec(tx, &q_dsp_agreement_remove, DB_ARGS(DB_TEXT(id)), NULL, err);
+}
+
+/* The contract counts: it is final, also while the message that says so is on its way. */
+static bool brings_duties(const struct process_kind *kind, const struct effect *e)
+{
+    return kind == &negotiation_kind && machine_state(kind->machine, e->state) == NS_FINALIZED &&
+           duty_may_arise(e->rules);
 }
 
 static int insert(struct db *tx, const struct process_kind *kind, const struct effect *e,
@@ -140,6 +150,8 @@ int dsp__effect_write(struct app *app, struct db *tx, const struct process_kind 
     if (str_present(e->end_reason) && kind == &negotiation_kind &&
         void_agreement(tx, id, e, now_us, err) < 0)
         return err_ret(err);
+    if (brings_duties(kind, e) && duty_agreed(app, tx, id, now_us, &e->owes, err) < 0)
+        return err_ret(err);
     if (e->address != NULL && dataplane_edr_store(tx, id, e->address, now_us, err) < 0)
         return err_ret(err);
     if (e->forget && db_exec(tx, &q_dsp_outbox_forget, DB_ARGS(DB_TEXT(id)), NULL, err) < 0)
@@ -187,6 +199,8 @@ void dsp__effect_done(struct app *app, const struct process_kind *kind, struct s
         timed_set(app, "agreement", e->agreement->agreement_id, e->agreement->ends_us);
     if (kind == &transfer_kind && e->state == TP_STARTED)
         dataplane_push_due(app->dataplane);
+    if (e->owes)
+        duty_wake(app);
     if (kind == &negotiation_kind && e->state == NEG_FINALIZED && app->dsp->agreed != NULL)
         app->dsp->agreed(app->dsp->agreed_cls);
 }

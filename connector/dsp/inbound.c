@@ -338,6 +338,7 @@ static int store(struct db *tx, void *arg, struct err *err)
     } else if (step(in, 0, err) < 0) {
         return err_ret(err);
     }
+    in->effect.rules = in->process.policy;
     if (dsp__effect_write(in->app, tx, in->endpoint->kind, in->process.id, &in->effect, in->now_us,
                           err) < 0 ||
         tell(in, tx, err) < 0)

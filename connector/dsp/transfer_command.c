@@ -4,6 +4,7 @@
  */
 #include "connector/dataplane/dataplane.h"
 #include "connector/dsp/dsp_private.h"
+#include "connector/duty/duty.h"
 #include "connector/exchange/exchange.h"
 #include "connector/facts/facts.h"
 #include "connector/replica.h"
@@ -249,6 +250,7 @@ struct ending {
     struct list transfers;    /* struct process */
     struct effect *effects;   /* one each */
     struct outbox_msg report; /* to the broker; id 0: none */
+    bool owes;                /* duties are due with it */
     dsp_done_fn *done;
     void *cls;
     struct writer_op op;
@@ -311,6 +313,8 @@ static int run_end(struct db *tx, void *arg, struct err *err)
     if (report_end(tx, ending, &agreement, now_us, err) < 0 ||
         replica_tell(tx, ending->app->replica, NEWS_AGREEMENT, ending->agreement_id, err) < 0)
         return err_ret(err);
+    if (duty_agreement_ended(ending->app, tx, ending->agreement_id, now_us, &ending->owes, err) < 0)
+        return err_ret(err);
     return db_exec(tx, &q_dsp_agreement_end,
                    DB_ARGS(DB_TEXT(ending->agreement_id), DB_I64(now_us), DB_TEXT(ending->reason)),
                    NULL, err);
@@ -329,6 +333,8 @@ static void ended(void *arg, const struct err *err)
                              &ending->effects[i]);
         if (ending->report.id != 0)
             outbox_wake(ending->app->outbox, &ending->report);
+        if (ending->owes)
+            duty_wake(ending->app);
     }
     ending->done(ending->cls, ending->agreement_id, err);
     arena_free(&arena);

@@ -32,6 +32,7 @@ static const char *const id_members[] = {
     [EVENT_NEGOTIATION] = "contractNegotiationId",
     [EVENT_TRANSFER] = "transferProcessId",
     [EVENT_SECRET] = "secretId",
+    [EVENT_DUTY] = "dutyId",
 };
 
 /* clang-format on */

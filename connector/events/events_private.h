@@ -27,7 +27,8 @@ enum event_about {
     EVENT_DEFINITION,
     EVENT_NEGOTIATION,
     EVENT_TRANSFER,
-    EVENT_SECRET
+    EVENT_SECRET,
+    EVENT_DUTY
 };
 
 struct event_kind {

@@ -61,6 +61,8 @@ static const struct kind kinds[] = {
     {"broker.dataset.delete", "DELETE", NULL,                   false, NULL                    },
     {"broker.agreement",      "POST",   "application/json",     false, NULL                    },
     {"broker.agreement.end",  "POST",   "application/json",     false, NULL                    },
+    {"broker.deletion",       "POST",   "application/json",     false, exchange__duty_told     },
+    {"broker.duty",           "POST",   "application/json",     false, exchange__duty_told     },
     {"broker.usage",          "POST",   "application/x-ndjson", true,  exchange__batch_answered},
 };
 

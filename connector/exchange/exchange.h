@@ -43,6 +43,13 @@ MUST_CHECK int exchange_agreement_end(struct app *app, struct db *tx,
                                       struct outbox_msg *ret_msg, struct err *err);
 
 /*
+ * Prepares a message about a duty: `body` ({"statement":…} with `deletion`, else {"report":…};
+ * borrowed) behind the agreement's report. As above. Only if there is a broker.
+ */
+MUST_CHECK int exchange_duty(struct app *app, bool deletion, struct str body, struct arena *arena,
+                             struct outbox_msg *ret_msg, struct err *err);
+
+/*
  * Inside a writer's operation: takes the next n sequence numbers of our receipts for an agreement,
  * all of which must be used in the same operation. Errors: E_NOT_FOUND.
  */

@@ -42,6 +42,8 @@ MUST_CHECK int exchange__published(struct db *tx, const struct outbox_msg *msg, 
 MUST_CHECK int exchange__take_credential(struct app *app, struct str body, struct err *err);
 /* Notes credential.max_age and asks for the first time. */
 MUST_CHECK int exchange__revocations_start(struct app *app, struct err *err);
+MUST_CHECK int exchange__duty_told(struct db *tx, const struct outbox_msg *msg, bool accepted,
+                                   struct str answer, struct err *err);
 
 int exchange_order(struct rq *rq, struct err *err);
 int exchange_revocation(struct rq *rq, struct err *err);

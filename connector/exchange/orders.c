@@ -70,6 +70,9 @@ static void order_stored(void *arg, const struct err *err)
     a->err = *err;
     if (err->code == E_OK && str_present(a->over.agreement_id))
         timed_set(a->rq->app, "order-over", a->over.agreement_id, env_wall_us(a->rq->env));
+    /* what is owed may be paid with it */
+    if (err->code == E_OK && a->order.state == ORDER_ACTIVE)
+        timed_set(a->rq->app, "duty", STR("orders"), env_wall_us(a->rq->env));
     rq_resume(a->rq);
 }
 

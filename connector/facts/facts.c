@@ -8,6 +8,7 @@
 #include "connector/facts/facts.h"
 
 #include "connector/facts/facts_private.h"
+#include "connector/facts/performed.h"
 #include "lib/base/timefmt.h"
 #include "sql_connector.h"
 
@@ -403,7 +404,8 @@ int facts_gather_until(struct db *db, const struct policy *policy, const struct 
             return err_ret(err);
     }
     *ret_until_us = g.until_us;
-    return 0;
+    return about->agreement != NULL ? facts_performed(db, about->agreement, arena, ret_facts, err)
+                                    : 0;
 }
 
 int facts_gather(struct db *db, const struct policy *policy, const struct facts_about *about,

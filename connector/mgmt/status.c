@@ -2,6 +2,7 @@
  * connector/mgmt/status.c - GET /naru/v1/status
  */
 #include "connector/dsp/dsp.h"
+#include "connector/duty/duty.h"
 #include "connector/exchange/exchange.h"
 #include "connector/mgmt/mgmt_private.h"
 #include "connector/replica.h"
@@ -97,6 +98,22 @@ static int write_replicas(struct rq *rq, struct jw *w, struct err *err)
     return 0;
 }
 
+static int write_duties(struct rq *rq, struct jw *w, struct err *err)
+{
+    const struct worker *worker = rq->thread;
+    struct duty_counts counts;
+
+    if (duty_count(worker->db, rq->arena, &counts, err) < 0)
+        return err_ret(err);
+    jw_key(w, "duties");
+    jw_object(w);
+    jw_ki64(w, "open", counts.open);
+    jw_ki64(w, "overdue", counts.overdue);
+    jw_ki64(w, "ours_overdue", counts.ours_overdue);
+    jw_object_end(w);
+    return 0;
+}
+
 int mgmt_status(struct rq *rq, struct err *err)
 {
     const struct worker *worker = rq->thread;
@@ -118,7 +135,8 @@ int mgmt_status(struct rq *rq, struct err *err)
     for (size_t i = 0; str_present(dsp_protocol(app->settings, i)); i++)
         jw_str(&w, dsp_protocol(app->settings, i));
     jw_array_end(&w);
-    if (write_broker(rq, &w, err) < 0 || write_replicas(rq, &w, err) < 0)
+    if (write_broker(rq, &w, err) < 0 || write_replicas(rq, &w, err) < 0 ||
+        write_duties(rq, &w, err) < 0)
         return err_ret(err);
     jw_ki64(&w, "writer_lag_us", writer_lag_us(app->writer));
     jw_key(&w, "counts");

@@ -37,6 +37,15 @@ const char *const visibility_names[VISIBLE__COUNT + 1] = {
     [VISIBLE_BILATERAL] = "bilateral",
     [VISIBLE_ON_REQUEST] = "on_request",
 };
+const char *const duty_state_names[DUTY__COUNT + 1] = {
+    [DUTY_OPEN] = "open", [DUTY_OVERDUE] = "overdue", [DUTY_DONE] = "done",
+    [DUTY_LATE] = "late", [DUTY_WAIVED] = "waived",
+};
+const char *const duty_by_names[DUTY_BY__COUNT + 1] = {
+    [DUTY_BY_CONNECTOR] = "connector",
+    [DUTY_BY_OPERATOR] = "operator",
+    [DUTY_BY_SYSTEM] = "system",
+};
 
 const char *const attestation_kind_names[ATTEST__COUNT + 1] = {
     [ATTEST_BUSINESS_PARTNER_NUMBER] = "business_partner_number",
@@ -172,6 +181,38 @@ static const struct field attestation_fields[] = {
     FIELD(struct wire_attestation, valid_until_us, "valid_until", F_TIME | F_OMIT),
 };
 OBJECT(wire_attestation_object, struct wire_attestation, attestation_fields, CLOSED);
+static const struct field duty_fields[] = {
+    FIELD(struct wire_duty, duty,      "duty",      F_REQUIRED),
+    FIELD(struct wire_duty, agreement, "agreement", F_REQUIRED | F_NONEMPTY),
+    FIELD(struct wire_duty, provider,  "provider",  F_REQUIRED | F_NONEMPTY),
+    FIELD(struct wire_duty, consumer,  "consumer",  F_REQUIRED | F_NONEMPTY),
+    FIELD_ENUM(struct wire_duty, role, "role",      F_REQUIRED, party_role_names),
+    FIELD_ENUM(struct wire_duty, debtor, "debtor",  F_REQUIRED, party_role_names),
+    FIELD(struct wire_duty, action,    "action",    F_REQUIRED | F_NONEMPTY),
+    FIELD(struct wire_duty, due_us,    "due_at",    F_TIME | F_OMIT),
+    FIELD_ENUM(struct wire_duty, state, "state",    F_REQUIRED, duty_state_names),
+    FIELD(struct wire_duty, at_us,     "at",        F_REQUIRED | F_TIME),
+    FIELD_ENUM(struct wire_duty, by,   "by",        F_REQUIRED, duty_by_names),
+    FIELD(struct wire_duty, text_hash, "text_hash", F_OMIT),
+};
+OBJECT(wire_duty_object, struct wire_duty, duty_fields, CLOSED);
+
+static const struct field deletion_fields[] = {
+    FIELD(struct wire_deletion, duty,       "duty",       F_REQUIRED),
+    FIELD(struct wire_deletion, agreement,  "agreement",  F_REQUIRED | F_NONEMPTY),
+    FIELD(struct wire_deletion, provider,   "provider",   F_REQUIRED | F_NONEMPTY),
+    FIELD(struct wire_deletion, consumer,   "consumer",   F_REQUIRED | F_NONEMPTY),
+    FIELD_ENUM(struct wire_deletion, role,  "role",       F_REQUIRED, party_role_names),
+    FIELD(struct wire_deletion, due_us,     "due_at",     F_TIME | F_OMIT),
+    FIELD(struct wire_deletion, deleted_us, "deleted_at", F_REQUIRED | F_TIME),
+    FIELD(struct wire_deletion, tokens,     "tokens",     F_REQUIRED | F_NATURAL),
+    FIELD(struct wire_deletion, files,      "files",      F_REQUIRED | F_NATURAL),
+    FIELD(struct wire_deletion, bytes,      "bytes",      F_REQUIRED | F_NATURAL),
+    FIELD(struct wire_deletion, digests,    "digests",    F_OMIT),
+    FIELD_ENUM(struct wire_deletion, by,    "by",         F_REQUIRED, duty_by_names),
+    FIELD(struct wire_deletion, text_hash,  "text_hash",  F_OMIT),
+};
+OBJECT(wire_deletion_object, struct wire_deletion, deletion_fields, CLOSED);
 
 static const struct field membership_fields[] = {
     FIELD(struct wire_membership, participant,          "participant",          F_REQUIRED),
@@ -206,7 +247,7 @@ static int check_texts(const struct wire_text *t, const char *at, size_t max, st
     return 0;
 }
 
-static bool digest_ok(struct str digest)
+bool wire_is_digest(struct str digest)
 {
     if (digest.n != 7 + 64 || !str_starts(digest, STR("sha256:")))
         return false;
@@ -245,7 +286,7 @@ int wire_dataset_check(const struct wire_dataset *d, struct err *err)
         d->visible_to.n == 0)
         return err_tell(err, E_INVALID, "/visible_to", "expected who may see a '%s' dataset",
                         visibility_names[d->visibility]);
-    if (d->digest.n > 0 && !digest_ok(d->digest))
+    if (d->digest.n > 0 && !wire_is_digest(d->digest))
         return err_tell(err, E_INVALID, "/digest",
                         "expected 'sha256:' and 64 lower-case hex digits");
     if (jtype_of(d->policy) != J_OBJECT)
@@ -289,6 +330,72 @@ int wire_attestation_check(const struct wire_attestation *a, struct err *err)
         return err_tell(err, E_INVALID, "/value", "expected 1 to %d characters without spaces",
                         VALUE_MAX);
     return 0;
+}
+
+void wire_duty_input(struct str provider, struct str consumer, struct str agreement, struct str key,
+                     struct buf *out)
+{
+    const struct str parts[] = {provider, consumer, agreement, key};
+
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        if (i > 0)
+            buf_add_char(out, '\n');
+        buf_add_str(out, parts[i]);
+    }
+}
+
+static int check_text_hash(struct str text_hash, struct err *err)
+{
+    if (text_hash.n > 0 && !wire_is_digest(text_hash))
+        return err_tell(err, E_INVALID, "/text_hash",
+                        "expected 'sha256:' and 64 lower-case hex digits");
+    return 0;
+}
+
+static int check_deal(struct str agreement, struct str provider, struct str consumer,
+                      struct err *err)
+{
+    if (agreement.n > LIMIT_ID)
+        return err_tell(err, E_LIMIT, "/agreement", "at most %d bytes", LIMIT_ID);
+    if (provider.n > LIMIT_ID)
+        return err_tell(err, E_LIMIT, "/provider", "at most %d bytes", LIMIT_ID);
+    if (consumer.n > LIMIT_ID)
+        return err_tell(err, E_LIMIT, "/consumer", "at most %d bytes", LIMIT_ID);
+    if (str_eq(provider, consumer))
+        return err_tell(err, E_INVALID, "/consumer", "nobody is both sides of an agreement");
+    return 0;
+}
+
+int wire_duty_check(const struct wire_duty *d, struct err *err)
+{
+    if (check_deal(d->agreement, d->provider, d->consumer, err) < 0)
+        return err_ret(err);
+    if (d->action.n > LIMIT_ID)
+        return err_tell(err, E_LIMIT, "/action", "at most %d bytes", LIMIT_ID);
+    if (d->state == DUTY_OPEN)
+        return err_tell(err, E_INVALID, "/state", "a duty is open before anybody says something");
+    if ((d->state == DUTY_DONE || d->state == DUTY_LATE) && d->role != d->debtor)
+        return err_tell(err, E_INVALID, "/state", "only whose duty it is says that it is done");
+    if (d->state == DUTY_WAIVED && d->role == d->debtor)
+        return err_tell(err, E_INVALID, "/state", "only the side to whom it is owed waives it");
+    if (d->state == DUTY_OVERDUE && (d->due_us == 0 || d->at_us <= d->due_us))
+        return err_tell(err, E_INVALID, "/at", "it is not overdue before its date");
+    return check_text_hash(d->text_hash, err);
+}
+
+int wire_deletion_check(const struct wire_deletion *d, struct err *err)
+{
+    if (check_deal(d->agreement, d->provider, d->consumer, err) < 0)
+        return err_ret(err);
+    if (d->digests.n > WIRE_DUTY_DIGESTS || (int64_t)d->digests.n > d->files)
+        return err_tell(err, E_INVALID, "/digests", "more digests than files, or than %d",
+                        WIRE_DUTY_DIGESTS);
+    for (size_t i = 0; i < d->digests.n; i++) {
+        if (!wire_is_digest(d->digests.items[i]))
+            return err_tell(err, E_INVALID, "/digests",
+                            "expected 'sha256:' and 64 lower-case hex digits each");
+    }
+    return check_text_hash(d->text_hash, err);
 }
 
 void wire_event_input(struct str agreement, struct str transfer, int64_t access, struct buf *out)

@@ -9,6 +9,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/err.h"
+#include "lib/base/limits.h"
 #include "lib/base/uuid.h"
 #include "lib/codec/codec.h"
 
@@ -19,6 +20,8 @@
 #define WIRE_TYP_AGREEMENT  "naru-agreement+jws"
 #define WIRE_TYP_END        "naru-agreement-end+jws"
 #define WIRE_TYP_REVOCATION "naru-revocation+jws"
+#define WIRE_TYP_DUTY       "naru-duty+jws"
+#define WIRE_TYP_DELETION   "naru-deletion+jws"
 
 /* header names */
 #define WIRE_EVENT_HEADER "Naru-Event"
@@ -26,6 +29,9 @@
 #define WIRE_DIGEST_HEADER                                                                         \
     "Repr-Digest" /* RFC 9530: sha-256=:base64: of the whole representation */
 #define WIRE_SIGNATURE_HEADER "Naru-Signature"
+
+/* "sha256:" and 64 lower-case hex digits. */
+bool wire_is_digest(struct str digest);
 
 enum party_role { PARTY_PROVIDER, PARTY_CONSUMER, PARTY__COUNT };
 
@@ -190,6 +196,66 @@ extern const struct object wire_attestation_object;
 /* Rules beyond types: a business partner number is "BPNL" and 12 digits or capitals; a framework
  * agreement is 1 to 128 characters without spaces. */
 MUST_CHECK int wire_attestation_check(const struct wire_attestation *attestation, struct err *err);
+
+/* -- duties (docs/exchange.md §2) -------------------------------------------------------------- */
+
+enum duty_state { DUTY_OPEN, DUTY_OVERDUE, DUTY_DONE, DUTY_LATE, DUTY_WAIVED, DUTY__COUNT };
+
+extern const char *const duty_state_names[DUTY__COUNT + 1];
+
+/* By whose hand a duty was done: a role, never a person. */
+enum duty_by { DUTY_BY_CONNECTOR, DUTY_BY_OPERATOR, DUTY_BY_SYSTEM, DUTY_BY__COUNT };
+
+extern const char *const duty_by_names[DUTY_BY__COUNT + 1];
+
+#define WIRE_DUTY_TEXT                                                                             \
+    500 /* bytes of a free text; it travels beside the document that has its hash */
+#define WIRE_DUTY_DIGESTS  64      /* of one deletion statement */
+#define WIRE_DUTY_DOCUMENT KIB(24) /* bytes of a signed one: an entry of the log holds it */
+
+/*
+ * A duty has the same id on both sides and at the broker: UUIDv8 of the SHA-256 of the text that this
+ * appends, "<provider>\n<consumer>\n<agreement>\n<key>"; `key` is the hex form of
+ * policy_owed.key.
+ */
+void wire_duty_input(struct str provider, struct str consumer, struct str agreement, struct str key,
+                     struct buf *out);
+
+/* What one side says of the state of a duty. */
+struct wire_duty {
+    struct uuid duty;
+    struct str agreement;
+    struct str provider, consumer;
+    int role;          /* enum party_role: who says it */
+    int debtor;        /* enum party_role: whose duty it is */
+    struct str action; /* IRI */
+    int64_t due_us;    /* 0: it has no date */
+    int state;         /* enum duty_state, not open */
+    int64_t at_us;
+    int by;               /* enum duty_by */
+    struct str text_hash; /* "sha256:<hex>" of the text beside it; STR_NONE: none */
+};
+extern const struct object wire_duty_object; /* CLOSED */
+/* Rules beyond types: not open; only its debtor says that it is done, only the other waives it; text_hash is
+ * a digest; sizes. */
+MUST_CHECK int wire_duty_check(const struct wire_duty *duty, struct err *err);
+
+/* The debtor's statement that it has deleted what it held under an agreement. */
+struct wire_deletion {
+    struct uuid duty;
+    struct str agreement;
+    struct str provider, consumer;
+    int role;       /* enum party_role: who has deleted */
+    int64_t due_us; /* 0: it had no date */
+    int64_t deleted_us;
+    int64_t tokens, files, bytes; /* what the connector itself held and deleted */
+    struct str_list digests;      /* of these files, "sha256:<hex>", at most WIRE_DUTY_DIGESTS */
+    int by;               /* enum duty_by: who has deleted the rest, or found that there is none */
+    struct str text_hash; /* as above */
+};
+extern const struct object wire_deletion_object; /* CLOSED */
+/* Rules beyond types: digests are such, and not more than files; sizes. */
+MUST_CHECK int wire_deletion_check(const struct wire_deletion *deletion, struct err *err);
 
 struct wire_membership {
     struct uuid participant;

@@ -72,3 +72,6 @@ int order_get(struct rq *rq, struct err *err);
 int order_cancel(struct rq *rq, struct err *err);
 int order_agreement(struct rq *rq, struct err *err);
 int order_agreement_end(struct rq *rq, struct err *err);
+int order_deletion(struct rq *rq, struct err *err);
+int order_duty(struct rq *rq, struct err *err);
+int order_duties(struct rq *rq, struct err *err);

@@ -322,6 +322,51 @@ def nobody_ended_it(log):
     return log.find("order.changed", order=log.world.brief.id, state="ended")
 
 
+
+# -- duties -------------------------------------------------------------------------------------------------------------
+@case("duty", "has signed something else")
+def a_deletion_was_earlier(log):
+    return log.change(log.find("deletion.stated"), deleted_at=stamp(log.world.begin + 7))
+
+
+@case("duty", "has signed something else")
+def a_duty_is_waived_instead(log):
+    return log.change(log.find("duty.reported", role="provider"), state="waived")
+
+
+@case("duty", "has signed something else")
+def a_deletion_is_of_another_duty(log):
+    return log.change(log.find("deletion.stated"), duty=log.world.notice)
+
+
+@case("duty", "has signed something else")
+def a_report_of_a_duty_stands_for_a_deletion(log):
+    return log.change(log.find("deletion.stated"), document=log.entries[log.find("duty.reported", role="consumer")]["body"]["document"])
+
+
+@case("duty", "the signature is not that of")
+def a_deletion_has_another_signature(log):
+    i, body = log.body("deletion.stated")
+    head, text, signature = body["document"].split(".")
+    return log.change(i, document=f"{head}.{text}.{signature[::-1]}")
+
+
+@case("duty", "has not reported the agreement")
+def a_deletion_is_stated_by_a_stranger(log):
+    return log.change(log.find("deletion.stated"), participant=log.world.plant.id)
+
+
+@case("duty", "said the same before")
+def a_deletion_is_stated_twice(log):
+    return log.again(log.find("deletion.stated"))
+
+
+@case("duty", "the signature is not that of")
+def the_other_side_has_signed_it(log):
+    return log.change(log.find("duty.reported", role="provider"),
+                      document=log.entries[log.find("duty.reported", role="consumer")]["body"]["document"])
+
+
 # -- batches and receipts -----------------------------------------------------------------------------------------------
 @case("batch", "not the bytes that the reporter signed")
 def a_receipt_counts_more(log):

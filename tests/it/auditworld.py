@@ -122,6 +122,12 @@ class World:
         self.brief, self.left = (Trade(self, mill, parts, RENT, agreed, asset) for asset in ("brief", "left"))
         answer = mill.end(self.brief.agreement, "provider", parts, ended_at=stamp(agreed + 1800), reason="a person's name")
         assert answer.json["state"] == "ended", answer.text
+        self.deletion, self.notice = str(uuid.uuid4()), str(uuid.uuid4())
+        said = {"due_at": stamp(agreed + 1000), "at": stamp(agreed + 1900)}
+        for answer in (parts.deleted(self.brief.agreement, mill, self.deletion, deleted_at=stamp(agreed + 1900)),
+                       mill.duty(self.brief.agreement, "provider", parts, self.notice, **said),
+                       parts.duty(self.brief.agreement, "consumer", mill, self.notice, **said, state="late")):
+            assert answer.status == 200, answer.text
         self.cancelled = Trade(self, mill, parts, ONCE, None, "cancelled")
         answer = parts.client().post(f"/v1/orders/{self.cancelled.id}/cancel")
         assert answer.status < 300, answer.text

@@ -327,3 +327,16 @@ class Company:
         mine, theirs = ("provider", "consumer") if role == "provider" else ("consumer", "provider")
         end = {"agreement": agreement, "role": role, mine: self.did, theirs: other.did, "ended_at": stamp(), **changes}
         return self.connector().post("/v1/agreements/end", {"end": self.sign("naru-agreement-end+jws", {k: v for k, v in end.items() if v is not None})})
+
+    def deleted(self, agreement, provider, duty, **changes):
+        """POST /v1/agreements/deletions, as consumer."""
+        statement = {"duty": duty, "agreement": agreement, "provider": provider.did, "consumer": self.did, "role": "consumer", "deleted_at": stamp(),
+                     "tokens": 1, "files": 0, "bytes": 0, "by": "operator", **changes}
+        return self.connector().post("/v1/agreements/deletions", {"statement": self.sign("naru-deletion+jws", statement)})
+
+    def duty(self, agreement, role, other, duty, **changes):
+        """POST /v1/agreements/duties."""
+        mine, theirs = ("provider", "consumer") if role == "provider" else ("consumer", "provider")
+        report = {"duty": duty, "agreement": agreement, mine: self.did, theirs: other.did, "role": role, "debtor": "consumer",
+                  "action": "http://www.w3.org/ns/odrl/2/inform", "due_at": stamp(time.time() - 60), "state": "overdue", "at": stamp(), "by": "connector", **changes}
+        return self.connector().post("/v1/agreements/duties", {"report": self.sign("naru-duty+jws", report)})

@@ -6,7 +6,7 @@ import re
 from edc import pair
 from harness import ROOT, main, tap
 
-TABLES = ("connector/dataplane/management_routes.def", "connector/dsp/management_routes.def", "connector/events/routes.def",
+TABLES = ("connector/dataplane/management_routes.def", "connector/dsp/management_routes.def", "connector/duty/routes.def", "connector/events/routes.def",
           "connector/exchange/routes.def", "connector/market/routes.def", "connector/mgmt/routes.def")
 ROUTE = re.compile(r'^ROUTE\((\w+),\s*"([^"]+)",\s*\w+,\s*(\w+)', re.M)
 OPERATION = {"summary", "operationId", "parameters", "requestBody", "responses", "security", "tags"}

@@ -21,13 +21,16 @@ _naru()
         ;;
     esac
     case $words in
-    "") commands="audit buy end fetch health help init operator orders policy publish register search show statement status usage version" ;;
+    "") commands="audit buy duties end fetch health help init operator orders policy publish register search show statement status usage version" ;;
     audit) commands="pull verify" ;;
+    duties) commands="done waive" options="--state --agreement" ;;
     operator) commands="applications approve attest cancel close init payments refuse suspend token trial-balance withdraw" ;;
     policy) commands="diff explain lint make templates what-if why" ;;
     "audit pull"*) options="--broker --ca --token-file" ;;
     "audit verify"*) options="--key" ;;
     buy | "buy "*) options="--plan --purpose --no-negotiate" ;;
+    "duties done"*) options="--statement --by" ;;
+    "duties waive"*) options="--reason" ;;
     end | "end "*) options="--reason" ;;
     fetch | "fetch "*) options="--output --again" ;;
     health | "health "*) options="--ca" ;;

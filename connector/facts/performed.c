@@ -1,0 +1,55 @@
+/*
+ * connector/facts/performed.c - duties that were done, or found not done, as facts
+ *
+ * Every duty of an agreement has its row (connector/duty), so what is not in the list was not done.
+ */
+#include "connector/facts/performed.h"
+
+#include "policy/owed.h"
+#include "sql_connector.h"
+
+#include "lib/base/banned.h"
+
+struct done {
+    struct str action, debtor, state;
+    int64_t state_us;
+};
+/* clang-format off */
+static const struct field done_fields[] = {
+    FIELD(struct done, action,   "action",   F_REQUIRED),
+    FIELD(struct done, debtor,   "debtor",   F_REQUIRED),
+    FIELD(struct done, state,    "state",    F_REQUIRED),
+    FIELD(struct done, state_us, "state_us", F_REQUIRED),
+};
+/* clang-format on */
+static OBJECT(done_row, struct done, done_fields, OPEN);
+
+int facts_performed(struct db *db, const struct agreement *a, struct arena *arena,
+                    struct policy_facts *facts, struct err *err)
+{
+    struct list rows = {0};
+    struct policy_performed *items;
+    size_t n = 0;
+
+    if (db_list(db, &q_facts_performed, DB_ARGS(DB_TEXT(a->agreement_id), DB_I64(POLICY_OWED_MAX)),
+                &done_row, arena, POLICY_OWED_MAX, &rows, err) < 0)
+        return err_ret(err);
+    items = ARENA_ARRAY(arena, struct policy_performed, rows.n);
+    if (items == NULL)
+        return err_set(err, E_NO_MEMORY, "", "facts");
+    for (size_t i = 0; i < rows.n; i++) {
+        const struct done *row = &LIST_ITEMS(struct done, rows)[i];
+
+        items[n] = (struct policy_performed){
+            .target = a->asset_id,
+            .assignee = str_eq(row->debtor, STR("provider")) ? a->provider_id : a->consumer_id,
+            .at_us = row->state_us,
+            .violated = str_eq(row->state, STR("overdue")),
+        };
+        n += policy_action_find(row->action, &items[n].action);
+    }
+    facts->performed_known = true;
+    facts->performed = items;
+    facts->n_performed = n;
+    return 0;
+}
