@@ -201,7 +201,7 @@ def unknown_members(target, method, path, body, additions, fresh=lambda body: bo
 # -- the connector ------------------------------------------------------------------------------------------------------------
 def connector_targets(connector):
     management = Target("management", lambda: connector.api, routes(
-        "connector/mgmt/routes.def", "connector/exchange/routes.def", "connector/market/routes.def", "connector/dsp/management_routes.def")
+        "connector/mgmt/routes.def", "connector/exchange/routes.def", "connector/market/routes.def", "connector/duty/routes.def", "connector/dsp/management_routes.def")
         + routes("connector/mgmt/resources.def", below=("/v3", "/v4")), edc_error)
     peer = Target("dsp", lambda: Client(connector.base, connector.space.authority.ca, {"Authorization": connector.space.tokens["peer"]}),
                   routes("connector/dsp/routes.def"), dsp_error)
@@ -220,7 +220,7 @@ def check_connector():
     before = connector.dump()
     for target in (management, peer):
         broken_bodies(target)
-    no_text(management, "connector/mgmt/routes.def", "connector/exchange/routes.def", "connector/market/routes.def")
+    no_text(management, "connector/mgmt/routes.def", "connector/exchange/routes.def", "connector/market/routes.def", "connector/duty/routes.def")
     no_text(peer, "connector/dsp/routes.def")
     too_large(management, connector.management, None)
     too_large(peer, connector.public, space.authority.ca)
@@ -286,8 +286,9 @@ def check_broker():
     people = broker_target(bank, mill, "people", ("server/order/routes.def", "server/registry/routes.def"), people=True)
     machine = broker_target(bank, mill, "machine", ("server/catalogue/routes.def", "server/order/routes.def"))
     operator = broker_target(bank, mill, "operator", ("server/registry/operator_routes.def", "server/settlement/operator_routes.def"), operator=True)
-    people.routes = [r for r in people.routes if r[2] not in ("order_agreement", "order_agreement_end")]  # connectors'
-    machine.routes = [r for r in machine.routes if r[2] in ("catalogue_put", "order_agreement", "order_agreement_end")]
+    connectors = ("order_agreement", "order_agreement_end", "order_deletion", "order_duty")
+    people.routes = [r for r in people.routes if r[2] not in connectors]
+    machine.routes = [r for r in machine.routes if r[2] in ("catalogue_put", *connectors)]
     operator.routes = [r for r in operator.routes if r[2] != "period_close"]  # takes no body
     before = state_of(bank)
     for target in (people, machine, operator):
