@@ -10,7 +10,8 @@
 
 #include "connector/app.h"
 
-/* Kinds: "agreement/<id>" (ends), "membership/self" (renew), "messages/seen" (forget old ones). */
+/* Kinds: "agreement/<id>" (ends), "order-over/<agreement>", "decisions/due" (of transfers), "reconsider/<peer>"
+ * (decides its transfers again; "reconsider/": all), "membership/self" (renew), "messages/seen" (forget old ones). */
 void timed_set(struct app *app, const char *kind, struct str id, int64_t due_us);
 /* timers_open callback. */
 void timed_fire(void *app, struct str key, int64_t due_us);

@@ -312,6 +312,14 @@ struct policy_decision {
 void policy_decide(const struct policy *policy, const struct policy_question *question,
                    const struct policy_facts *facts, struct policy_decision *ret_decision);
 
+/*
+ * False if it is denied for certain: whatever those facts may be that are unknown. Their absence
+ * alone never makes it so, a limit on time that has passed does. *ret_until_us is the next instant
+ * at which that may be different, POLICY_FOREVER if time changes nothing any more.
+ */
+bool policy_may_permit(const struct policy *policy, const struct policy_question *question,
+                       const struct policy_facts *facts, int64_t *ret_until_us);
+
 const char *
 policy_why_slug(enum policy_why why); /* machine-readable: "constraint-false", "fact-unknown", … */
 

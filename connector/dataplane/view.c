@@ -106,6 +106,7 @@ struct question {
     struct policy_question ask;
     struct policy_facts facts;
     struct policy_decision decision;
+    int64_t facts_until_us;
     struct peer peer;
 };
 
@@ -131,7 +132,8 @@ static int prepare(struct db *db, const struct view *view, int64_t bytes, int64_
         .flags = POLICY_EMPTY_PERMITS | POLICY_DUTY_EVENTUAL,
     };
     if (facts_peer(db, a->consumer_id, arena, &q->peer, err) < 0 ||
-        facts_gather(db, view->policy, &about, now_us, arena, &q->facts, err) < 0)
+        facts_gather_until(db, view->policy, &about, now_us, arena, &q->facts, &q->facts_until_us,
+                           err) < 0)
         return err_ret(err);
     *ret_question = q;
     return 0;
@@ -160,7 +162,8 @@ int dataplane__decide(struct db *db, const struct view *view, int64_t bytes, int
         return err_ret(err);
     if (!permits(view, q))
         return refuse(q, err);
-    *ret_until_us = q->decision.valid_until_us;
+    *ret_until_us = q->decision.valid_until_us < q->facts_until_us ? q->decision.valid_until_us
+                                                                   : q->facts_until_us;
     return 0;
 }
 
@@ -208,6 +211,7 @@ static int judge(struct dataplane *dp, struct db *db, struct view *view, struct 
     AUTO(arena_free) struct arena *arena = arena_new(MIB(4));
     int64_t decided_until_us = POLICY_FOREVER;
 
+    view->decided_until_us = POLICY_FOREVER;
     view->loaded_us = now_us;
     view->until_us = now_us + VIEW_US;
     if (view->agreement.ends_us > 0 && view->agreement.ends_us < view->until_us)
@@ -221,6 +225,7 @@ static int judge(struct dataplane *dp, struct db *db, struct view *view, struct 
         *err = view->refusal;
         return err_ret(err);
     }
+    view->decided_until_us = decided_until_us;
     if (decided_until_us < view->until_us)
         view->until_us = decided_until_us;
     return 0;
@@ -287,8 +292,9 @@ static struct view *find(struct dataplane *dp, struct str transfer_id, int64_t n
 
     struct view *view = dp->views[str_hash(transfer_id) % VIEWS];
 
-    if (view != NULL && now_us < view->until_us && str_eq(view->transfer_id, transfer_id) &&
-        replica_hears(dp->app->replica))
+    /* a clock that was set back makes an old view no younger */
+    if (view != NULL && now_us >= view->loaded_us && now_us < view->until_us &&
+        str_eq(view->transfer_id, transfer_id) && replica_hears(dp->app->replica))
         found = view_ref(view);
     *ret_forgotten = dp->forgotten;
     pthread_mutex_unlock(&dp->lock);

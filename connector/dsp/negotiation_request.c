@@ -47,18 +47,6 @@ static void decide(const struct inbound *in, const struct policy *policy, int64_
     policy_decide(policy, &question, facts, ret_decision);
 }
 
-/* Once agreed, how long will it hold by itself? */
-static int64_t ends_us(const struct inbound *in, const struct policy *policy, int64_t agreed_us,
-                       const struct policy_facts *facts)
-{
-    struct policy_decision decision;
-
-    decide(in, policy, agreed_us, facts, &decision);
-    return decision.verdict == POLICY_DENY || decision.valid_until_us == POLICY_FOREVER
-               ? 0
-               : decision.valid_until_us;
-}
-
 static int refuse(struct inbound *in, const struct policy_decision *decision, struct err *err)
 {
     AUTO(buf_done) struct buf reason = buf_init(KIB(1));
@@ -89,7 +77,7 @@ static int agree(struct inbound *in, const struct policy *policy, struct str rul
         .agreed_us = in->now_us - in->now_us % US_PER_S,
     };
 
-    agreeing.ends_us = ends_us(in, policy, agreeing.agreed_us, judgement->facts);
+    agreeing.ends_us = dsp__ends_us(policy, in->process.asset_id, in->peer.id, agreeing.agreed_us);
     return dsp__follow(in, DSP_AGREE, &agreeing, err);
 }
 

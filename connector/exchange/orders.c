@@ -70,6 +70,8 @@ static void order_stored(void *arg, const struct err *err)
     a->err = *err;
     if (err->code == E_OK && str_present(a->over.agreement_id))
         timed_set(a->rq->app, "order-over", a->over.agreement_id, env_wall_us(a->rq->env));
+    if (err->code == E_OK && strcmp(a->role, "provider") == 0)
+        timed_set(a->rq->app, "reconsider", a->peer, env_wall_us(a->rq->env));
     rq_resume(a->rq);
 }
 

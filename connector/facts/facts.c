@@ -20,10 +20,12 @@ struct gather {
     uint64_t needs;
     struct arena *arena;
     struct policy_facts *facts;
+    int64_t until_us; /* the first of the facts ends then */
 };
 
 struct order {
     struct str order_id, plan_hash, purpose, agreement_id;
+    int64_t valid_until_us;
 };
 
 struct use {
@@ -37,10 +39,11 @@ struct known_peer {
 };
 /* clang-format off */
 static const struct field order_fields[] = {
-    FIELD(struct order, order_id,     "order_id",     F_REQUIRED),
-    FIELD(struct order, plan_hash,    "plan_hash",    F_REQUIRED),
-    FIELD(struct order, purpose,      "purpose",      0),
-    FIELD(struct order, agreement_id, "agreement_id", 0),
+    FIELD(struct order, order_id,       "order_id",       F_REQUIRED),
+    FIELD(struct order, plan_hash,      "plan_hash",      F_REQUIRED),
+    FIELD(struct order, purpose,        "purpose",        0),
+    FIELD(struct order, agreement_id,   "agreement_id",   0),
+    FIELD(struct order, valid_until_us, "valid_until_us", F_REQUIRED),
 };
 static OBJECT(order_row, struct order, order_fields, OPEN);
 static const struct field use_fields[] = {
@@ -63,6 +66,13 @@ static OBJECT(known_peer_row, struct known_peer, known_peer_fields, OPEN);
 static bool needed(const struct gather *g, enum policy_operand operand)
 {
     return policy_needs_operand(g->needs, operand);
+}
+
+/* What was gathered holds until then at most. */
+static void ends_at(struct gather *g, int64_t until_us)
+{
+    if (until_us < g->until_us)
+        g->until_us = until_us;
 }
 
 static int set_fact(struct gather *g, enum policy_operand operand, const struct policy_fact *form,
@@ -178,6 +188,7 @@ static int gather_orders(struct gather *g, struct err *err)
 
         if (bound && !is_bound(order, g->about->agreement))
             continue;
+        ends_at(g, order->valid_until_us);
         add_once(plans, &n_plans,
                  arena_printf(g->arena, "urn:naru:plan:%.*s", STR_ARG(order->plan_hash)));
         add_once(purposes, &n_purposes, order->purpose);
@@ -209,7 +220,7 @@ static int gather_use(struct gather *g, struct err *err)
         if (db_one(g->db, &q_facts_use, DB_ARGS(DB_TEXT(g->about->agreement->agreement_id)),
                    &use_row, g->arena, &use, err) == DB_FAIL)
             return err_ret(err);
-        calls.number = use.calls + 1;
+        calls.number = use.calls + !(g->about->running && use.calls > 0);
         if (__builtin_add_overflow(use.bytes, g->about->bytes, &bytes.number))
             bytes.number = INT64_MAX;
     }
@@ -271,12 +282,16 @@ uint64_t facts_known(void)
     return operands;
 }
 
-int facts_gather(struct db *db, const struct policy *policy, const struct facts_about *about,
-                 int64_t now_us, struct arena *arena, struct policy_facts *ret_facts,
-                 struct err *err)
+int facts_gather_until(struct db *db, const struct policy *policy, const struct facts_about *about,
+                       int64_t now_us, struct arena *arena, struct policy_facts *ret_facts,
+                       int64_t *ret_until_us, struct err *err)
 {
-    struct gather g = {
-        .db = db, .about = about, .now_us = now_us, .arena = arena, .facts = ret_facts};
+    struct gather g = {.db = db,
+                       .about = about,
+                       .now_us = now_us,
+                       .arena = arena,
+                       .facts = ret_facts,
+                       .until_us = POLICY_FOREVER};
 
     *ret_facts = (struct policy_facts){0};
     for (int scope = 0; scope < POLICY_AT__COUNT; scope++)
@@ -285,7 +300,17 @@ int facts_gather(struct db *db, const struct policy *policy, const struct facts_
         if ((g.needs & providers[i].operands) != 0 && providers[i].gather(&g, err) < 0)
             return err_ret(err);
     }
+    *ret_until_us = g.until_us;
     return 0;
+}
+
+int facts_gather(struct db *db, const struct policy *policy, const struct facts_about *about,
+                 int64_t now_us, struct arena *arena, struct policy_facts *ret_facts,
+                 struct err *err)
+{
+    int64_t until_us;
+
+    return facts_gather_until(db, policy, about, now_us, arena, ret_facts, &until_us, err);
 }
 
 int facts_peer(struct db *db, struct str peer_id, struct arena *arena, struct peer *ret_peer,

@@ -18,12 +18,20 @@ struct facts_about {
     struct str asset_id;
     const struct agreement *agreement;
     int64_t bytes; /* that this use will take, 0 if that is not known */
+    bool running;  /* no further use: may those that were let through go on? */
 };
 
 /* Fills *ret_facts for the operands that `policy` needs. Errors: E_DB, E_NO_MEMORY. */
 MUST_CHECK int facts_gather(struct db *db, const struct policy *policy,
                             const struct facts_about *about, int64_t now_us, struct arena *arena,
                             struct policy_facts *ret_facts, struct err *err);
+
+/* The same; *ret_until_us is the instant at which the first of these facts ends by itself
+ * (POLICY_FOREVER: none does). What grows too old is the engine's to know. */
+MUST_CHECK int facts_gather_until(struct db *db, const struct policy *policy,
+                                  const struct facts_about *about, int64_t now_us,
+                                  struct arena *arena, struct policy_facts *ret_facts,
+                                  int64_t *ret_until_us, struct err *err);
 
 /* The operands for which there is a source of facts, one bit each; others stay unknown. */
 uint64_t facts_known(void);

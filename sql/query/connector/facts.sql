@@ -1,7 +1,7 @@
 -- name: facts_orders
 -- in:   peer_id:text asset_id:text now_us:i64 agreement_id:text order_id:text most:i64
--- out:  order_id:text plan_hash:text purpose:text agreement_id:text
-SELECT order_id, plan_hash, purpose, agreement_id
+-- out:  order_id:text plan_hash:text purpose:text agreement_id:text valid_until_us:i64
+SELECT order_id, plan_hash, purpose, agreement_id, valid_until_us
   FROM purchase
  WHERE peer_id = $1
    AND asset_id = $2
