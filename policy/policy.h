@@ -225,6 +225,8 @@ enum policy_flags {
     /* An unfulfilled duty of a permission does not block, a violated one does. Without it the duty
        must be fulfilled before. */
     POLICY_DUTY_EVENTUAL = 2,
+    /* Facts do not grow old: for looking ahead at what time alone changes. */
+    POLICY_FACTS_LAST = 4,
 };
 
 struct policy_question {

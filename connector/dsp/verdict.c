@@ -45,16 +45,20 @@ static int compile(const struct agreement *agreement, struct policy **ret_policy
 /* The next instant at which time alone lets it be permitted again, or at which to look ahead once
  * more; POLICY_FOREVER: never. */
 static int64_t opens_us(const struct policy *policy, const struct policy_question *question,
-                        const struct policy_facts *facts, int64_t turns_us)
+                        const struct policy_facts *facts)
 {
     struct policy_question later = *question;
+    int64_t turns_us;
 
-    for (int i = 0; i < STEPS_MOST && turns_us != POLICY_FOREVER; i++) {
-        later.now_us = turns_us;
+    later.flags |= POLICY_FACTS_LAST;
+    for (int i = 0; i < STEPS_MOST; i++) {
         if (policy_may_permit(policy, &later, facts, &turns_us))
-            return later.now_us;
+            break;
+        if (turns_us == POLICY_FOREVER)
+            return POLICY_FOREVER;
+        later.now_us = turns_us;
     }
-    return turns_us;
+    return later.now_us;
 }
 
 /* In words that a peer may read, too: names of operands, no values. */
@@ -92,7 +96,7 @@ static bool refuses(const struct policy *policy, const struct policy_question *q
         verdict->until_us = known ? decision->valid_until_us : turns_us;
         return false;
     }
-    verdict->until_us = may ? turns_us : opens_us(policy, question, facts, turns_us);
+    verdict->until_us = may ? turns_us : opens_us(policy, question, facts);
     verdict->kind = may || verdict->until_us != POLICY_FOREVER ? VERDICT_WAITS : VERDICT_ENDS;
     return true;
 }
