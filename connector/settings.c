@@ -42,6 +42,7 @@ static const struct conf_key keys[] = {
     {"broker.did",            CONF_STR,         AT(broker_did),           "",                0,        0,       NULL, false, "DID of the data bank"},
     {"dsp.versions",          CONF_SET,         AT(dsp_versions),         "2025-1, 2024-1",  0,        0,       "2025-1|2024-1", false, "versions of the Dataspace Protocol that are spoken"},
     {"operator.decides",      CONF_SET,         AT(operator_decides),     "",                0,        0,       "agree|verify|finalize|start", true, "steps that wait for an operator instead of following by themselves; empty: none"},
+    {"negotiation.accept_stricter", CONF_BOOL,  AT(accept_stricter),      "false",           0,        0,       NULL, true,  "agree to a consumer's own rules if they permit nothing that our offer does not, and bind nobody else"},
     {"negotiation.limit",     CONF_DURATION,    AT(negotiation_limit_us), "15m",             S,        86400 * S, NULL, true, "a message that nobody acknowledges, or a push that nobody takes, for so long ends its process"},
     {"events.callbacks",      CONF_PATH,        AT(event_callbacks),      "",                0,        0,       NULL, false, "JSON file of addresses that events are sent to; empty: only those of the processes"},
     {"events.keep",           CONF_DURATION,    AT(event_keep_us),        "30d",             172800 * S, 31536000 * S, NULL, true, "how long events can be read again"},

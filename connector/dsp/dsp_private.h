@@ -245,6 +245,7 @@ MUST_CHECK int dsp__show(struct rq *rq, const struct process_kind *kind, struct 
 
 int dsp__act_request(struct inbound *in, struct err *err);
 int dsp__act_accepted(struct inbound *in, struct err *err);
+int dsp__act_verified(struct inbound *in, struct err *err);
 int dsp__act_agreement(struct inbound *in, struct err *err);
 int dsp__again_verification(struct inbound *in, struct err *err);
 int dsp__again_request(struct inbound *in, struct err *err);
@@ -305,6 +306,29 @@ MUST_CHECK int dsp__drop_edr(struct db *tx, struct str transfer_id, struct err *
 /* Adds the report to the broker, if there is one. */
 MUST_CHECK int dsp__report(struct app *app, struct effect *effect,
                            const struct agreement *agreement, struct arena *arena, struct err *err);
+
+/* -- other rules (difference.c), the same rules later (still.c) ---------------------------------- */
+
+struct difference {
+    struct str words; /* several lines, with values: for our operator */
+    struct str names; /* kinds of rules and operands: for the peer */
+};
+
+/* What was changed; texts in the arena. */
+MUST_CHECK int dsp__difference(const struct policy *was, const struct policy *now,
+                               struct arena *arena, struct difference *ret, struct err *err);
+/* True if we may agree to these rules in place of our own offer without asking anybody: they permit
+ * nothing that ours does not and demand nothing of us. What could not be decided gives false. */
+MUST_CHECK int dsp__may_take(const struct policy *asked, const struct policy *ours, int64_t now_us,
+                             struct arena *arena, bool *ret_may, struct err *err);
+
+struct stepping;
+/* Provider: may this peer still see the offer of the negotiation? */
+MUST_CHECK int dsp__is_shown(const struct stepping *s, const struct peer *peer, bool *ret_shown,
+                             struct err *err);
+/* Provider: does the policy of what is on the table, or agreed, still permit it to this peer? */
+MUST_CHECK int dsp__still(const struct stepping *s, const struct peer *peer,
+                          struct policy_decision *ret_decision, struct err *err);
 
 /* -- what a policy says of what runs (verdict.c, reconsider.c) ----------------------------------- */
 

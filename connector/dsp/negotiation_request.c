@@ -179,13 +179,34 @@ static int offered_here(struct inbound *in, const struct offer_text *wanted,
     return 0;
 }
 
+/*
+ * Other rules than ours: an operator decides, or they are taken if we are told to take stricter ones
+ * and these are; else they are refused.
+ */
+static int consider(const struct inbound *in, const struct policy *asked, const struct policy *ours,
+                    bool *ret_taken, struct err *err)
+{
+    const bool stricter = in->app->settings->accept_stricter;
+    struct difference difference;
+
+    if (stricter && dsp__may_take(asked, ours, in->now_us, in->rq->arena, ret_taken, err) < 0)
+        return err_ret(err);
+    if (*ret_taken || dsp__operator_decides(in->app, OPERATOR_AGREES))
+        return 0;
+    if (dsp__difference(ours, asked, in->rq->arena, &difference, err) < 0)
+        return err_ret(err);
+    return err_tell(err, E_INVALID, "/offer", "the rules are not those that were offered%s: %.*s",
+                    stricter ? ", nor stricter ones that bind nobody else" : "",
+                    STR_ARG(difference.names));
+}
+
 int dsp__act_request(struct inbound *in, struct err *err)
 {
     AUTO(policy_unref) struct policy *ours = NULL;
     AUTO(policy_unref) struct policy *asked = NULL;
     const struct offer_text wanted = dsp__offer_of(in->msg.offer, in->rq->arena);
     const bool here = !in->endpoint->first && str_eq(wanted.id, in->process.offer_id);
-    bool same;
+    bool same, taken;
 
     if ((here ? offered_here(in, &wanted, &ours, err) : offered_to_all(in, &wanted, &ours, err)) <
         0)
@@ -194,13 +215,42 @@ int dsp__act_request(struct inbound *in, struct err *err)
         return err_at_prefix(err, "/offer");
     if (check_parties(in, asked, err) < 0)
         return err_ret(err);
-    same = policy_same_rules(asked, ours);
-    if (!same && !dsp__operator_decides(in->app, OPERATOR_AGREES))
-        return err_tell(err, E_INVALID, "/offer", "the rules are not those that were offered");
+    same = taken = policy_same_rules(asked, ours);
+    if (!same && consider(in, asked, ours, &taken, err) < 0)
+        return err_ret(err);
     if (dsp__keep_offer(&in->effect, &in->process, &wanted, in->rq->arena, err) < 0)
         return err_ret(err);
     /* other rules than ours are a proposal: an operator decides */
-    return same ? answer(in, ours, wanted.rules, err) : 0;
+    return taken ? answer(in, same ? ours : asked, wanted.rules, err) : 0;
+}
+
+static struct stepping stepping_of(const struct inbound *in)
+{
+    const struct worker *worker = in->rq->thread;
+
+    return (struct stepping){.app = in->app,
+                             .db = worker->db,
+                             .arena = in->rq->arena,
+                             .process = &in->process,
+                             .now_us = in->now_us};
+}
+
+/* The negotiation ends if the peer may not see the offer any more. */
+static int check_shown(struct inbound *in, bool *ret_ended, struct err *err)
+{
+    const struct stepping stepping = stepping_of(in);
+    bool shown;
+
+    if (dsp__is_shown(&stepping, &in->peer, &shown, err) < 0)
+        return err_ret(err);
+    *ret_ended = !shown;
+    if (shown)
+        return 0;
+    in->follow = NM_TERMINATION;
+    log_info(&in->rq->log, "refused: the offer is not shown to this peer any more");
+    return dsp__terminate(in->app, &in->effect, &negotiation_kind, &in->process,
+                          STR("offer-withdrawn"), STR("the offer does not stand any more"),
+                          in->rq->arena, err);
 }
 
 /* The peer accepts the offer that we have kept. */
@@ -208,9 +258,28 @@ int dsp__act_accepted(struct inbound *in, struct err *err)
 {
     AUTO(jdoc_free) struct jdoc *doc = NULL;
     AUTO(policy_unref) struct policy *policy = NULL;
+    bool ended;
 
+    if (check_shown(in, &ended, err) < 0 || ended)
+        return err_ret(err);
     if (jdoc_parse(in->process.policy, NULL, &doc, err) < 0 ||
         policy_compile(jdoc_root(doc), &policy, err) < 0)
         return err_prefix(err, "offer of '%.*s'", STR_ARG(in->process.id));
     return answer(in, policy, message_rules_of(jdoc_root(doc), in->rq->arena), err);
+}
+
+/* The peer has verified what we agreed to: it becomes final if it still may. */
+int dsp__act_verified(struct inbound *in, struct err *err)
+{
+    const struct stepping stepping = stepping_of(in);
+    struct policy_decision decision;
+    bool ended;
+
+    if (check_shown(in, &ended, err) < 0 || ended)
+        return err_ret(err);
+    if (dsp__still(&stepping, &in->peer, &decision, err) < 0)
+        return err_ret(err);
+    if (decision.verdict == POLICY_DENY)
+        return refuse(in, &decision, err);
+    return dsp__follow(in, DSP_FINALIZE, NULL, err);
 }
