@@ -146,18 +146,14 @@ static int offered_to_all(struct inbound *in, const struct offer_text *wanted,
     AUTO(catalogue_unref) struct catalogue *catalogue = NULL;
     const struct catalogue_offer *offer;
     struct catalogue_view *view;
-    bool visible = false;
 
     if (catalogue_get(in->app->dsp->catalogue, worker->db, &catalogue, err) < 0 ||
         catalogue_view_new(catalogue, worker->db, &in->peer, in->now_us, in->rq->arena, &view,
                            err) < 0)
         return err_ret(err);
-    offer = catalogue_offer(catalogue, wanted->id);
-    if (offer == NULL)
-        return unknown_offer(in, err);
-    if (catalogue_visible(view, offer, &visible, err) < 0)
+    if (catalogue_offer_for(view, wanted->id, &offer, err) < 0)
         return err_ret(err);
-    if (!visible)
+    if (offer == NULL)
         return unknown_offer(in, err);
     if (!str_eq(wanted->target, offer->asset_id))
         return err_tell(err, E_INVALID, "/offer/target", "is not what was offered");
