@@ -36,17 +36,14 @@
 void dsp__decide_at(struct app *app, int64_t due_us)
 {
     struct dsp *dsp = app->dsp;
-    bool sooner;
 
-    if (due_us == POLICY_FOREVER)
-        return;
     CHECK(pthread_mutex_lock(&dsp->lock) == 0);
-    sooner = due_us < dsp->decide_us;
-    if (sooner)
+    if (due_us < dsp->decide_us) {
         dsp->decide_us = due_us;
+        timed_set(app, "decisions", DUE_KEY,
+                  due_us); /* under the lock: the last one set is the first one due */
+    }
     CHECK(pthread_mutex_unlock(&dsp->lock) == 0);
-    if (sooner)
-        timed_set(app, "decisions", DUE_KEY, due_us);
 }
 
 struct due {
@@ -148,6 +145,10 @@ static int resume(struct batch *b, struct decided *d, const struct agreement *ag
 static int end(struct batch *b, struct decided *d, struct err *err)
 {
     d->effect.state = TP_TERMINATING;
+    if (!str_present(d->process->peer_pid)) { /* told when it is known whom (sent.c) */
+        d->effect.error = words_of(&d->verdict, b->arena);
+        return arena_failed(b->arena) ? err_set(err, E_NO_MEMORY, "", "decision") : 0;
+    }
     d->effect.forget = true;
     return dsp__terminate(b->app, &d->effect, &transfer_kind, d->process, d->verdict.code,
                           d->verdict.reason, b->arena, err);
@@ -179,9 +180,13 @@ static int prepare(struct db *tx, struct batch *b, struct decided *d, struct err
 
     if (dsp__read_agreement(tx, d->process->agreement_id, b->arena, &agreement, err) < 0)
         return err_ret(err);
-    if (agreement.ended_us != 0) { /* what ended it sees to its transfers */
-        d->verdict.until_us = POLICY_FOREVER;
-        return 0;
+    if (agreement.ended_us != 0) {
+        d->turned = ENDED;
+        d->verdict = (struct verdict){.kind = VERDICT_ENDS,
+                                      .until_us = POLICY_FOREVER,
+                                      .code = STR("agreement-ended"),
+                                      .reason = agreement.end_reason};
+        return end(b, d, err);
     }
     if (dsp__judge(tx, &agreement, b->now_us, b->arena, &d->verdict, err) < 0)
         return err_ret(err);
@@ -388,7 +393,7 @@ static void doubted(void *arg, const struct err *err)
         log_err(NULL, "transfers could not be made due yet", err);
     if (err->code != E_OK || d->changed == DOUBT_MOST)
         timed_set(d->app, "reconsider", d->peer_id, err->code != E_OK ? now_us + AGAIN_US : now_us);
-    if (err->code == E_OK && d->changed > 0)
+    if (err->code == E_OK) /* some may have been due before, and left by a process that died */
         dsp__decide_at(d->app, 0);
     free(d);
 }

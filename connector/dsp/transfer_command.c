@@ -250,6 +250,8 @@ int dsp_transfer_end(struct app *app, struct str id, bool complete, struct str r
  * ---------------------------------------------------------------------------
  */
 
+#define AT_ONCE_MOST 100 /* transfers that end with their agreement; reconsider.c ends the others */
+
 struct ending {
     struct app *app;
     struct arena *arena; /* owned, with everything here */
@@ -328,8 +330,10 @@ static int run_end(struct db *tx, void *arg, struct err *err)
         return err_tell(err, E_CONFLICT, "", "the agreement has ended before");
     if (ending->by_time && find_reason(ending, &agreement, now_us, err) < 0)
         return err_ret(err);
-    if (db_list(tx, &q_dsp_transfer_running, DB_ARGS(DB_TEXT(ending->agreement_id)), &process_row,
-                ending->arena, LIMIT_PAGE, &ending->transfers, err) < 0)
+    if (db_exec(tx, &q_dsp_transfer_over, DB_ARGS(DB_TEXT(ending->agreement_id)), NULL, err) < 0 ||
+        db_list(tx, &q_dsp_transfer_running,
+                DB_ARGS(DB_TEXT(ending->agreement_id), DB_I64(AT_ONCE_MOST)), &process_row,
+                ending->arena, AT_ONCE_MOST, &ending->transfers, err) < 0)
         return err_ret(err);
     ending->effects = ARENA_ARRAY(ending->arena, struct effect, ending->transfers.n);
     if (ending->effects == NULL)
@@ -368,6 +372,8 @@ static void ended(void *arg, const struct err *err)
                              &ending->effects[i]);
         if (ending->report.id != 0)
             outbox_wake(ending->app->outbox, &ending->report);
+        if (ending->transfers.n == AT_ONCE_MOST)
+            dsp__decide_at(ending->app, 0);
         if (ending->by_time)
             tell_over(ending);
     }

@@ -22,6 +22,7 @@ TX = "https://w3id.org/tractusx/v0.0.1/ns/"
 SESSIONS = 100
 GOAL_MS = 100
 LARGE = 1 << 30
+OTHERS = 250
 
 
 def at(seconds):
@@ -301,7 +302,7 @@ def progress_is_kept(provider, consumer):
     """Thousands of transfers, and the process is killed in the middle: the rest is done at the start."""
     n = 3000
     set_groups(provider, consumer.name, "gold")
-    agreement = contract(provider, consumer, "grouped")
+    agreement, free = contract(provider, consumer, "grouped"), contract(provider, consumer, "free")
     now = int(time.time() * 1e6)
     provider.process.stop()
     with closing(sqlite3.connect(provider.folder / "connector.db", timeout=20)) as db, db:
@@ -310,6 +311,10 @@ def progress_is_kept(provider, consumer):
             " created_us, decide_us) VALUES (?,'provider',?,?,'https://127.0.0.1:9','dataspace-protocol-http:2025-1',600,?,?,'grouped',"
             "'HttpData-PULL',?,9223372036854775807)",
             [(f"many-{i}", f"m-{i}", consumer.name, now, agreement, now) for i in range(n)])
+        db.executemany(
+            "INSERT INTO transfer (transfer_id, role, peer_pid, peer_id, peer_address, protocol, state, state_us, agreement_id, asset_id, format,"
+            " created_us) VALUES (?,'provider',?,?,'https://127.0.0.1:9','dataspace-protocol-http:2025-1',?,?,?,'free','HttpData-PULL',?)",
+            [(f"other-{i}", f"o-{i}", consumer.name, 600 if i % 2 else 500, now, free, now) for i in range(OTHERS)])
     provider.process.begin()
     wait_until(lambda: provider.version().status == 200, 15, "the provider is back")
     count = "SELECT count(*) FROM transfer WHERE transfer_id LIKE 'many-%' AND state IN (825, 850)"
@@ -326,6 +331,11 @@ def progress_is_kept(provider, consumer):
     tap.ok(True, "what was left is done by the next process")
     sent = provider.sql("SELECT count(*), count(DISTINCT stream) FROM outbox WHERE kind = 'dsp.transfer.termination' AND stream LIKE 'many-%'")[0]
     tap.equal(sent[0], sent[1], "nobody is told twice")
+    tap.status(provider.api.post(f"/naru/v1/agreements/{free}/end", {"reason": "no longer sold"}), 204, "an agreement with many transfers ends")
+    wait_until(lambda: provider.sql("SELECT count(*) FROM transfer WHERE transfer_id LIKE 'other-%' AND state IN (825, 850)") == [(OTHERS,)], 30,
+               "all of them end with it")
+    tap.equal(provider.sql("SELECT DISTINCT error FROM transfer WHERE transfer_id LIKE 'other-%'"), [("agreement-ended: no longer sold",)],
+              "with the reason")
 
 
 def scenario():

@@ -61,13 +61,14 @@ UPDATE transfer
  WHERE transfer_id = $1;
 
 -- name: dsp_transfer_running
--- in:   agreement_id:text
+-- in:   agreement_id:text most:i64
 -- out:  id:text role:text peer_pid:text peer_id:text peer_address:text protocol:text state:i64 asset_id:text agreement_id:text format:text data_address:text error:text held:text
 SELECT transfer_id AS id, role, peer_pid, peer_id, peer_address, protocol, state, asset_id, agreement_id, format, data_address, error, held
   FROM transfer
  WHERE agreement_id = $1
    AND state NOT IN (800, 825, 850)
- ORDER BY transfer_id;
+ ORDER BY transfer_id
+ LIMIT $2;
 
 -- name: dsp_transfer_undecided
 -- in:   now_us:i64 most:i64
@@ -78,6 +79,15 @@ SELECT transfer_id AS id, role, peer_pid, peer_id, peer_address, protocol, state
    AND decide_us <= $1
  ORDER BY decide_us, transfer_id
  LIMIT $2;
+
+-- The transfers of an agreement that has ended.
+-- name: dsp_transfer_over
+-- in:   agreement_id:text
+-- out:
+UPDATE transfer
+   SET decide_us = 0
+ WHERE agreement_id = $1
+   AND state NOT IN (800, 825, 850);
 
 -- name: dsp_transfer_decided
 -- in:   id:text decide_us:i64 held:text
