@@ -76,7 +76,9 @@ static_assert(ARRAY_LEN(turns) == TURNED__COUNT, "one row per turn");
 
 struct decided {
     const struct process *process;
+    struct agreement agreement;
     struct verdict verdict;
+    bool judged; /* the two are known */
     enum turned turned;
     struct effect effect;
 };
@@ -133,13 +135,12 @@ static int suspend(struct batch *b, struct decided *d, struct err *err)
                      "suspension", &text, b->arena, err);
 }
 
-static int resume(struct batch *b, struct decided *d, const struct agreement *agreement,
-                  struct err *err)
+static int resume(struct batch *b, struct decided *d, struct err *err)
 {
     d->effect.state = TP_STARTING;
     d->effect.error = d->effect.held = STR("");
-    return dsp__send_start(b->app, &d->effect, d->process, agreement, d->verdict.until_us, b->arena,
-                           err);
+    return dsp__send_start(b->app, &d->effect, d->process, &d->agreement, d->verdict.until_us,
+                           b->arena, err);
 }
 
 static int end(struct batch *b, struct decided *d, struct err *err)
@@ -173,30 +174,51 @@ static int note(struct db *tx, const struct batch *b, const struct decided *d, s
                    NULL, err);
 }
 
-/* What is to be done, and the message that says so; writes nothing. */
-static int prepare(struct db *tx, struct batch *b, struct decided *d, struct err *err)
+/* One of this batch under the same agreement, which has the same verdict; NULL: there is none. */
+static const struct decided *find_judged(const struct batch *b, const struct decided *d)
 {
-    struct agreement agreement;
+    for (const struct decided *before = b->decided; before < d; before++) {
+        if (before->judged && str_eq(before->process->agreement_id, d->process->agreement_id))
+            return before;
+    }
+    return NULL;
+}
 
-    if (dsp__read_agreement(tx, d->process->agreement_id, b->arena, &agreement, err) < 0)
+static int judge(struct db *tx, struct batch *b, struct decided *d, struct err *err)
+{
+    const struct decided *same = find_judged(b, d);
+
+    if (same != NULL) {
+        d->agreement = same->agreement;
+        d->verdict = same->verdict;
+        d->judged = true;
+        return 0;
+    }
+    if (dsp__read_agreement(tx, d->process->agreement_id, b->arena, &d->agreement, err) < 0)
         return err_ret(err);
-    if (agreement.ended_us != 0) {
-        d->turned = ENDED;
+    if (d->agreement.ended_us != 0)
         d->verdict = (struct verdict){.kind = VERDICT_ENDS,
                                       .until_us = POLICY_FOREVER,
                                       .code = STR("agreement-ended"),
-                                      .reason = agreement.end_reason};
-        return end(b, d, err);
-    }
-    if (dsp__judge(tx, &agreement, b->now_us, b->arena, &d->verdict, err) < 0)
+                                      .reason = d->agreement.end_reason};
+    else if (dsp__judge(tx, &d->agreement, b->now_us, b->arena, &d->verdict, err) < 0)
+        return err_ret(err);
+    d->judged = true;
+    return 0;
+}
+
+/* What is to be done, and the message that says so; writes nothing. */
+static int prepare(struct db *tx, struct batch *b, struct decided *d, struct err *err)
+{
+    if (judge(tx, b, d, err) < 0)
         return err_ret(err);
     d->turned = turn_of(d->process, d->verdict.kind);
     switch (d->turned) {
     case SUSPENDED: return suspend(b, d, err);
     case ENDED: return end(b, d, err);
     case RESUMED:
-        if (agreement.retired_us == 0)
-            return resume(b, d, &agreement, err);
+        if (d->agreement.retired_us == 0)
+            return resume(b, d, err);
         d->turned = STAYS; /* until it is taken back */
         break;
     case STAYS:
