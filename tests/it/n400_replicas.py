@@ -441,6 +441,26 @@ def taken_for_dead(world):
     tap.equal(world.number("SELECT count(*) FROM replica"), 3, "under a number of its own")
 
 
+def events_reach_all(world):
+    """A group that changes at one replica ends what runs at another."""
+    def groups(replica, ask, name):
+        body = {"@context": {"tx": "https://w3id.org/tractusx/v0.0.1/ns/"}, "@id": PEER, "tx:groups": [name]}
+        tap.status(getattr(replica.edc, ask)("/v3/business-partner-groups", body), 204, f"the partner is in group {name}")
+
+    groups(world.replicas[0], "post", "gold")
+    offer_with(world, "grouped", {"leftOperand": "https://w3id.org/catenax/2025/9/policy/BusinessPartnerGroup", "operator": "isAnyOf", "rightOperand": ["gold"]})
+    _, pid = bought(world.peer, world.ours, "grouped")
+    token = token_of(world, pid)
+    tap.equal([direct(world, r, token).status for r in world.replicas], [200] * 3, "each replica lets it pass")
+    groups(world.replicas[2], "put", "silver")
+    began = time.monotonic()
+    for r in world.replicas:
+        wait_until(lambda r=r: direct(world, r, token).status == 403, 4, f"{r.name} refuses")
+    tap.note(f"all replicas refuse {1000 * (time.monotonic() - began):.0f} ms after the change")
+    wait_until(lambda: field(world.peer, "transferprocesses", pid, "state") == "TERMINATED", 20, "the other side is told")
+    tap.contains(field(world.peer, "transferprocesses", pid, "errorDetail"), "business partner group", "with the cause")
+
+
 def decisions_are_taken_over(world):
     """The replica that waits for the instant at which a policy turns is killed before it: another one acts, once."""
     doomed, others = world.replicas[0], world.replicas[1:]
@@ -484,6 +504,8 @@ def scenario():
         events_everywhere(world)
     with tap.case("pushes"):
         pushes_leave_once(world)
+    with tap.case("a group changes"):
+        events_reach_all(world)
     with tap.case("a decision turns after its replica has died"):
         decisions_are_taken_over(world)
     nothing_lost(world, trades_while_one_dies(world))

@@ -161,6 +161,8 @@ def consumer_alone(consumer, peer):
     answer = pull(consumer, pid)
     tap.status(answer, 403, "a pull is refused here, at the consumer's own connector")
     tap.contains(answer.text, "date and time", "with the reason")
+    tap.status(consumer.api.get(f"/v3/edrs/{pid}/dataaddress"), 403, "its token is not given out")
+    tap.contains(consumer.api.get(f"/naru/v1/edrs/{pid}").json["held"], "constraint-false", "and it is shown why")
     tap.equal(consumer.state(pid, "transfer"), STARTED, "the process itself is the provider's to suspend")
     wait_until(lambda: held(consumer, pid) is None, 20, "and lets it go on after it")
     tap.equal(len(peer.messages("TransferSuspensionMessage")), before, "no message went for that")
