@@ -53,6 +53,7 @@ struct cli {
     struct str home_dir; /* --home, NARU_HOME or ~/.naru */
     const char *command; /* words of the running command, for messages */
     bool json, quiet, korean;
+    bool utf8;        /* the environment's texts are UTF-8 */
     bool colour;      /* stdout is a terminal that shows colours */
     bool progress;    /* stderr is a terminal and nobody asked for silence */
     char request[40]; /* id of the last refused request, for the logs of the other side */

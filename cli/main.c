@@ -27,11 +27,14 @@ static bool environment_is_korean(void)
     return false;
 }
 
-/* Widths of characters need a UTF-8 locale, whatever the environment says. */
-static void set_locale(void)
+/* Widths of characters need a UTF-8 locale, whatever the environment says; that is returned. */
+static bool set_locale(void)
 {
-    if (setlocale(LC_CTYPE, "") == NULL || strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
+    const bool utf8 = setlocale(LC_CTYPE, "") != NULL && strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+
+    if (!utf8)
         (void)setlocale(LC_CTYPE, "C.UTF-8");
+    return utf8;
 }
 
 static struct str default_home(struct arena *arena)
@@ -132,7 +135,7 @@ int main(int argc, char **argv)
         return CLI_REFUSED;
     }
     (void)sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
-    set_locale();
+    cli.utf8 = set_locale();
     set_up(&cli);
     code = run(&cli, argc - 1, argv + 1);
     fetcher_close(&cli.fetcher);

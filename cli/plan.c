@@ -271,3 +271,33 @@ void plan_words(const struct plan *plan, bool korean, struct buf *out)
         buf_printf(out, korean ? ", 부가세 %s %%" : ", VAT %s %%", percent);
     }
 }
+
+/* -- options ----------------------------------------------------------------------------------- */
+
+int plan_terms_given(struct str currency, struct str vat, struct str fee,
+                     struct plan_terms *ret_terms, struct err *err)
+{
+    ret_terms->currency = currency.n > 0 ? currency : STR("KRW");
+    if (!percent_parse(vat.n > 0 ? vat : STR("10"), &ret_terms->vat_ppm) ||
+        !percent_parse(fee.n > 0 ? fee : STR("3.5"), &ret_terms->fee_ppm))
+        return err_tell(err, E_CONFIG, "--vat",
+                        "--vat and --fee are percentages such as 10 or 3.5");
+    return 0;
+}
+
+int plan_given(struct cli *cli, struct str given, const struct plan_terms *terms,
+               const struct plan **ret_plan, struct err *err)
+{
+    AUTO(buf_done) struct buf plan = buf_init(KIB(64));
+    struct str text;
+
+    if (str_starts(given, STR("@"))) {
+        if (cli_read_file(cli, str_from(given, 1), KIB(64), &text, err) < 0)
+            return err_ret(err);
+    } else {
+        if (plan_from_short(cli->arena, given, terms, &plan, err) < 0)
+            return err_ret(err);
+        text = arena_str(cli->arena, buf_str(&plan));
+    }
+    return plan_parse(text, cli->arena, ret_plan, err) < 0 ? err_at_prefix(err, "--plan") : 0;
+}

@@ -22,6 +22,12 @@ struct plan_terms {
 /* Appends the plan as JSON. Errors: E_CONFIG with a text that names the part. */
 MUST_CHECK int plan_from_short(struct arena *arena, struct str notation,
                                const struct plan_terms *terms, struct buf *out, struct err *err);
+/* A plan in short notation, or "@FILE" with one as JSON; checked. Errors: as above, E_CONFIG. */
+MUST_CHECK int plan_given(struct cli *cli, struct str given, const struct plan_terms *terms,
+                          const struct plan **ret_plan, struct err *err);
+/* The terms of the options --currency, --vat and --fee; "" is their default. Errors: E_CONFIG. */
+MUST_CHECK int plan_terms_given(struct str currency, struct str vat, struct str fee,
+                                struct plan_terms *ret_terms, struct err *err);
 /* "10", "3.5" (percent) -> ppm; false if it is none, or above 100. */
 bool percent_parse(struct str text, int64_t *ret_ppm);
 /* One line: "0.5 KRW per row, VAT 10 %". */

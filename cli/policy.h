@@ -4,7 +4,7 @@
 #pragma once
 
 #include "cli/cli.h"
-#include "policy/policy.h"
+#include "policy/template.h"
 
 /*
  * Compiles the policy in a file, or that of a dataset of the data bank if `what` is an id and no
@@ -12,5 +12,12 @@
  */
 MUST_CHECK int policy_read(struct cli *cli, const char *what, struct policy **ret_policy,
                            struct err *err);
-/* "ko" and "en" into the object that is open in *w. */
-void policy_texts(struct jw *w, const struct buf *ko, const struct buf *en);
+/* Reports that there is no such template, and which one is near; returns CLI_USAGE. */
+int policy_template_missing(struct cli *cli, const struct policy_templates *templates,
+                            struct str id);
+/*
+ * The templates that are compiled in, and those of a folder (each *.json file; STR_NONE: none), whose mistakes
+ * name the file. *ret_templates is new. Errors: E_CONFIG.
+ */
+MUST_CHECK int policy_templates_read(struct cli *cli, struct str folder,
+                                     struct policy_templates **ret_templates, struct err *err);

@@ -3,7 +3,7 @@
  */
 #include "cli/policy.h"
 #include "lib/base/limits.h"
-#include "policy/compare.h"
+#include "policy/answer.h"
 
 #include "lib/base/banned.h"
 
@@ -25,29 +25,21 @@ struct compared {
     struct policy_comparison comparison;
 };
 
-static void write_text(const struct compared *c, enum policy_lang lang, struct buf *out)
-{
-    policy_explain_difference(c->first, c->second, lang, out);
-    policy_explain_comparison(c->first, c->second, &c->comparison, lang, out);
-}
-
 static int print(struct cli *cli, const struct compared *c)
 {
-    AUTO(buf_done) struct buf ko = buf_init(MIB(1));
-    AUTO(buf_done) struct buf en = buf_init(MIB(1));
-    AUTO(buf_done) struct buf out = buf_init(MIB(4));
+    const enum policy_lang lang = cli->korean ? POLICY_KO : POLICY_EN;
+    AUTO(buf_done) struct buf text = buf_init(MIB(1));
+    AUTO(buf_done) struct buf out = buf_init(MIB(16));
     struct jw w = jw_init(&out);
 
-    write_text(c, POLICY_KO, &ko);
-    write_text(c, POLICY_EN, &en);
     if (!cli->json) {
-        printf("%.*s", STR_ARG(cli_clean(cli, buf_str(cli->korean ? &ko : &en))));
+        policy_explain_difference(c->first, c->second, lang, &text);
+        policy_explain_comparison(c->first, c->second, &c->comparison, lang, &text);
+        printf("%.*s", STR_ARG(cli_clean(cli, buf_str(&text))));
         return CLI_OK;
     }
     jw_object(&w);
-    jw_kc(&w, "relation", policy_relation_slug(c->comparison.relation));
-    jw_kbool(&w, "complete", c->comparison.complete);
-    policy_texts(&w, &ko, &en);
+    policy_answer_comparison(c->first, c->second, &c->comparison, &w);
     jw_object_end(&w);
     return cli_print_buf(cli, &out);
 }

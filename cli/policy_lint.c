@@ -3,7 +3,7 @@
  */
 #include "cli/policy.h"
 #include "lib/base/limits.h"
-#include "policy/lint.h"
+#include "policy/answer.h"
 
 #include "lib/base/banned.h"
 
@@ -23,18 +23,7 @@ static void print_finding(const struct cli *cli, const struct policy_finding *fi
            policy_lint_text(finding->lint, lang), policy_lint_slug(finding->lint));
 }
 
-static void write_finding(struct jw *w, const struct policy_finding *finding)
-{
-    jw_object(w);
-    jw_kc(w, "code", policy_lint_slug(finding->lint));
-    jw_kc(w, "weight", weights[policy_lint_weight(finding->lint)][POLICY_EN]);
-    jw_kstr(w, "at", finding->at);
-    jw_kc(w, "ko", policy_lint_text(finding->lint, POLICY_KO));
-    jw_kc(w, "en", policy_lint_text(finding->lint, POLICY_EN));
-    jw_object_end(w);
-}
-
-static int print(struct cli *cli, const struct policy_findings *found)
+static int print(struct cli *cli, const struct policy *policy, const struct policy_findings *found)
 {
     AUTO(buf_done) struct buf out = buf_init(MIB(1));
     struct jw w = jw_init(&out);
@@ -44,10 +33,9 @@ static int print(struct cli *cli, const struct policy_findings *found)
             print_finding(cli, &found->items[i]);
         return CLI_OK;
     }
-    jw_array(&w);
-    for (size_t i = 0; i < found->n; i++)
-        write_finding(&w, &found->items[i]);
-    jw_array_end(&w);
+    jw_object(&w);
+    policy_answer_findings(policy, found, &w);
+    jw_object_end(&w);
     return cli_print_buf(cli, &out);
 }
 
@@ -66,7 +54,7 @@ int cmd_policy_lint(struct cli *cli, int argc, char **argv)
     if (policy_read(cli, argv[0], &policy, &err) < 0 ||
         policy_lint(policy, env_wall_us(cli->env), arena, &found, &err) < 0)
         return cli_fail(cli, &err);
-    code = print(cli, &found);
+    code = print(cli, policy, &found);
     for (size_t i = 0; code == CLI_OK && i < found.n; i++) {
         if (policy_lint_weight(found.items[i].lint) == POLICY_LINT_ERROR)
             code = CLI_REFUSED;

@@ -1,9 +1,10 @@
 /*
- * cli/policy_read.c - a policy from a file, or of a dataset
+ * cli/policy_read.c - a policy from a file, or of a dataset; templates
  */
 #include <unistd.h>
 
 #include "cli/policy.h"
+#include "lib/base/folder.h"
 #include "lib/base/limits.h"
 #include "lib/base/uuid.h"
 
@@ -41,8 +42,42 @@ int policy_read(struct cli *cli, const char *what, struct policy **ret_policy, s
     return policy_compile(value, ret_policy, err);
 }
 
-void policy_texts(struct jw *w, const struct buf *ko, const struct buf *en)
+static int add_template(void *cls, struct str name, struct str text, struct err *err)
 {
-    jw_kstr(w, "ko", buf_str(ko));
-    jw_kstr(w, "en", buf_str(en));
+    struct policy_templates *templates = cls;
+    struct err why = {0};
+
+    if (policy_templates_add(templates, text, &why) == 0)
+        return 0;
+    return err_tell(err, E_CONFIG, why.at, "%.*s: %s", STR_ARG(name),
+                    why.detail[0] != '\0' ? why.detail : why.text);
+}
+
+int policy_templates_read(struct cli *cli, struct str folder,
+                          struct policy_templates **ret_templates, struct err *err)
+{
+    AUTO(policy_templates_free) struct policy_templates *templates = NULL;
+
+    if (policy_templates_new(&templates, err) < 0)
+        return err_ret(err);
+    if (str_present(folder) && folder_each(arena_cstr(cli->arena, folder), ".json",
+                                           LIMIT_JSON_BYTES, add_template, templates, err) < 0)
+        return err_ret(err);
+    *ret_templates = MOVE(templates);
+    return 0;
+}
+
+int policy_template_missing(struct cli *cli, const struct policy_templates *templates,
+                            struct str id)
+{
+    struct nearest nearest = {0};
+
+    for (size_t i = 0; i < policy_templates_count(templates); i++)
+        nearest_try(&nearest, id,
+                    arena_cstr(cli->arena, policy_template_id(policy_templates_at(templates, i))));
+    if (nearest.word == NULL)
+        return cli_usage(cli, "there is no template '%.*s'; `naru policy templates` lists them",
+                         STR_ARG(id));
+    return cli_usage(cli, "there is no template '%.*s'; did you mean '%s'?", STR_ARG(id),
+                     nearest.word);
 }

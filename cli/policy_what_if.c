@@ -6,7 +6,7 @@
 #include "cli/policy.h"
 #include "lib/base/limits.h"
 #include "lib/base/timefmt.h"
-#include "policy/peer.h"
+#include "policy/answer.h"
 
 #include "lib/base/banned.h"
 
@@ -15,6 +15,7 @@
 struct what_if_args {
     struct str at, agreed, scope, action, target, assignee, peer;
     struct str_list facts;
+    bool trace;
 };
 /* clang-format off */
 const struct cli_option policy_what_if_options[] = {
@@ -26,15 +27,8 @@ const struct cli_option policy_what_if_options[] = {
     OPTION(struct what_if_args, target,   "dataset",  0,   "ID",     "data set, where the policy names one"),
     OPTION(struct what_if_args, assignee, "party",    0,   "DID",    "who uses it, where the policy names somebody"),
     OPTION(struct what_if_args, peer,     "peer",     0,   "NAME",   "edc or tractusx: also what such a connector would decide"),
+    OPTION(struct what_if_args, trace,    "trace",    't', NULL,     "each rule and condition with its mark, and what would have to change"),
     {.name = NULL},
-};
-
-static const char *const scopes[POLICY_AT__COUNT] = {
-    [POLICY_AT_CATALOGUE] = "catalogue", [POLICY_AT_NEGOTIATION] = "negotiation",
-    [POLICY_AT_TRANSFER] = "transfer", [POLICY_AT_ACCESS] = "access",
-};
-static const char *const peers[POLICY_PEER__COUNT] = {
-    [POLICY_PEER_EDC] = "edc", [POLICY_PEER_TRACTUSX] = "tractusx",
 };
 
 /* clang-format on */
@@ -47,11 +41,12 @@ struct what_if {
     bool ask_peer;
     enum policy_peer peer;
     struct policy_peer_opinion opinion;
+    const struct policy_trace *trace; /* NULL: not wanted */
 };
 
-static bool choose(struct str word, const char *const *words, int n, int *ret_choice)
+static bool choose(struct str word, const char *const *words, int *ret_choice)
 {
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; words[i] != NULL; i++) {
         if (str_eq_c(word, words[i])) {
             *ret_choice = i;
             return true;
@@ -62,43 +57,26 @@ static bool choose(struct str word, const char *const *words, int n, int *ret_ch
 
 /* -- facts ------------------------------------------------------------------------------------- */
 
-static int read_value(enum policy_operand operand, struct str text, struct policy_value *value,
-                      struct err *err)
-{
-    value->text = text;
-    if (policy_operand_type(operand) == POLICY_V_BOOLEAN) {
-        value->number = str_eq(text, STR("true"));
-        return 0;
-    }
-    if (policy_operand_type(operand) == POLICY_V_INTEGER && !str_to_i64(text, &value->number))
-        return err_tell(err, E_CONFIG, "", "'%.*s' is not a whole number", STR_ARG(text));
-    return 0;
-}
-
 static int read_fact(struct cli *cli, struct what_if *w, struct str text, struct err *err)
 {
-    struct policy_value *values = ARENA_ARRAY(cli->arena, struct policy_value, VALUES_MAX);
+    struct str *values = ARENA_ARRAY(cli->arena, struct str, VALUES_MAX);
     const struct str name = str_cut(&text, '=');
-    enum policy_operand operand;
-    struct policy_fact *fact;
+    struct str_list list = {values, 0};
+    struct err why = {0};
 
     if (values == NULL)
         return err_set(err, E_NO_MEMORY, "", "fact");
-    if (!policy_operand_find(name, &operand))
-        return err_tell(err, E_CONFIG, "", "'%.*s' is no operand of a policy", STR_ARG(name));
-    fact = &w->facts->of[operand];
-    *fact = (struct policy_fact){.knowledge = POLICY_ABSENT, .values = values};
     if (!str_present(text))
         return err_tell(err, E_CONFIG, "", "expected --fact %.*s=VALUE", STR_ARG(name));
     if (str_eq(text, STR("-")))
-        return 0;
-    fact->knowledge = POLICY_KNOWN;
+        text = STR_NONE;
     while (str_present(text)) {
-        if (fact->n_values == VALUES_MAX)
+        if (list.n == VALUES_MAX)
             return err_tell(err, E_CONFIG, "", "at most %d values", VALUES_MAX);
-        if (read_value(operand, str_cut(&text, ','), &values[fact->n_values++], err) < 0)
-            return err_ret(err);
+        values[list.n++] = str_cut(&text, ',');
     }
+    if (policy_fact_read(name, &list, cli->arena, w->facts, &why) < 0)
+        return err_tell(err, E_CONFIG, "", "--fact: %s", why.detail);
     return 0;
 }
 
@@ -124,14 +102,14 @@ static int read_question(struct cli *cli, const struct what_if_args *in, struct 
         .assignee = in->assignee,
         .flags = POLICY_EMPTY_PERMITS | POLICY_DUTY_EVENTUAL,
     };
-    if (str_present(in->scope) && !choose(in->scope, scopes, POLICY_AT__COUNT, &scope))
+    if (str_present(in->scope) && !choose(in->scope, policy_scope_names, &scope))
         return err_tell(err, E_CONFIG, "",
                         "--scope: expected one of catalogue, negotiation, "
                         "transfer, access");
     if (str_present(in->action) && !policy_action_find(in->action, &q->action))
         return err_tell(err, E_CONFIG, "", "--action: '%.*s' is no action", STR_ARG(in->action));
     w->ask_peer = str_present(in->peer);
-    if (w->ask_peer && !choose(in->peer, peers, POLICY_PEER__COUNT, &peer))
+    if (w->ask_peer && !choose(in->peer, policy_peer_names, &peer))
         return err_tell(err, E_CONFIG, "", "--peer: expected edc or tractusx");
     w->peer = (enum policy_peer)peer;
     q->scope = (enum policy_scope)scope;
@@ -148,77 +126,75 @@ static int read_question(struct cli *cli, const struct what_if_args *in, struct 
 
 /* -- answer ------------------------------------------------------------------------------------ */
 
-static void write_text(const struct what_if *w, enum policy_lang lang, struct buf *out)
+/* A line whose mark stands first, after blanks, gets the mark's colour. */
+static void print_marked(struct str line)
 {
-    policy_explain_decision(w->policy, &w->decision, lang, out);
-    if (w->ask_peer)
-        policy_explain_peer(&w->opinion, lang, out);
-}
+    static const struct {
+        struct str mark;
+        const char *colour;
+    } marks[] = {
+        {STR_INIT("✓ "), "32"},
+        {STR_INIT("✗ "), "31"},
+        {STR_INIT("? "),   "33"},
+    };
+    const struct str rest = str_trim(line);
 
-static const char *verdict_name(enum policy_verdict verdict)
-{
-    return verdict == POLICY_PERMIT ? "permit" : "deny";
-}
+    for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
+        const struct str mark = marks[i].mark;
 
-static void write_causes(const struct what_if *w, struct jw *out)
-{
-    jw_key(out, "causes");
-    jw_array(out);
-    for (unsigned i = 0; i < w->decision.n_causes; i++) {
-        const struct policy_cause *cause = &w->decision.causes[i];
-
-        jw_object(out);
-        jw_kc(out, "code", policy_why_slug(cause->why));
-        jw_kstr(out, "at", cause->at);
-        if (cause->operand != POLICY_OP__COUNT) {
-            jw_kc(out, "operand", policy_operand_iri(cause->operand));
-            jw_kstr(out, "required", cause->required);
+        if (str_starts(rest, mark)) {
+            printf("%.*s\033[%sm%.*s\033[0m%.*s\n", (int)(rest.p - line.p), line.p, marks[i].colour,
+                   STR_ARG(mark), STR_ARG(str_from(rest, mark.n)));
+            return;
         }
-        if (cause->seen[0] != '\0')
-            jw_kc(out, "seen", cause->seen);
-        jw_object_end(out);
     }
-    jw_array_end(out);
+    printf("%.*s\n", STR_ARG(line));
 }
 
-static void write_peer(const struct what_if *w, struct jw *out)
+static void print_trace(struct cli *cli, const struct what_if *w, enum policy_lang lang)
 {
-    jw_key(out, "peer");
-    jw_object(out);
-    jw_kc(out, "verdict", verdict_name(w->opinion.verdict));
-    jw_key(out, "differences");
-    jw_array(out);
-    for (unsigned i = 0; i < w->opinion.n; i++) {
-        jw_object(out);
-        jw_kc(out, "code", policy_peer_slug(w->opinion.differences[i].why));
-        jw_kstr(out, "at", w->opinion.differences[i].at);
-        jw_object_end(out);
+    AUTO(buf_done) struct buf text = buf_init(MIB(4));
+    struct str rest;
+
+    policy_trace_text(w->trace, lang, cli->utf8 ? POLICY_MARKS_SIGNS : POLICY_MARKS_ASCII, &text);
+    rest = cli_clean(cli, buf_str(&text));
+    while (rest.n > 0) {
+        const struct str line = str_cut(&rest, '\n');
+
+        if (cli->colour)
+            print_marked(line);
+        else
+            printf("%.*s\n", STR_ARG(line));
     }
-    jw_array_end(out);
-    jw_object_end(out);
 }
 
 static int print(struct cli *cli, const struct what_if *w)
 {
-    AUTO(buf_done) struct buf ko = buf_init(MIB(1));
-    AUTO(buf_done) struct buf en = buf_init(MIB(1));
-    AUTO(buf_done) struct buf out = buf_init(MIB(4));
+    const enum policy_lang lang = cli->korean ? POLICY_KO : POLICY_EN;
+    const struct policy_asked asked = {
+        .policy = w->policy,
+        .question = &w->question,
+        .facts = w->facts,
+        .decision = &w->decision,
+        .trace = w->trace,
+        .opinion = w->ask_peer ? &w->opinion : NULL,
+        .peer = w->peer,
+    };
+    AUTO(buf_done) struct buf text = buf_init(MIB(1));
+    AUTO(buf_done) struct buf out = buf_init(MIB(16));
     struct jw jw = jw_init(&out);
 
-    write_text(w, POLICY_KO, &ko);
-    write_text(w, POLICY_EN, &en);
     if (!cli->json) {
-        printf("%.*s", STR_ARG(cli_clean(cli, buf_str(cli->korean ? &ko : &en))));
+        policy_explain_decision(w->policy, &w->decision, lang, &text);
+        if (w->ask_peer)
+            policy_explain_peer(&w->opinion, lang, &text);
+        printf("%.*s", STR_ARG(cli_clean(cli, buf_str(&text))));
+        if (w->trace != NULL)
+            print_trace(cli, w, lang);
         return CLI_OK;
     }
     jw_object(&jw);
-    jw_kc(&jw, "verdict", verdict_name(w->decision.verdict));
-    if (w->decision.valid_until_us != POLICY_FOREVER)
-        jw_kc(&jw, "until", time_format(w->decision.valid_until_us).c);
-    write_causes(w, &jw);
-    if (w->ask_peer)
-        write_peer(w, &jw);
-    policy_texts(&jw, &ko, &en);
+    policy_answer_decision(&asked, &jw);
     jw_object_end(&jw);
     return cli_print_buf(cli, &out);
 }
@@ -241,6 +217,9 @@ int cmd_policy_what_if(struct cli *cli, int argc, char **argv)
     policy_decide(policy, &w.question, w.facts, &w.decision);
     if (w.ask_peer)
         policy_peer_decide(policy, w.peer, &w.question, w.facts, &w.opinion);
+    if (in.trace &&
+        policy_trace(policy, &w.question, w.facts, &w.decision, cli->arena, &w.trace, &err) < 0)
+        return cli_fail(cli, &err);
     code = print(cli, &w);
     return code == CLI_OK && w.decision.verdict == POLICY_DENY ? CLI_POLICY : code;
 }

@@ -134,31 +134,20 @@ static int write_source(struct cli *cli, struct publish *in, struct str what, st
 
 static int write_plans(struct cli *cli, const struct publish *in, struct jw *w, struct err *err)
 {
-    struct plan_terms terms = {.currency = in->currency.n > 0 ? in->currency : STR("KRW")};
+    struct plan_terms terms;
 
-    if (!percent_parse(in->vat.n > 0 ? in->vat : STR("10"), &terms.vat_ppm) ||
-        !percent_parse(in->fee.n > 0 ? in->fee : STR("3.5"), &terms.fee_ppm))
-        return err_tell(err, E_CONFIG, "--vat",
-                        "--vat and --fee are percentages such as 10 or 3.5");
+    if (plan_terms_given(in->currency, in->vat, in->fee, &terms, err) < 0)
+        return err_ret(err);
     if (in->plans.n == 0)
         return err_tell(err, E_CONFIG, "--plan", "a price is wanted, e.g. --plan free");
     jw_key(w, "plans");
     jw_array(w);
     for (size_t i = 0; i < in->plans.n; i++) {
-        AUTO(buf_done) struct buf plan = buf_init(KIB(64));
-        struct str given = in->plans.items[i];
-        const struct plan *checked;
+        const struct plan *plan;
 
-        if (str_starts(given, STR("@"))) {
-            if (cli_read_file(cli, str_from(given, 1), KIB(64), &given, err) < 0)
-                return err_ret(err);
-            if (plan_parse(given, cli->arena, &checked, err) < 0)
-                return err_at_prefix(err, "--plan");
-            buf_add_str(&plan, plan_canonical(checked));
-        } else if (plan_from_short(cli->arena, given, &terms, &plan, err) < 0) {
+        if (plan_given(cli, in->plans.items[i], &terms, &plan, err) < 0)
             return err_ret(err);
-        }
-        jw_raw(w, arena_str(cli->arena, buf_str(&plan)));
+        jw_raw(w, plan_canonical(plan));
     }
     jw_array_end(w);
     return 0;

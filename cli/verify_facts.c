@@ -3,7 +3,9 @@
  *
  * 1 Every entry is canonical, of a known kind, with known members, and not more than two minutes
  *   older than an entry before it.
- * 2 A participant applies once, and is decided and given credentials after it applied.
+ * 2 A participant applies once, and is decided after it applied. Credentials are given to members
+ *   only, and revoked once; of a member that is suspended none is left. What was checked about a
+ *   company is recorded once and withdrawn once. Revocations are numbered without gap.
  * 3 A plan's text has the hash that names it.
  * 4 A dataset's versions ascend, belong to one provider and offer plans of the log.
  * 5 An order is of a plan that its dataset offers, holds what the plan's quote says, and its versions
@@ -152,7 +154,7 @@ int64_t verify__active_end(const struct known_order *o, int64_t at_us, bool *ret
     return o->ended_us;
 }
 
-/* -- participants, plans, datasets --------------------------------------------------------------- */
+/* -- participants --------------------------------------------------------------------------------- */
 
 static void participant_applied(struct facts *f, int64_t at, const struct entry *e)
 {
@@ -174,13 +176,114 @@ static void participant_applied(struct facts *f, int64_t at, const struct entry 
                     STR_ARG(id));
 }
 
-static void participant_known(struct facts *f, int64_t at, const struct entry *e)
+static struct known_participant *participant_of(struct facts *f, int64_t at, const struct entry *e)
 {
     const struct str id = verify__text(e, "participant");
+    struct known_participant *p = strmap_find(&f->participants, id);
 
-    if (strmap_find(&f->participants, id) == NULL)
+    if (p == NULL)
         verify_find(f->v, at, "participant", "participant %.*s has never applied", STR_ARG(id));
+    return p;
 }
+
+static void participant_decided(struct facts *f, int64_t at, const struct entry *e)
+{
+    struct known_participant *p = participant_of(f, at, e);
+
+    if (p == NULL)
+        return;
+    p->state = verify__keep(f, verify__text(e, "state"));
+    if (str_eq(p->state, STR("suspended"))) {
+        p->suspended = at;
+        p->suspended_us = e->at_us;
+    }
+}
+
+/* -- what is said of participants ---------------------------------------------------------------- */
+
+static void add_word(struct facts *f, int64_t at, struct strmap *map, const char *what,
+                     const struct entry *e)
+{
+    const struct str id = verify__keep(f, verify__text(e, what));
+    struct known_word *word;
+
+    if (strmap_find(map, id) != NULL) {
+        verify_find(f->v, at, what, "%s %.*s stands in the log twice", what, STR_ARG(id));
+        return;
+    }
+    word = verify__add(f, map, id, sizeof(*word));
+    if (word == NULL)
+        return;
+    word->id = id;
+    word->participant = verify__keep(f, verify__text(e, "participant"));
+    word->expires_us = verify__time(e, "expires_at");
+}
+
+/* Ends a credential or an attestation: of this company, known, and not over yet. */
+static void end_word(struct facts *f, int64_t at, struct strmap *map, const char *what,
+                     const struct entry *e)
+{
+    const struct str id = verify__text(e, what);
+    struct known_word *word = strmap_find(map, id);
+
+    if (word == NULL || !str_eq(word->participant, verify__text(e, "participant")))
+        verify_find(f->v, at, what, "%s %.*s was never given to this participant", what,
+                    STR_ARG(id));
+    else if (word->over)
+        verify_find(f->v, at, what, "%s %.*s is over already", what, STR_ARG(id));
+    else
+        word->over = true;
+}
+
+static void credential_issued(struct facts *f, int64_t at, const struct entry *e)
+{
+    const struct known_participant *p = participant_of(f, at, e);
+
+    if (p != NULL && !str_eq(p->state, STR("active")))
+        verify_find(f->v, at, "credential", "it is issued to participant %.*s, who is no member",
+                    STR_ARG(p->participant));
+    add_word(f, at, &f->credentials, "credential", e);
+}
+
+static void credential_revoked(struct facts *f, int64_t at, const struct entry *e)
+{
+    const int64_t number = verify__number(e, "revocation");
+
+    if (number != f->last_revocation && number != f->last_revocation + 1)
+        verify_find(f->v, at, "credential", "revocation %lld follows %lld", (long long)number,
+                    (long long)f->last_revocation);
+    f->last_revocation = number;
+    end_word(f, at, &f->credentials, "credential", e);
+}
+
+static void attestation_recorded(struct facts *f, int64_t at, const struct entry *e)
+{
+    if (participant_of(f, at, e) != NULL)
+        add_word(f, at, &f->attestations, "attestation", e);
+}
+
+static void attestation_withdrawn(struct facts *f, int64_t at, const struct entry *e)
+{
+    end_word(f, at, &f->attestations, "attestation", e);
+}
+
+/* Whoever is suspended at the end of the log has no credential that others would still believe. */
+static void check_suspended(struct facts *f)
+{
+    const struct known_word *word;
+
+    for (size_t pos = 0; (word = strmap_next(&f->credentials, &pos)) != NULL;) {
+        const struct known_participant *p = strmap_find(&f->participants, word->participant);
+
+        if (p != NULL && str_eq(p->state, STR("suspended")) && !word->over &&
+            word->expires_us > p->suspended_us)
+            verify_find(f->v, p->suspended, "credential",
+                        "participant %.*s is suspended, and credential %.*s is not revoked",
+                        STR_ARG(p->participant), STR_ARG(word->id));
+    }
+}
+
+/* -- plans, datasets ------------------------------------------------------------------------------ */
 
 static void plan_registered(struct facts *f, int64_t at, const struct entry *e)
 {
@@ -494,8 +597,11 @@ static void agreement_ended(struct facts *f, int64_t at, const struct entry *e)
 /* Kinds without a row tell of something that has no consequence in the log. */
 static verify__check *const checks[ENTRY__COUNT] = {
     [ENTRY_PARTICIPANT_APPLIED] = participant_applied,
-    [ENTRY_PARTICIPANT_DECIDED] = participant_known,
-    [ENTRY_CREDENTIAL_ISSUED] = participant_known,
+    [ENTRY_PARTICIPANT_DECIDED] = participant_decided,
+    [ENTRY_CREDENTIAL_ISSUED] = credential_issued,
+    [ENTRY_CREDENTIAL_REVOKED] = credential_revoked,
+    [ENTRY_ATTESTATION_RECORDED] = attestation_recorded,
+    [ENTRY_ATTESTATION_WITHDRAWN] = attestation_withdrawn,
     [ENTRY_PLAN_REGISTERED] = plan_registered,
     [ENTRY_DATASET_PUBLISHED] = dataset_published,
     [ENTRY_DATASET_WITHDRAWN] = dataset_withdrawn,
@@ -552,6 +658,7 @@ int verify_facts(struct verify *v, struct facts *f, struct err *err)
     if (v->progress != NULL)
         v->progress(v->progress_cls, v->size, v->size);
     verify__batches_end(f);
+    check_suspended(f);
     if (arena_failed(v->arena))
         return err_set(err, E_NO_MEMORY, "", "the log does not fit into memory");
     return 0;
@@ -569,9 +676,10 @@ int verify_money(struct facts *f, struct err *err)
 void verify__facts_done(struct facts *f)
 {
     struct strmap *const maps[] = {
-        &f->participants, &f->plans,  &f->datasets,  &f->offers,    &f->orders,   &f->agreements,
-        &f->batches,      &f->events, &f->accounts,  &f->transfers, &f->journals, &f->periods,
-        &f->uses,         &f->parts,  &f->documents, &f->billings,  &f->reported,
+        &f->participants, &f->plans,    &f->datasets,    &f->offers,       &f->orders,
+        &f->agreements,   &f->batches,  &f->events,      &f->accounts,     &f->transfers,
+        &f->journals,     &f->periods,  &f->uses,        &f->parts,        &f->documents,
+        &f->billings,     &f->reported, &f->credentials, &f->attestations,
     };
     struct known_participant *p;
     struct known_agreement *a;

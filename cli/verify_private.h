@@ -22,7 +22,17 @@
 
 struct known_participant {
     struct str participant, did;
+    struct str state;  /* as last decided; STR_NONE: applied */
+    int64_t suspended; /* entry of the last suspension, and its time */
+    int64_t suspended_us;
     struct key *key; /* owned: freed with the facts */
+};
+
+/* A membership credential, or something that was checked about a company. */
+struct known_word {
+    struct str id, participant;
+    int64_t expires_us;
+    bool over; /* revoked, or withdrawn */
 };
 
 struct known_plan {
@@ -143,7 +153,8 @@ struct known_billing {
 
 struct facts {
     struct verify *v;
-    struct strmap participants, plans, datasets, offers, orders, agreements;
+    struct strmap participants, credentials, attestations;
+    struct strmap plans, datasets, offers, orders, agreements;
     struct strmap reported; /* agreement "\n" reporter: its deal */
     struct strmap batches, events;
     struct strmap accounts, transfers, journals;
@@ -154,6 +165,7 @@ struct facts {
     struct known_use *last_use;
     struct known_event *open_events;
     const struct known_period *last_period; /* closed */
+    int64_t last_revocation;                /* its number */
     struct buf scratch;                     /* key of the last verify__pair */
 };
 

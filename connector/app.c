@@ -10,6 +10,7 @@
 #include "connector/identity/identity.h"
 #include "connector/mgmt/mgmt.h"
 #include "connector/replica.h"
+#include "connector/store/policies.h"
 #include "lib/log/log.h"
 
 #include "lib/base/banned.h"
@@ -47,7 +48,6 @@ void app_stop(struct app *app)
     drain(app);
     outbox_close(&outbox, grace_us);
     drain(app);
-    exchange_close(&app->exchange);
     mgmt_close(&app->mgmt);
     dataplane_close(&app->dataplane);
     dsp_close(&app->dsp);
@@ -55,9 +55,11 @@ void app_stop(struct app *app)
     app->outbox = NULL;
     writer_close(&app->writer);
     replica_close(&app->replica);
+    exchange_close(&app->exchange); /* answers of the broker come until the fetcher has ended */
     timers_close(&app->timers);
     events_close(&app->events);
     identity_close(&app->identity);
+    policies_close(&app->policies);
     secret_free(&app->api_key);
     key_free(&app->key);
 }

@@ -24,6 +24,7 @@ struct exchange;
 struct dataplane;
 struct dsp;
 struct mgmt;
+struct policies;
 struct replica;
 
 struct app {
@@ -32,7 +33,8 @@ struct app {
     struct db_cfg db;                          /* for further connections */
     struct key *key;
     struct secret *api_key;
-    struct replica *replica; /* NULL on SQLite: we are alone */
+    struct policies *policies; /* compiled, by their text */
+    struct replica *replica;   /* NULL on SQLite: we are alone */
     struct writer *writer;
     struct fetcher *fetcher;
     struct identity *identity;

@@ -16,6 +16,7 @@
 #include "connector/mgmt/mgmt.h"
 #include "connector/replica.h"
 #include "connector/send.h"
+#include "connector/store/policies.h"
 #include "connector/timed.h"
 #include "lib/base/check.h"
 #include "lib/db/migrate.h"
@@ -86,6 +87,15 @@ static int open_database(struct app *app, struct arena *arena, struct err *err)
     return 0;
 }
 
+static int take_turn(struct db *tx, void *arg, struct err *err)
+{
+    const struct app *app = arg;
+
+    if (replica_take_turn(tx, err) < 0)
+        return err_ret(err);
+    return events_turn(app->events, tx, err);
+}
+
 /* Its connection tells who we are among several. */
 static int open_writer(struct app *app, struct err *err)
 {
@@ -95,11 +105,7 @@ static int open_writer(struct app *app, struct err *err)
         return err_ret(err);
     cfg = app->db;
     replica_writer(app->replica, &cfg);
-    if (writer_open(&cfg, app->env, &app->writer, err) < 0)
-        return err_ret(err);
-    if (app->replica != NULL)
-        writer_begin_with(app->writer, replica_take_turn, app->replica);
-    return 0;
+    return writer_open(&cfg, app->env, &app->writer, err);
 }
 
 static const char *path_or_null(struct arena *arena, struct str path)
@@ -213,12 +219,15 @@ static int open_parts(struct app *app, struct arena *arena, struct err *err)
     const char *api_key_file = arena_cstr(arena, s->api_key_file);
 
     if (own_urls(app, arena, err) < 0 || key_load(key_file, &app->key, err) < 0 ||
-        secret_load(api_key_file, &app->api_key, err) < 0 || open_database(app, arena, err) < 0 ||
+        secret_load(api_key_file, &app->api_key, err) < 0 ||
+        policies_open(&app->policies, err) < 0 || open_database(app, arena, err) < 0 ||
         open_writer(app, err) < 0 || open_fetcher(app, arena, err) < 0 ||
         identity_open(app, &app->identity, err) < 0 ||
         timers_open(app->env, app, timed_fire, &app->timers, err) < 0 ||
         events_open(app, &app->events, err) < 0)
         return err_ret(err);
+    if (app->replica != NULL)
+        writer_begin_with(app->writer, take_turn, app);
 
     const struct outbox_cfg outbox_cfg = {
         .env = app->env,

@@ -99,9 +99,8 @@ int replica_list(struct db *db, struct arena *arena, struct list *ret_list, stru
 
 /* -- our number: in the writer's thread, on each of its connections ----------------------------- */
 
-int replica_take_turn(struct db *tx, void *arg, struct err *err)
+int replica_take_turn(struct db *tx, struct err *err)
 {
-    (void)arg;
     return db_exec(tx, &q_replica_turn, DB_NO_ARGS, NULL, err);
 }
 
@@ -128,9 +127,8 @@ static int register_us(struct db *tx, void *arg, struct err *err)
     const struct replica *r = g->replica;
     struct numbered free_number = {0};
 
-    if (replica_take_turn(tx, NULL, err) < 0 ||
-        db_one(tx, &q_replica_free, DB_NO_ARGS, &numbered_row, g->arena, &free_number, err) !=
-            DB_ROW)
+    if (replica_take_turn(tx, err) < 0 || db_one(tx, &q_replica_free, DB_NO_ARGS, &numbered_row,
+                                                 g->arena, &free_number, err) != DB_ROW)
         return err_ret(err);
     if (free_number.replica_id == 0)
         return err_set(err, E_BUSY, "", "there are %d replicas already", OUTBOX_OWNERS - 1);
@@ -191,7 +189,7 @@ void replica_writer(struct replica *r, struct db_cfg *cfg)
 /* "<letter> <number> <id>": who tells it, or, of a message, for whom it is. */
 static const char letters[] = {
     [NEWS_CATALOGUE] = 'c', [NEWS_TRANSFER] = 't', [NEWS_AGREEMENT] = 'a',
-    [NEWS_STREAM] = 's',    [NEWS_MESSAGE] = 'm',
+    [NEWS_FACTS] = 'f',     [NEWS_STREAM] = 's',   [NEWS_MESSAGE] = 'm',
 };
 
 static int notify(struct db *tx, char letter, int64_t number, struct str id, struct err *err)
@@ -261,6 +259,13 @@ static void forget_agreement(struct replica *r, struct str id)
     dataplane_forget(r->app->dataplane, STR_NONE, id);
 }
 
+/* Whoever told it looks at the transfers; what we keep of decisions is gone. */
+static void forget_facts(struct replica *r, struct str id)
+{
+    (void)id;
+    dataplane_forget_all(r->app->dataplane);
+}
+
 static void drop_stream(struct replica *r, struct str id)
 {
     outbox_drop_stream(r->app->outbox, id);
@@ -268,8 +273,8 @@ static void drop_stream(struct replica *r, struct str id)
 
 static void (*const effects[])(struct replica *r, struct str id) = {
     [NEWS_CATALOGUE] = change_catalogue, [NEWS_TRANSFER] = forget_transfer,
-    [NEWS_AGREEMENT] = forget_agreement, [NEWS_STREAM] = drop_stream,
-    [NEWS_MESSAGE] = take_message,
+    [NEWS_AGREEMENT] = forget_agreement, [NEWS_FACTS] = forget_facts,
+    [NEWS_STREAM] = drop_stream,         [NEWS_MESSAGE] = take_message,
 };
 
 static void heard(void *cls, struct str payload)

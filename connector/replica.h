@@ -21,6 +21,7 @@ enum replica_news {
     NEWS_CATALOGUE, /* assets, policies or contract definitions have changed; no id */
     NEWS_TRANSFER,  /* its state has changed */
     NEWS_AGREEMENT, /* it has ended */
+    NEWS_FACTS,     /* what is known of this partner has changed */
     NEWS_STREAM,    /* the process has ended: what waits to be sent for it is forgotten */
     NEWS_MESSAGE,   /* for one of them, by replica_hand: a message of a stream of his */
 };
@@ -28,8 +29,8 @@ enum replica_news {
 /* Before the writer, which must be opened with the settings that replica_writer fills in. */
 MUST_CHECK int replica_open(struct app *app, struct replica **ret_replica, struct err *err);
 void replica_writer(struct replica *replica, struct db_cfg *cfg);
-/* For writer_begin_with: waits for the turn of this transaction. */
-int replica_take_turn(struct db *tx, void *replica, struct err *err);
+/* First in every transaction of the writer: waits for its turn. */
+MUST_CHECK int replica_take_turn(struct db *tx, struct err *err);
 /* When all parts run: takes over what dead ones have left, then listens. */
 MUST_CHECK int replica_start(struct app *app, struct err *err);
 /* When the listeners have closed; nothing is heard any more. NULL allowed, as below. */

@@ -44,12 +44,14 @@ struct settings {
     /* broker */
     struct str broker_url, broker_did;
     struct str broker_token_file;
+    int64_t credential_age_us; /* older facts from credentials are unknown */
     /* behaviour */
     int64_t dsp_versions;          /* bits in the order of the codecs (connector/dsp/codec.c) */
     int64_t token_life_us;         /* data-plane token */
     int64_t negotiation_limit_us;  /* a process that does not end by then is terminated */
     int64_t operator_decides;      /* of enum operator_step */
     struct conf_list source_roots; /* folders that file sources may read */
+    struct str policy_templates;   /* folder of clause templates */
     struct str event_callbacks;    /* file of callback addresses */
     int64_t event_keep_us;
     /* log */

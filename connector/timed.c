@@ -3,10 +3,13 @@
  */
 #include "connector/timed.h"
 
+#include "connector/dataplane/dataplane.h"
 #include "connector/dsp/dsp.h"
 #include "connector/events/events.h"
 #include "connector/exchange/exchange.h"
+#include "connector/facts/facts.h"
 #include "lib/base/check.h"
+#include "lib/base/timefmt.h"
 #include "lib/log/log.h"
 #include "sql_connector.h"
 
@@ -69,18 +72,55 @@ static void take_over_events(struct app *app, struct str id)
     events_take_over(app);
 }
 
+/* Sets when facts about a partner will end by themselves. */
+static void look_at_facts(struct app *app, struct str id)
+{
+    struct db_cfg cfg = app->db;
+    AUTO(db_close) struct db *db = NULL;
+    AUTO(arena_free) struct arena *arena = arena_new(MIB(1));
+    const int64_t now_us = env_wall_us(app->env);
+    struct err err = {0};
+    int64_t until_us;
+
+    cfg.read_only = true;
+    if (arena == NULL || db_open(&cfg, &db, &err) < 0 ||
+        facts_until(db, id, now_us, arena, &until_us, &err) < 0) {
+        log_err(NULL, "facts of a partner are looked at again in a minute", &err);
+        timed_set(app, "facts-look", id, now_us + US_PER_MIN);
+    } else if (until_us != POLICY_FOREVER) {
+        timed_set(app, "facts", id, until_us);
+    }
+}
+
+/* What is known of a partner has changed: whatever was decided about it is decided again. */
+static void facts_changed(struct app *app, struct str id)
+{
+    dataplane_forget_all(app->dataplane);
+    dsp_doubt(app, id);
+    look_at_facts(app, id);
+}
+
+static void ask_for_revocations(struct app *app, struct str id)
+{
+    (void)id;
+    exchange_revocations_ask(app);
+}
+
 static const struct {
     const char *kind;
     void (*act)(struct app *app, struct str id);
 } kinds[] = {
-    {"agreement",  end_agreement   },
-    {"order-over", end_with_order  },
-    {"decisions",  decide_due      },
-    {"reconsider", dsp_doubt       },
-    {"membership", renew_membership},
-    {"messages",   prune_messages  },
-    {"events",     prune_events    },
-    {"event-due",  take_over_events},
+    {"agreement",   end_agreement      },
+    {"order-over",  end_with_order     },
+    {"decisions",   decide_due         },
+    {"reconsider",  dsp_doubt          },
+    {"membership",  renew_membership   },
+    {"messages",    prune_messages     },
+    {"events",      prune_events       },
+    {"event-due",   take_over_events   },
+    {"facts",       facts_changed      },
+    {"facts-look",  look_at_facts      },
+    {"revocations", ask_for_revocations},
 };
 
 void timed_set(struct app *app, const char *kind, struct str id, int64_t due_us)
@@ -122,6 +162,24 @@ static const struct field due_fields[] = {
 /* clang-format on */
 static OBJECT(due_row, struct due, due_fields, OPEN);
 
+struct partner {
+    struct str partner_id;
+};
+/* clang-format off */
+static const struct field partner_fields[] = {FIELD(struct partner, partner_id, "partner_id", F_REQUIRED)};
+/* clang-format on */
+static OBJECT(partner_row, struct partner, partner_fields, OPEN);
+
+static int look_at_partner(void *cls, const void *value, struct err *err)
+{
+    struct app *app = cls;
+
+    (void)err;
+    timed_set(app, "facts-look", ((const struct partner *)value)->partner_id,
+              env_wall_us(app->env));
+    return 0;
+}
+
 static int set_over(void *cls, const void *value, struct err *err)
 {
     const struct due *due = value;
@@ -150,7 +208,8 @@ int timed_start(struct app *app, struct err *err)
         return err_ret(err);
     if (db_each(db, &q_agreement_due, DB_NO_ARGS, &due_row, set_one, app, err) < 0)
         return err_ret(err);
-    if (db_each(db, &q_agreement_orphaned, DB_NO_ARGS, &due_row, set_over, app, err) < 0)
+    if (db_each(db, &q_facts_partners, DB_NO_ARGS, &partner_row, look_at_partner, app, err) < 0 ||
+        db_each(db, &q_agreement_orphaned, DB_NO_ARGS, &due_row, set_over, app, err) < 0)
         return err_ret(err);
     dsp_decide_all(app);
     return 0;

@@ -99,6 +99,8 @@ static struct price price_of(const struct eval *e, uint32_t pc)
     case INSN_AGREEMENT:
     case INSN_NUMBER:
     case INSN_TEXT:
+    case INSN_WEEK:
+    case INSN_AMOUNT:
         truth = policy__eval(e, pc).truth;
         return (struct price){truth != TRUTH_TRUE, truth != TRUTH_FALSE};
     }
@@ -230,18 +232,17 @@ static void walk(const struct collect *c, uint32_t pc, bool want)
             walk_all(c, pc, false);
         return;
     case INSN_XONE: walk_xone(c, pc, want); return;
-    case INSN_TRUE:
-        if (want)
-            add_atom(c, pc, want); /* a term that is not accepted (struct terms) */
-        return;
     case INSN_SEQUENCE:
         /* one cause for the whole: its operands may all hold, in the wrong order */
         (void)add_cause(c, want ? POLICY_WHY_FALSE : c->unmake_why, c->e->code[pc].node->at);
         return;
+    case INSN_TRUE: /* a term that is not accepted (struct terms), or one of two that exclude each other */
     case INSN_NOW:
     case INSN_AGREEMENT:
     case INSN_NUMBER:
-    case INSN_TEXT: add_atom(c, pc, want); return;
+    case INSN_TEXT:
+    case INSN_WEEK:
+    case INSN_AMOUNT: add_atom(c, pc, want); return;
     }
     CHECK_UNREACHABLE();
 }
@@ -348,4 +349,17 @@ void policy__causes(const struct eval *e, const struct sum *sum, struct policy_d
         c.rule = e->program->gates[i].rule->index;
         walk(&c, e->program->gates[i].code, true);
     }
+}
+
+void policy__describe(const struct eval *e, uint32_t pc, struct policy_cause *ret_cause)
+{
+    const struct insn *insn = &e->code[pc];
+
+    *ret_cause = (struct policy_cause){.why = why_not(e, insn),
+                                       .rule = -1,
+                                       .operand = insn->node->operand,
+                                       .op = insn->node->op,
+                                       .at = insn->node->at,
+                                       .required = insn->node->required};
+    write_seen(e, insn, ret_cause);
 }

@@ -56,8 +56,8 @@ static void set_party(const struct party *party, struct str *id, const struct st
                       size_t *n_in)
 {
     *id = party->id;
-    *in = party->member ? &party->id : NULL;
-    *n_in = party->member ? 1 : 0;
+    *in = &party->group;
+    *n_in = str_present(party->group) ? 1 : 0;
 }
 
 static void make_world(const struct space *s, const size_t at[], struct policy_world *world,
@@ -118,8 +118,9 @@ static const struct policy_world *keep_world(struct search *s)
         return NULL;
     *kept = s->world;
     kept->refused_term = POLICY_OP__COUNT;
-    if (s->terms.refused < s->terms.n) {
-        const struct node *node = s->space.terms.nodes[s->terms.refused];
+    if (s->terms.refused != s->terms.n) { /* if none is accepted, the first stands for all */
+        const size_t first = s->terms.refused < s->terms.n ? s->terms.refused : 0;
+        const struct node *node = s->space.terms.nodes[first];
 
         kept->refused_term = node->operand;
         kept->refused_value = node->required;
@@ -127,23 +128,26 @@ static const struct policy_world *keep_world(struct search *s)
     return kept;
 }
 
+static const struct rule *find_at(const struct rule_list *list, struct str at)
+{
+    const struct rule *found = NULL;
+
+    for (size_t i = 0; i < list->n_ordered && found == NULL; i++) {
+        if (list->ordered[i]->at.p == at.p)
+            return list->ordered[i];
+        found = find_at(&list->ordered[i]->duties, at);
+    }
+    return found;
+}
+
 static const struct rule *rule_at(const struct policy *policy, struct str at)
 {
-    for (int i = 0; i < LIST__COUNT; i++) {
-        const struct rule_list *list = &policy->rules[i];
+    const struct rule *found = NULL;
 
-        for (size_t r = 0; r < list->n_ordered; r++) {
-            const struct rule_list *duties = &list->ordered[r]->duties;
-
-            if (list->ordered[r]->at.p == at.p)
-                return list->ordered[r];
-            for (size_t d = 0; d < duties->n_ordered; d++) {
-                if (duties->ordered[d]->at.p == at.p)
-                    return duties->ordered[d];
-            }
-        }
-    }
-    CHECK_UNREACHABLE();
+    for (int i = 0; i < LIST__COUNT && found == NULL; i++)
+        found = find_at(&policy->rules[i], at);
+    CHECK(found != NULL);
+    return found;
 }
 
 /* What policy `demands` asks for here that policy `other` does not ask for. */

@@ -10,7 +10,7 @@
  * So every "no" has a witness, which policy_decide confirms. "Yes" is exact as long as `complete`
  * is true: always in the Catena-X fragment (conjunctions of up to POLICY_SET_CLASSES purposes or
  * groups, dates and numbers); policies with more kinds of worlds than POLICY_WORLDS, with calendar
- * months, with alternatives of terms, or with several collections are answered conservatively:
+ * months or windows of the week, with alternatives of terms, or with several collections are answered conservatively:
  * POLICY_UNDECIDED instead of yes.
  */
 #pragma once
@@ -25,7 +25,7 @@
 struct policy_world {
     struct policy_question question;
     struct policy_facts facts; /* texts in the arena */
-    /* a term of contract that is not accepted; POLICY_OP__COUNT: all are */
+    /* a term of contract that is not accepted, perhaps one of several; POLICY_OP__COUNT: all are */
     enum policy_operand refused_term;
     struct str refused_value;
 };

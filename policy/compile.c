@@ -61,24 +61,77 @@ static bool any_atom(const struct node *node, bool (*match)(const struct node *)
     return false;
 }
 
-static size_t count_nodes(const struct node *node)
-{
-    size_t n = 1;
-
-    if (node == NULL)
-        return 0;
-    for (size_t i = 0; i < node->n_ordered; i++)
-        n += count_nodes(node->ordered[i]);
-    return n;
-}
-
 static size_t count_list(const struct rule_list *list)
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < list->n_ordered; i++)
-        n += count_nodes(list->ordered[i]->constraint) + count_list(&list->ordered[i]->duties);
+    for (size_t i = 0; i < list->n_ordered; i++) {
+        const struct rule *rule = list->ordered[i];
+
+        n += (rule->conditions != NULL ? rule->conditions->size : 0) +
+             (rule->refinement != NULL ? rule->refinement->size : 0) + count_list(&rule->duties);
+    }
     return n;
+}
+
+/* -- what a rule depends on -------------------------------------------------------------------- */
+
+static bool is_duty(const struct rule *rule)
+{
+    return rule->kind != RULE_PERMISSION && rule->kind != RULE_PROHIBITION;
+}
+
+/* The rule's own, or what it takes from the policy. */
+static const struct entity *own_or(const struct entity *own, const struct entity *common)
+{
+    return str_present(own->id) ? own : common;
+}
+
+/*
+ * The constraint and the refinements, which must all hold: what selects the members of a collection,
+ * and the request if it is asked for (the action of a duty is judged when it was performed).
+ */
+static int gather_conditions(struct parse *ps, struct rule *rule)
+{
+    struct node *const parts[] = {
+        is_duty(rule) ? NULL : rule->refinement,
+        own_or(&rule->target, &ps->policy->target)->refinement,
+        own_or(&rule->assignee, &ps->policy->assignee)->refinement,
+    };
+    const size_t n_own = rule->constraint != NULL ? rule->constraint->n_ordered : 0;
+    struct node *all;
+
+    rule->conditions = rule->constraint;
+    if (parts[0] == NULL && parts[1] == NULL && parts[2] == NULL)
+        return 0;
+    all = ARENA_NEW(ps->arena, struct node);
+    if (all == NULL ||
+        (all->ordered = ARENA_ARRAY(ps->arena, struct node *, n_own + ARRAY_LEN(parts))) == NULL)
+        return err_set(ps->err, E_NO_MEMORY, "", "policy");
+    all->kind = NODE_AND;
+    all->at = rule->at;
+    all->size = 1 + (rule->constraint != NULL ? rule->constraint->size : 0);
+    if (n_own > 0)
+        memcpy(all->ordered, rule->constraint->ordered, n_own * sizeof(struct node *));
+    all->n_ordered = n_own;
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        if (parts[i] == NULL)
+            continue;
+        all->ordered[all->n_ordered++] = parts[i];
+        all->size += parts[i]->size;
+    }
+    rule->conditions = all;
+    return 0;
+}
+
+static int gather_list(struct parse *ps, const struct rule_list *list)
+{
+    for (size_t i = 0; i < list->n_ordered; i++) {
+        if (gather_conditions(ps, list->ordered[i]) < 0 ||
+            gather_list(ps, &list->ordered[i]->duties) < 0)
+            return err_ret(ps->err);
+    }
+    return 0;
 }
 
 /* -- constraints ------------------------------------------------------------------------------- */
@@ -116,6 +169,41 @@ static void emit_time(struct insn *insn, const struct node *node)
     insn->window.hi_months = insn->window.hi == INT64_MAX ? 0 : value->months;
 }
 
+/* A delay begins where `before` begins, or at the agreement. */
+static void emit_delay(struct insn *insn, const struct node *node, const struct insn *before)
+{
+    const struct value *value = &node->sorted[0];
+    int64_t begin = before != NULL ? before->window.lo : 0;
+    int64_t months = before != NULL ? before->window.lo_months : 0;
+    int64_t end;
+
+    insn->kind = before != NULL ? before->kind : INSN_AGREEMENT;
+    if (insn->kind == INSN_NOW)
+        end = value->months != 0 ? time_add_months(begin, value->months) : begin;
+    else
+        end = begin;
+    if (__builtin_add_overflow(end, value->first, &end))
+        end = INT64_MAX - 1;
+    set_window(insn, node->op == POLICY_EQ ? POLICY_GTEQ : node->op, end, end);
+    months += insn->kind == INSN_NOW ? 0 : value->months;
+    insn->window.lo_months = insn->window.lo == INT64_MIN ? 0 : months;
+    insn->window.hi_months = insn->window.hi == INT64_MAX ? 0 : months;
+    /* "at most" a delay is a span that begins there */
+    if (insn->window.lo == INT64_MIN && before != NULL) {
+        insn->window.lo = begin;
+        insn->window.lo_months = before->window.lo_months;
+    }
+}
+
+static int emit_week(struct emit *e, struct insn *insn, const struct node *node)
+{
+    insn->kind = INSN_WEEK;
+    insn->negate = node->op == POLICY_NEQ || node->op == POLICY_IS_NONE_OF;
+    insn->edges = policy__week(e->ps->arena, policy__operands[node->operand].type, node->sorted,
+                               node->n_sorted, &insn->n);
+    return insn->edges != NULL ? 0 : err_set(e->ps->err, E_NO_MEMORY, "", "policy");
+}
+
 static void emit_days(struct insn *insn, const struct node *node)
 {
     int64_t us;
@@ -148,7 +236,9 @@ static int emit_fact(struct emit *e, struct insn *insn, const struct node *node)
     return 0;
 }
 
-static int emit_atom(struct emit *e, struct insn *insn, const struct node *node)
+/* `before` stands in front of it in an andSequence; NULL: nothing does. */
+static int emit_atom(struct emit *e, struct insn *insn, const struct node *node,
+                     const struct insn *before)
 {
     insn->operand = (uint8_t)node->operand;
     insn->op = (uint8_t)node->op;
@@ -161,13 +251,32 @@ static int emit_atom(struct emit *e, struct insn *insn, const struct node *node)
     case MEANING_PROVIDE: emit_time(insn, node); return 0;
     case MEANING_DAYS:
     case MEANING_PROVIDE_DAYS: emit_days(insn, node); return 0;
+    case MEANING_DELAY: emit_delay(insn, node, before); return 0;
+    case MEANING_WEEK: return emit_week(e, insn, node);
+    case MEANING_PAY: insn->kind = INSN_AMOUNT; return 0;
     case MEANING_TERM:
     case MEANING_RESTRICT: insn->kind = INSN_TRUE; return 0;
     }
     CHECK_UNREACHABLE();
 }
 
-static int emit_node(struct emit *e, const struct node *node)
+static int emit_node(struct emit *e, const struct node *node, const struct insn *before);
+
+static int emit_children(struct emit *e, struct insn *insn, const struct node *node)
+{
+    const struct insn *before = NULL;
+
+    for (size_t i = 0; i < node->n_ordered; i++) {
+        const struct insn *child = &e->program->code[e->program->n_code];
+
+        if (emit_node(e, node->ordered[i], before) < 0)
+            return err_ret(e->ps->err);
+        before = insn->kind == INSN_SEQUENCE ? child : NULL;
+    }
+    return 0;
+}
+
+static int emit_node(struct emit *e, const struct node *node, const struct insn *before)
 {
     static const uint8_t kinds[] = {[NODE_AND] = INSN_AND,
                                     [NODE_OR] = INSN_OR,
@@ -177,30 +286,55 @@ static int emit_node(struct emit *e, const struct node *node)
 
     insn->node = node;
     if (node->kind == NODE_ATOM) {
-        if (emit_atom(e, insn, node) < 0)
+        if (emit_atom(e, insn, node, before) < 0)
             return err_ret(e->ps->err);
     } else {
         insn->kind = kinds[node->kind];
         insn->n = (uint32_t)node->n_ordered;
-        for (size_t i = 0; i < node->n_ordered; i++) {
-            if (emit_node(e, node->ordered[i]) < 0)
-                return err_ret(e->ps->err);
-        }
+        if (emit_children(e, insn, node) < 0)
+            return err_ret(e->ps->err);
     }
     insn->next = e->program->n_code;
     return 0;
 }
 
-static int emit_constraint(struct emit *e, const struct rule *rule, uint32_t *ret_code)
+/* All of them must hold; NO_CODE if there are none. */
+static int emit_conditions(struct emit *e, const struct node *all, uint32_t *ret_code)
 {
     *ret_code = NO_CODE;
-    if (rule->constraint == NULL || rule->constraint->n_ordered == 0)
+    if (all == NULL || all->n_ordered == 0)
         return 0;
     *ret_code = e->program->n_code;
-    return emit_node(e, rule->constraint);
+    return emit_node(e, all, NULL);
 }
 
 /* -- rules ------------------------------------------------------------------------------------- */
+
+/* What is to be paid, if that is all that the refinement says of it. */
+static const struct node *amount_of(const struct node *refinement)
+{
+    for (size_t i = 0; refinement != NULL && i < refinement->n_ordered; i++) {
+        const struct node *node = refinement->ordered[i];
+
+        if (node->kind == NODE_ATOM && meaning_of(node) == MEANING_PAY &&
+            (node->op == POLICY_EQ || node->op == POLICY_GTEQ))
+            return node;
+    }
+    return NULL;
+}
+
+/* What the action of a duty is like is no fact to ask for: it is told of what was performed. */
+static int emit_performed(struct emit *e, const struct rule *rule, struct prog_duty *duty)
+{
+    uint64_t *needs = e->needs, ignored = 0;
+    int status;
+
+    e->needs = &ignored;
+    status = emit_conditions(e, rule->refinement, &duty->refinement);
+    e->needs = needs;
+    duty->amount = amount_of(rule->refinement);
+    return status;
+}
 
 static int emit_duties(struct emit *e, const struct rule_list *list, struct prog_duty **ret_duties)
 {
@@ -213,7 +347,8 @@ static int emit_duties(struct emit *e, const struct rule_list *list, struct prog
         struct prog_duty *consequences = NULL;
 
         duties[i].rule = list->ordered[i];
-        if (emit_constraint(e, list->ordered[i], &duties[i].code) < 0 ||
+        if (emit_conditions(e, list->ordered[i]->conditions, &duties[i].code) < 0 ||
+            emit_performed(e, list->ordered[i], &duties[i]) < 0 ||
             emit_duties(e, &list->ordered[i]->duties, &consequences) < 0)
             return err_ret(e->ps->err);
         duties[i].n_duties = (uint32_t)list->ordered[i]->duties.n_ordered;
@@ -256,7 +391,7 @@ static int emit_permissions(struct emit *e, const struct rule_list *list)
         struct prog_duty *duties = NULL;
 
         *rule = rule_head(e->ps->policy, list->ordered[i]);
-        if (emit_constraint(e, list->ordered[i], &rule->code) < 0 ||
+        if (emit_conditions(e, list->ordered[i]->conditions, &rule->code) < 0 ||
             emit_duties(e, &list->ordered[i]->duties, &duties) < 0)
             return err_ret(e->ps->err);
         rule->n_duties = (uint32_t)list->ordered[i]->duties.n_ordered;
@@ -299,6 +434,18 @@ static uint64_t restricted_actions(const struct node *node)
     return actions;
 }
 
+/* They decide nothing: nobody has to gather facts for them alone. */
+static int emit_remedies(struct emit *e, const struct rule *rule, struct prog_duty **ret_remedies)
+{
+    uint64_t *needs = e->needs;
+    int status;
+
+    e->needs = &e->program->obligation_needs;
+    status = emit_duties(e, &rule->duties, ret_remedies);
+    e->needs = needs;
+    return status;
+}
+
 static int emit_prohibitions(struct emit *e, const struct rule_list *list)
 {
     struct program *program = e->program;
@@ -309,14 +456,18 @@ static int emit_prohibitions(struct emit *e, const struct rule_list *list)
     for (size_t i = 0; i < list->n_ordered; i++) {
         const struct rule *rule = list->ordered[i];
         struct prog_rule *prohibition = &program->prohibitions[i];
+        struct prog_duty *remedies = NULL;
 
         if (rule->constraint != NULL && check_restriction(e->ps, rule->constraint, true) < 0)
             return err_ret(e->ps->err);
         *prohibition = rule_head(e->ps->policy, rule);
         if (any_atom(rule->constraint, is_restriction))
             prohibition->actions = restricted_actions(rule->constraint);
-        if (emit_constraint(e, rule, &prohibition->code) < 0)
+        if (emit_conditions(e, rule->conditions, &prohibition->code) < 0 ||
+            emit_remedies(e, rule, &remedies) < 0)
             return err_ret(e->ps->err);
+        prohibition->n_duties = (uint32_t)rule->duties.n_ordered;
+        prohibition->duties = remedies;
     }
     program->n_prohibitions = (uint32_t)list->n_ordered;
     return 0;
@@ -347,8 +498,15 @@ int policy__program(struct parse *ps)
     struct emit e = {.ps = ps, .program = program, .needs = &program->needs};
     size_t n = 0;
 
-    for (int i = 0; i < LIST__COUNT; i++)
+    for (int i = 0; i < LIST__COUNT; i++) {
+        if (gather_list(ps, &policy->rules[i]) < 0)
+            return err_ret(ps->err);
         n += count_list(&policy->rules[i]);
+    }
+    /* atomic rules of few compound ones may have many constraints in common */
+    if (n > 4 * LIMIT_POLICY_NODES)
+        return err_tell(ps->err, E_LIMIT, "", "the policy stands for more than %d constraints",
+                        4 * LIMIT_POLICY_NODES);
     program->code = ARENA_ARRAY(ps->arena, struct insn, n);
     if (program->code == NULL)
         return err_set(ps->err, E_NO_MEMORY, "", "policy");
@@ -361,22 +519,45 @@ int policy__program(struct parse *ps)
 
 /* -- life -------------------------------------------------------------------------------------- */
 
+/* No single allocation takes half of the arena, so it is known which of the two it was. */
+static int out_of_room(struct parse *ps)
+{
+    if (arena_used(ps->arena) > ARENA_MAX / 2)
+        return err_tell(ps->err, E_LIMIT, "", "policy is too large");
+    return err_set(ps->err, E_NO_MEMORY, "", "policy");
+}
+
+/* Texts are taken on the way without looking; what is said of a text that is not there is void. */
+static int compile(struct parse *ps, const struct jval *doc)
+{
+    int status = policy__parse(ps, doc);
+
+    if (status == 0)
+        status = policy__normalise(ps);
+    if (arena_failed(ps->arena))
+        return out_of_room(ps);
+    if (status < 0)
+        return err_ret(ps->err);
+    return policy__program(ps);
+}
+
 int policy_compile(const struct jval *doc, struct policy **ret_policy, struct err *err)
+{
+    return policy_compile_with(doc, NULL, ret_policy, err);
+}
+
+int policy_compile_with(const struct jval *doc, const struct policy_parents *parents,
+                        struct policy **ret_policy, struct err *err)
 {
     AUTO(arena_free) struct arena *arena = arena_new(ARENA_MAX);
     struct policy *policy = arena != NULL ? ARENA_NEW(arena, struct policy) : NULL;
-    struct parse ps = {.policy = policy, .arena = arena, .err = err};
+    struct parse ps = {.policy = policy, .arena = arena, .err = err, .parents = parents};
 
     if (policy == NULL)
         return err_set(err, E_NO_MEMORY, "", "policy");
     atomic_init(&policy->refs, 1);
     policy->timestamp_us = POLICY_NO_TIME;
-    if (policy__parse(&ps, doc) < 0 || policy__normalise(&ps) < 0)
-        return err_ret(err);
-    /* texts are taken on the way without looking: one look here is enough */
-    if (arena_failed(arena))
-        return err_tell(err, E_LIMIT, "", "policy is too large");
-    if (policy__program(&ps) < 0)
+    if (compile(&ps, doc) < 0)
         return err_ret(err);
     policy->arena = MOVE(arena);
     *ret_policy = policy;

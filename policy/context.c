@@ -39,7 +39,7 @@ static const struct prefix known[] = {
     {STR_INIT("naru"),      STR_INIT(NARU)},
     {STR_INIT("xsd"),       STR_INIT(XSD)},
     {STR_INIT("xs"),        STR_INIT(XSD)},
-    {STR_INIT("rdf"),       STR_INIT("http://www.w3.org/1999/02/22-rdf-syntax-ns#")},
+    {STR_INIT("rdf"),       STR_INIT(RDF)},
     {STR_INIT("dspace"),    STR_INIT("https://w3id.org/dspace/2025/1/")},
     {STR_INIT("dspace"),    STR_INIT("https://w3id.org/dspace/2024/1/")},
     {STR_INIT("dspace"),    STR_INIT("https://w3id.org/dspace/v0.8/")},
@@ -74,6 +74,16 @@ static bool reserved(struct str name)
            policy__term_known(name);
 }
 
+/* The same name for something else: which of the two counts would depend on the reader. */
+static bool contradicts(const struct prefixes *prefixes, struct str name, struct str iri)
+{
+    for (size_t i = 0; i < prefixes->n; i++) {
+        if (str_eq(prefixes->items[i].name, name) && !str_eq(prefixes->items[i].iri, iri))
+            return true;
+    }
+    return false;
+}
+
 static int add_prefix(struct parse *ps, struct str name, struct str iri, const struct where *w)
 {
     bool is_known = false, agrees = false;
@@ -91,6 +101,8 @@ static int add_prefix(struct parse *ps, struct str name, struct str iri, const s
     if (name.n == 0 || iri.n == 0 || memchr(name.p, ':', name.n) != NULL || reserved(name) ||
         strchr("/#:", iri.p[iri.n - 1]) == NULL)
         return refuse(ps, w, E_POLICY_UNSUPPORTED, "'%.*s' redefines a term", STR_ARG(name));
+    if (contradicts(&ps->prefixes, name, iri))
+        return refuse(ps, w, E_POLICY_UNSUPPORTED, "prefix '%.*s' is given twice", STR_ARG(name));
     if (ps->prefixes.n == ARRAY_LEN(ps->prefixes.items))
         return refuse(ps, w, E_LIMIT, "more than %zu prefixes", ARRAY_LEN(ps->prefixes.items));
     *prefix = (struct prefix){name, iri};

@@ -44,58 +44,119 @@ static struct outcome duty_window(const struct eval *e, uint32_t pc, int64_t *lo
     return active;
 }
 
-/* Whether there is a record of this kind: done (or found not done) in the window, by whom and to what the duty says. */
-static bool recorded(const struct eval *e, const struct rule *duty, bool violated, int64_t lo,
+/* It was done by whom the duty says: a member of a collection is whoever asks. */
+static bool done_by(const struct eval *e, const struct rule *duty,
+                    const struct policy_performed *done)
+{
+    const bool named = str_present(duty->assignee.id) && !duty->assignee.collection;
+    const struct str who = named ? duty->assignee.id : e->question->assignee;
+
+    return !str_present(who) || str_eq(who, done->assignee);
+}
+
+/* It was done to what the duty says; a record that names other data than the policy's is about another duty. */
+static bool done_to(const struct eval *e, const struct rule *duty,
+                    const struct policy_performed *done)
+{
+    const struct entity *common = &e->policy->target;
+
+    if (str_present(duty->target.id))
+        return str_eq(duty->target.id, done->target);
+    return !str_present(done->target) || !str_present(common->id) || common->collection ||
+           str_eq(common->id, done->target);
+}
+
+/* It was done in the way that the duty says: what is not known of it does not count. */
+static bool done_so(const struct eval *e, uint32_t refinement, const struct policy_performed *done)
+{
+    struct policy_question then = *e->question;
+    struct eval of_it = *e;
+
+    if (refinement == NO_CODE)
+        return true;
+    then.now_us = done->at_us;
+    of_it.question = &then;
+    of_it.done = done;
+    return policy__eval(&of_it, refinement).truth == TRUTH_TRUE;
+}
+
+/* Whether there is a record of this kind: done (or found not done) in the window, by whom, to what and how the duty says. */
+static bool recorded(const struct eval *e, const struct prog_duty *duty, bool violated, int64_t lo,
                      int64_t hi)
 {
-    struct str who = str_present(duty->assignee.id) ? duty->assignee.id : e->question->assignee;
+    const struct rule *rule = duty->rule;
 
     for (size_t i = 0; e->facts->performed_known && i < e->facts->n_performed; i++) {
         const struct policy_performed *done = &e->facts->performed[i];
 
-        if (done->violated == violated && policy__action_covers(duty->action, done->action) &&
+        if (done->violated == violated && policy__action_covers(rule->action, done->action) &&
             done->at_us >= lo && done->at_us <= hi && done->at_us <= e->question->now_us &&
-            (!str_present(who) || str_eq(who, done->assignee)) &&
-            (!str_present(duty->target.id) || str_eq(duty->target.id, done->target)))
+            done_by(e, rule, done) && done_to(e, rule, done) &&
+            (violated || done_so(e, duty->refinement, done)))
             return true;
     }
     return false;
 }
 
-static bool performed(const struct eval *e, const struct rule *duty, int64_t lo, int64_t hi)
+static bool performed(const struct eval *e, const struct prog_duty *duty, int64_t lo, int64_t hi)
 {
     return recorded(e, duty, /* violated= */ false, lo, hi);
 }
 
-static bool is_violated(const struct eval *e, const struct rule *duty, int64_t hi)
+static bool is_violated(const struct eval *e, const struct prog_duty *duty, int64_t hi)
 {
     return e->question->now_us > hi ||
            recorded(e, duty, /* violated= */ true, INT64_MIN, INT64_MAX);
 }
 
+/* The provider's own: by the policy's words, or because its assigner is named. */
+static bool is_of_assigner(const struct eval *e, const struct rule *rule)
+{
+    const struct entity *assigner =
+        str_present(rule->assigner.id) ? &rule->assigner : &e->policy->assigner;
+
+    if (!str_present(rule->assignee.id) || !str_present(assigner->id))
+        return false;
+    return rule->assignee.collection == assigner->collection &&
+           str_eq(rule->assignee.id, assigner->id);
+}
+
 bool policy__duty(const struct eval *e, const struct prog_duty *duty, struct policy_duty *ret_duty,
                   int64_t *until)
 {
+    static const enum policy_duty_role roles[] = {
+        [RULE_DUTY] = POLICY_ROLE_BEFORE,
+        [RULE_OBLIGATION] = POLICY_ROLE_OBLIGATION,
+        [RULE_CONSEQUENCE] = POLICY_ROLE_CONSEQUENCE,
+        [RULE_REMEDY] = POLICY_ROLE_REMEDY,
+    };
+
     int64_t lo = INT64_MIN, hi = INT64_MAX;
     struct outcome active = duty_window(e, duty->code, &lo, &hi);
-    bool fulfilled = performed(e, duty->rule, lo, hi);
-    bool late = !fulfilled && duty->n_duties > 0 && performed(e, duty->rule, INT64_MIN, INT64_MAX);
+    bool fulfilled = performed(e, duty, lo, hi);
+    bool late = !fulfilled && duty->n_duties > 0 && performed(e, duty, INT64_MIN, INT64_MAX);
 
     *until = earlier(*until, active.until);
     if (active.truth == TRUTH_FALSE)
         return false;
     /* IM 2.2 §2.6.6: late counts if all consequences are fulfilled as well */
     for (uint32_t i = 0; late && i < duty->n_duties; i++)
-        late = performed(e, duty->duties[i].rule, INT64_MIN, INT64_MAX);
+        late = performed(e, &duty->duties[i], INT64_MIN, INT64_MAX);
     *ret_duty = (struct policy_duty){
         .action = duty->rule->action,
-        .state = fulfilled || late                ? POLICY_DUTY_FULFILLED
-                 : is_violated(e, duty->rule, hi) ? POLICY_DUTY_VIOLATED
-                                                  : POLICY_DUTY_OUTSTANDING,
+        .state = fulfilled || late          ? POLICY_DUTY_FULFILLED
+                 : is_violated(e, duty, hi) ? POLICY_DUTY_VIOLATED
+                                            : POLICY_DUTY_OUTSTANDING,
+        .role = roles[duty->rule->kind],
         .before = duty->rule->kind == RULE_DUTY,
+        .of_assigner = is_of_assigner(e, duty->rule),
         .deadline_us = hi == INT64_MAX ? POLICY_FOREVER : hi,
         .at = duty->rule->at,
     };
+    if (duty->amount != NULL) {
+        ret_duty->amount = duty->amount->sorted[0].canon;
+        ret_duty->currency = duty->amount->currency;
+    }
     if (ret_duty->state == POLICY_DUTY_OUTSTANDING)
         *until = earlier(*until, add_saturated(hi, 1));
     return true;
@@ -241,14 +302,24 @@ static void sum_gates(const struct eval *e, struct sum *sum)
     sum->shut_until = sum->shut ? shut_until : open_until;
 }
 
-static void add_duty(struct policy_decision *decision, const struct policy_duty *duty, int rule)
+/* A duty, and what follows from its violation. */
+static void list_duty(const struct eval *e, const struct prog_duty *prog, int rule,
+                      struct policy_decision *decision)
 {
-    if (decision->n_duties == POLICY_DUTIES) {
-        decision->more = true;
+    const bool full = decision->n_duties == POLICY_DUTIES;
+    int64_t until = POLICY_FOREVER;
+    struct policy_duty spare;
+    struct policy_duty *duty = full ? &spare : &decision->duties[decision->n_duties];
+
+    if (!policy__duty(e, prog, duty, &until))
         return;
-    }
-    decision->duties[decision->n_duties] = *duty;
-    decision->duties[decision->n_duties++].rule = rule;
+    duty->rule = rule;
+    for (uint32_t g = 0; g < e->program->n_gates; g++)
+        duty->of_assigner = duty->of_assigner || e->program->gates[g].rule == prog->rule;
+    decision->more = decision->more || full;
+    decision->n_duties += !full;
+    for (uint32_t i = 0; duty->state == POLICY_DUTY_VIOLATED && i < prog->n_duties; i++)
+        list_duty(e, &prog->duties[i], rule, decision);
 }
 
 static void list_duties(const struct eval *e, const struct sum *sum,
@@ -257,21 +328,45 @@ static void list_duties(const struct eval *e, const struct sum *sum,
     const struct program *program = e->program;
     const struct prog_rule *rule =
         sum->permission >= 0 ? &program->permissions[sum->permission] : NULL;
-    int64_t until = POLICY_FOREVER;
-    struct policy_duty duty;
 
-    for (uint32_t i = 0; rule != NULL && i < rule->n_duties; i++) {
-        if (policy__duty(e, &rule->duties[i], &duty, &until))
-            add_duty(decision, &duty, rule->rule->index);
+    for (uint32_t i = 0; rule != NULL && i < rule->n_duties; i++)
+        list_duty(e, &rule->duties[i], rule->rule->index, decision);
+    for (uint32_t i = 0; i < program->n_obligations; i++)
+        list_duty(e, &program->obligations[i], program->obligations[i].rule->index, decision);
+}
+
+/* Whether somebody did what is prohibited; its constraints are taken as they are now. */
+static bool infringed(const struct eval *e, const struct prog_rule *rule)
+{
+    const struct policy_question *q = e->question;
+
+    for (size_t i = 0; e->facts->performed_known && i < e->facts->n_performed; i++) {
+        const struct policy_performed *done = &e->facts->performed[i];
+
+        if (!done->violated && (rule->actions >> done->action & 1) != 0 &&
+            done->at_us <= q->now_us &&
+            (!str_present(q->assignee) || str_eq(q->assignee, done->assignee)) &&
+            (!str_present(q->target) || !str_present(done->target) ||
+             str_eq(q->target, done->target)))
+            return policy__target_matches(e, rule) != TRUTH_FALSE &&
+                   policy__assignee_matches(e, rule) != TRUTH_FALSE &&
+                   policy__eval(e, rule->code).truth != TRUTH_FALSE;
     }
-    for (uint32_t i = 0; i < program->n_obligations; i++) {
-        const struct prog_duty *obligation = &program->obligations[i];
+    return false;
+}
 
-        if (!policy__duty(e, obligation, &duty, &until))
+/* IM 2.2 §2.6.4: they are owed by who infringed the prohibition; fulfilled ones permit nothing. */
+static void list_remedies(const struct eval *e, struct policy_decision *decision)
+{
+    const struct program *program = e->program;
+
+    for (uint32_t i = 0; i < program->n_prohibitions; i++) {
+        const struct prog_rule *rule = &program->prohibitions[i];
+
+        if (rule->n_duties == 0 || !infringed(e, rule))
             continue;
-        for (uint32_t g = 0; g < program->n_gates; g++)
-            duty.of_assigner = duty.of_assigner || program->gates[g].rule == obligation->rule;
-        add_duty(decision, &duty, obligation->rule->index);
+        for (uint32_t d = 0; d < rule->n_duties; d++)
+            list_duty(e, &rule->duties[d], rule->rule->index, decision);
     }
 }
 
@@ -361,12 +456,14 @@ void policy__decide(const struct policy *policy, const struct policy_question *q
     ret_decision->verdict = POLICY_DENY;
     if (!verdict(&e, &sum, &ret_decision->valid_until_us)) {
         policy__causes(&e, &sum, ret_decision);
+        list_remedies(&e, ret_decision);
         return;
     }
     ret_decision->verdict = POLICY_PERMIT;
     if (sum.permission >= 0)
         ret_decision->permission = policy->program.permissions[sum.permission].rule->index;
     list_duties(&e, &sum, ret_decision);
+    list_remedies(&e, ret_decision);
 }
 
 void policy_decide(const struct policy *policy, const struct policy_question *question,

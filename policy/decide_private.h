@@ -24,6 +24,8 @@ struct eval {
     int64_t agreement_us;      /* POLICY_NO_TIME: unknown */
     bool hypothetical;         /* no agreement yet: taken as agreed now */
     const struct terms *terms; /* NULL: all are accepted */
+    /* the action whose refinement is judged, on its own details; NULL: the request, on the facts */
+    const struct policy_performed *done;
 };
 
 /* A truth, and the instant before which it certainly does not change. */
@@ -63,6 +65,8 @@ int64_t policy__from_agreement(const struct eval *e, int64_t us, int64_t months)
 
 /* One constraint and what lies below it; NO_CODE holds. */
 struct outcome policy__eval(const struct eval *e, uint32_t pc);
+/* The fact about this operand that counts here. */
+const struct policy_fact *policy__fact_of(const struct eval *e, enum policy_operand operand);
 struct outcome policy__eval_prohibition(const struct eval *e, const struct prog_rule *rule);
 enum truth policy__target_matches(const struct eval *e, const struct prog_rule *rule);
 enum truth policy__assignee_matches(const struct eval *e, const struct prog_rule *rule);
@@ -86,3 +90,6 @@ bool policy__duty_blocks(const struct eval *e, const struct policy_duty *duty);
 
 /* Writes a smallest set of causes of a denial. */
 void policy__causes(const struct eval *e, const struct sum *sum, struct policy_decision *decision);
+/* What is seen at one constraint that is no logical one, whatever its truth: value, source, and why
+ * it does not hold (if it does not). */
+void policy__describe(const struct eval *e, uint32_t pc, struct policy_cause *ret_cause);

@@ -171,10 +171,23 @@ static enum truth eval_text(const struct insn *insn, const struct policy_fact *f
     return truth;
 }
 
+const struct policy_fact *policy__fact_of(const struct eval *e, enum policy_operand operand)
+{
+    static const struct policy_fact nothing;
+
+    if (e->done == NULL)
+        return &e->facts->of[operand];
+    for (size_t i = 0; i < e->done->n_details; i++) {
+        if (e->done->details[i].operand == operand)
+            return &e->done->details[i].fact;
+    }
+    return &nothing;
+}
+
 static struct outcome eval_fact(const struct eval *e, const struct insn *insn)
 {
     const struct operand_row *row = &policy__operands[insn->operand];
-    const struct policy_fact *fact = &e->facts->of[insn->operand];
+    const struct policy_fact *fact = policy__fact_of(e, (enum policy_operand)insn->operand);
 
     if (policy__fact_why(fact, row) != POLICY_WHY_FALSE)
         return (struct outcome){TRUTH_UNKNOWN, POLICY_FOREVER};
@@ -184,6 +197,47 @@ static struct outcome eval_fact(const struct eval *e, const struct insn *insn)
     if (insn->kind == INSN_NUMBER)
         return eval_number(e, insn, fact, row);
     return (struct outcome){eval_text(insn, fact, row), fact_until(e, fact, row)};
+}
+
+static struct outcome eval_week(const struct eval *e, const struct insn *insn)
+{
+    int64_t until;
+    const bool in = policy__in_week(insn->edges, insn->n, e->question->now_us, &until);
+
+    return (struct outcome){in != insn->negate ? TRUTH_TRUE : TRUTH_FALSE, until};
+}
+
+static bool holds(enum policy_operator op, int order)
+{
+    switch (op) {
+    case POLICY_EQ: /* who pays more has paid */
+    case POLICY_GTEQ: return order >= 0;
+    case POLICY_GT: return order > 0;
+    case POLICY_LT: return order < 0;
+    case POLICY_LTEQ: return order <= 0;
+    default: CHECK_UNREACHABLE(); /* OPS_REACH */
+    }
+}
+
+/* Amounts of two currencies cannot be compared, whatever the rate. */
+static struct outcome eval_amount(const struct eval *e, const struct insn *insn)
+{
+    const struct outcome unknown = {TRUTH_UNKNOWN, POLICY_FOREVER};
+    const struct policy_fact *fact = policy__fact_of(e, (enum policy_operand)insn->operand);
+    const struct value *wanted = &insn->node->sorted[0];
+    int64_t whole, fraction;
+    int order;
+
+    if (policy__fact_why(fact, &policy__operands[insn->operand]) != POLICY_WHY_FALSE ||
+        fact->knowledge != POLICY_KNOWN || !str_present(fact->values[0].unit) ||
+        !str_eq(policy__currency(fact->values[0].unit), insn->node->currency) ||
+        !policy__decimal(fact->values[0].text, &whole, &fraction))
+        return unknown;
+    order = (whole > wanted->first) - (whole < wanted->first);
+    if (order == 0)
+        order = (fraction > wanted->last) - (fraction < wanted->last);
+    return (struct outcome){holds((enum policy_operator)insn->op, order) ? TRUTH_TRUE : TRUTH_FALSE,
+                            POLICY_FOREVER};
 }
 
 /* -- logic ------------------------------------------------------------------------------------- */
@@ -290,6 +344,8 @@ struct outcome policy__eval(const struct eval *e, uint32_t pc)
     case INSN_AGREEMENT: return eval_agreement(e, insn);
     case INSN_NUMBER:
     case INSN_TEXT: return eval_fact(e, insn);
+    case INSN_WEEK: return eval_week(e, insn);
+    case INSN_AMOUNT: return eval_amount(e, insn);
     }
     CHECK_UNREACHABLE();
 }

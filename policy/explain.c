@@ -101,6 +101,11 @@ static void add_span(struct buf *out, enum policy_lang lang, int64_t months, int
         add_amount(out, lang, 0, "초", "second", "seconds");
 }
 
+void policy__explain_span(struct buf *out, enum policy_lang lang, int64_t months, int64_t us)
+{
+    add_span(out, lang, months, us);
+}
+
 static void add_time(struct buf *out, enum policy_lang lang, const struct value *value)
 {
     struct time_text text = time_format(value->first);
@@ -122,6 +127,48 @@ static void add_time(struct buf *out, enum policy_lang lang, const struct value 
     }
 }
 
+static void add_zone(struct buf *out, int64_t offset_us)
+{
+    const int64_t minutes = (offset_us < 0 ? -offset_us : offset_us) / US_PER_MIN;
+
+    if (offset_us == 0)
+        buf_add_c(out, " (UTC)");
+    else
+        buf_printf(out, " (UTC%c%02d:%02d)", offset_us < 0 ? '-' : '+', (int)(minutes / 60),
+                   (int)(minutes % 60));
+}
+
+static void add_days(struct buf *out, enum policy_lang lang, const struct value *value)
+{
+    static const char *const days[][POLICY_LANG__COUNT] = {
+        {"월", "Monday"   },
+        {"화", "Tuesday"  },
+        {"수", "Wednesday"},
+        {"목", "Thursday" },
+        {"금", "Friday"   },
+        {"토", "Saturday" },
+        {"일", "Sunday"   }
+    };
+
+    buf_add_c(out, days[value->first][lang]);
+    if (value->last != value->first)
+        buf_printf(out, "–%s", days[value->last][lang]);
+    add_zone(out, value->offset_us);
+}
+
+static void add_hours(struct buf *out, const struct value *value)
+{
+    const int64_t ends[] = {value->first / US_PER_S, value->last / US_PER_S};
+
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+        buf_printf(out, "%s%02d:%02d", i > 0 ? "–" : "", (int)(ends[i] / 3600),
+                   (int)(ends[i] / 60 % 60));
+        if (ends[i] % 60 != 0)
+            buf_printf(out, ":%02d", (int)(ends[i] % 60));
+    }
+    add_zone(out, value->offset_us);
+}
+
 static void add_value(struct buf *out, enum policy_lang lang, enum policy_operand operand,
                       const struct value *value)
 {
@@ -139,6 +186,10 @@ static void add_value(struct buf *out, enum policy_lang lang, enum policy_operan
         add_time(out, lang, value);
     else if (row->type == POLICY_V_DURATION)
         add_span(out, lang, value->months, value->first);
+    else if (row->type == POLICY_V_WEEKDAYS)
+        add_days(out, lang, value);
+    else if (row->type == POLICY_V_HOURS)
+        add_hours(out, value);
     else if (row->type == POLICY_V_BOOLEAN)
         buf_add_c(out, answers[value->first != 0][lang]);
     else
@@ -154,6 +205,8 @@ static void add_values(struct buf *out, enum policy_lang lang, const struct node
             buf_add_c(out, sentences ? "; " : ", ");
         add_value(out, lang, node->operand, &node->sorted[i]);
     }
+    if (str_present(node->currency))
+        buf_printf(out, " %.*s", STR_ARG(node->currency));
 }
 
 static const char *template_of(const struct node *node, enum policy_lang lang)
@@ -165,7 +218,8 @@ static const char *template_of(const struct node *node, enum policy_lang lang)
         return meanings[row->meaning][lang];
     if (row->type == POLICY_V_TIME)
         kind = PHRASE_TIME;
-    else if (row->type == POLICY_V_INTEGER || row->type == POLICY_V_DURATION)
+    else if (row->type == POLICY_V_INTEGER || row->type == POLICY_V_DURATION ||
+             row->type == POLICY_V_DECIMAL)
         kind = PHRASE_NUMBER;
     return phrases[kind][node->op][lang];
 }
@@ -239,6 +293,27 @@ static void explain_conditions(struct buf *out, enum policy_lang lang, const str
         explain_node(out, lang, node->ordered[i], depth);
 }
 
+/* "all members of X", or the id alone. */
+static void add_entity(struct buf *out, enum policy_lang lang, const struct entity *entity)
+{
+    if (entity->collection && lang == POLICY_EN)
+        buf_add_c(out, "members of ");
+    buf_add_str(out, entity->id);
+    if (entity->collection && lang == POLICY_KO)
+        buf_add_c(out, "에 속한 것");
+}
+
+/* What an action or the members of a collection must be like, below the line that names them. */
+static void explain_refinement(struct buf *out, enum policy_lang lang, const struct node *node,
+                               unsigned depth)
+{
+    if (node == NULL)
+        return;
+    start_line(out, depth, "- ");
+    buf_add_c(out, lang == POLICY_KO ? "다음에 해당하는 경우만:\n" : "only if it is like this:\n");
+    explain_conditions(out, lang, node, depth + 1);
+}
+
 static void explain_limits(struct buf *out, enum policy_lang lang, const struct rule *rule,
                            unsigned depth)
 {
@@ -247,14 +322,36 @@ static void explain_limits(struct buf *out, enum policy_lang lang, const struct 
         {"제공자: ",        "provider: " },
         {"이용자: ",        "recipient: "},
     };
-    const struct str ids[] = {rule->target.id, rule->assigner.id, rule->assignee.id};
+    const struct entity *const entities[] = {&rule->target, &rule->assigner, &rule->assignee};
 
-    for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
-        if (!str_present(ids[i]))
+    if (rule->refinement != NULL) {
+        start_line(out, depth, "- ");
+        buf_printf(out, "%s: %s\n", lang == POLICY_KO ? "행위" : "action",
+                   policy_action_text(rule->action, lang));
+        explain_refinement(out, lang, rule->refinement, depth + 1);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(entities); i++) {
+        if (!str_present(entities[i]->id))
             continue;
         start_line(out, depth, "- ");
-        buf_printf(out, "%s%.*s\n", words[i][lang], STR_ARG(ids[i]));
+        buf_add_c(out, words[i][lang]);
+        add_entity(out, lang, entities[i]);
+        buf_add_char(out, '\n');
+        explain_refinement(out, lang, entities[i]->refinement, depth + 1);
     }
+}
+
+static void explain_duties(struct buf *out, enum policy_lang lang, const struct rule *rule,
+                           unsigned depth);
+
+void policy__explain_duty(struct buf *out, enum policy_lang lang, const struct rule *duty,
+                          unsigned depth)
+{
+    buf_printf(out, "%s\n", policy_action_text(duty->action, lang));
+    explain_limits(out, lang, duty, depth);
+    if (duty->constraint != NULL)
+        explain_conditions(out, lang, duty->constraint, depth);
+    explain_duties(out, lang, duty, depth);
 }
 
 static void explain_duties(struct buf *out, enum policy_lang lang, const struct rule *rule,
@@ -271,12 +368,8 @@ static void explain_duties(struct buf *out, enum policy_lang lang, const struct 
         const struct rule *duty = rule->duties.ordered[i];
 
         start_line(out, depth, "- ");
-        buf_printf(out, "%s: %s\n", words[rule->kind][lang],
-                   policy_action_text(duty->action, lang));
-        explain_limits(out, lang, duty, depth + 1);
-        if (duty->constraint != NULL)
-            explain_conditions(out, lang, duty->constraint, depth + 1);
-        explain_duties(out, lang, duty, depth + 1);
+        buf_printf(out, "%s: ", words[rule->kind][lang]);
+        policy__explain_duty(out, lang, duty, depth + 1);
     }
 }
 
@@ -372,17 +465,25 @@ static void explain_head(struct buf *out, enum policy_lang lang, const struct po
         {"제공자", "provider" },
         {"이용자", "recipient"},
     };
-    const struct str ids[] = {policy->target.id, policy->assigner.id, policy->assignee.id};
+    const struct entity *const entities[] = {&policy->target, &policy->assigner, &policy->assignee};
 
     buf_add_c(out, types[policy->type][lang]);
-    for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
-        if (str_present(ids[i]))
-            buf_printf(out, "; %s: %.*s", words[i][lang], STR_ARG(ids[i]));
+    for (size_t i = 0; i < ARRAY_LEN(entities); i++) {
+        if (!str_present(entities[i]->id))
+            continue;
+        buf_printf(out, "; %s: ", words[i][lang]);
+        add_entity(out, lang, entities[i]);
     }
     if (policy->timestamp_us != POLICY_NO_TIME)
         buf_printf(out, "; %s: %s", lang == POLICY_KO ? "체결 시각" : "concluded",
                    time_format(policy->timestamp_us).c);
     buf_add_char(out, '\n');
+    for (size_t i = 0; i < ARRAY_LEN(entities); i++) {
+        if (entities[i]->refinement == NULL)
+            continue;
+        buf_printf(out, "%s:\n", words[i][lang]);
+        explain_refinement(out, lang, entities[i]->refinement, 1);
+    }
 }
 
 void policy_explain(const struct policy *policy, enum policy_lang lang, struct buf *out)

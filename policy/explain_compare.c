@@ -54,7 +54,7 @@ static void explain_facts(const struct policy_world *world, uint64_t asked, enum
                           struct buf *out)
 {
     for (int i = 0; i < POLICY_OP__COUNT; i++) {
-        if ((asked >> i & 1) != 0)
+        if (policy_needs_operand(asked, (enum policy_operand)i))
             add_fact(out, lang, (enum policy_operand)i, &world->facts.of[i]);
     }
 }
@@ -71,7 +71,11 @@ static void explain_world(const struct policy_world *world, uint64_t asked, enum
         buf_printf(out, "  - %s: %s\n", ko ? "계약 체결 시각" : "agreement concluded",
                    time_format(q->agreement_us).c);
     add_named(out, ko ? "데이터" : "data set", q->target);
+    if (q->n_target_in > 0)
+        add_named(out, ko ? "데이터가 속한 집합" : "data set is one of", q->target_in[0]);
     add_named(out, ko ? "이용자" : "recipient", q->assignee);
+    if (q->n_assignee_in > 0)
+        add_named(out, ko ? "이용자가 속한 집합" : "recipient is one of", q->assignee_in[0]);
     explain_facts(world, asked, lang, out);
     if (world->refused_term != POLICY_OP__COUNT)
         buf_printf(out, "  - %s: %s: %.*s\n",
@@ -84,7 +88,7 @@ static uint64_t known_in(const struct policy_world *world)
 {
     uint64_t known = 0;
 
-    for (int i = 0; i < POLICY_OP__COUNT; i++) {
+    for (int i = 0; i < POLICY_OP__COUNT && i < POLICY_IN_SETS; i++) {
         if (world->facts.of[i].knowledge != POLICY_UNKNOWN)
             known |= UINT64_C(1) << i;
     }
@@ -180,8 +184,8 @@ static void add_condition(struct difference *d, char mark, const struct node *no
 static void add_duty(struct difference *d, char mark, const struct rule *duty)
 {
     line(d, mark);
-    buf_printf(d->out, "%s: %s\n", d->lang == POLICY_KO ? "의무" : "duty",
-               policy_action_text(duty->action, d->lang));
+    buf_printf(d->out, "%s: ", d->lang == POLICY_KO ? "의무" : "duty");
+    policy__explain_duty(d->out, d->lang, duty, 2);
 }
 
 /* The conditions of a rule that must all hold. */

@@ -64,7 +64,7 @@ static void explain_cause(struct buf *out, enum policy_lang lang, const struct p
                           const struct policy_cause *cause)
 {
     const struct rule *rule = find_rule(policy, cause->rule);
-    const struct node *node = rule != NULL ? find_in(rule->constraint, cause->at) : NULL;
+    const struct node *node = rule != NULL ? find_in(rule->conditions, cause->at) : NULL;
 
     buf_add_c(out, "  - ");
     if (rule != NULL) {
@@ -75,7 +75,7 @@ static void explain_cause(struct buf *out, enum policy_lang lang, const struct p
     if (node != NULL && node->kind == NODE_ATOM) {
         policy__explain_atom(out, lang, node);
         buf_add_c(out, " – ");
-    } else if (node != NULL && node != rule->constraint) {
+    } else if (node != NULL && node != rule->conditions && !node->refines) {
         buf_printf(out, "%s … – ", policy__logical_words(node->kind, lang));
     }
     buf_add_c(out, whys[cause->why].after[lang]);
@@ -99,8 +99,18 @@ static void explain_duty(struct buf *out, enum policy_lang lang, const struct po
         {"제공자의 의무", "duty of the provider" },
     };
 
-    buf_printf(out, "  - %s: %s (%s)", owners[duty->of_assigner][lang],
-               policy_action_text(duty->action, lang), states[duty->state][lang]);
+    static const char *const roles[][POLICY_LANG__COUNT] = {
+        [POLICY_ROLE_BEFORE] = {"",                         ""                       },
+        [POLICY_ROLE_OBLIGATION] = {"",                         ""                       },
+        [POLICY_ROLE_CONSEQUENCE] = {"불이행에 따른 ",     "after a breach, "       },
+        [POLICY_ROLE_REMEDY] = {"금지 위반에 따른 ", "after an infringement, "},
+    };
+
+    buf_printf(out, "  - %s%s: %s", roles[duty->role][lang], owners[duty->of_assigner][lang],
+               policy_action_text(duty->action, lang));
+    if (str_present(duty->amount))
+        buf_printf(out, " %.*s %.*s", STR_ARG(duty->amount), STR_ARG(duty->currency));
+    buf_printf(out, " (%s)", states[duty->state][lang]);
     if (duty->deadline_us != POLICY_FOREVER)
         buf_printf(out, lang == POLICY_KO ? ", 기한 %s" : ", due %s",
                    time_format(duty->deadline_us).c);
@@ -131,20 +141,20 @@ void policy_explain_decision(const struct policy *policy, const struct policy_de
 
 void policy_reason(const struct policy_decision *decision, enum policy_lang lang, struct buf *out)
 {
-    uint64_t named = 0;
+    bool named[POLICY_OP__COUNT] = {0};
     const char *comma = ": ";
 
     buf_add_c(out, lang == POLICY_KO ? "정책에 따라 거부됨" : "refused by policy");
     for (unsigned i = 0; i < decision->n_causes; i++) {
         const struct policy_cause *cause = &decision->causes[i];
 
-        if (cause->operand != POLICY_OP__COUNT && (named >> cause->operand & 1) != 0)
+        if (cause->operand != POLICY_OP__COUNT && named[cause->operand])
             continue;
         buf_add_c(out, comma);
         if (cause->operand == POLICY_OP__COUNT) {
             buf_add_c(out, whys[cause->why].after[lang]);
         } else {
-            named |= UINT64_C(1) << cause->operand;
+            named[cause->operand] = true;
             buf_add_c(out, policy_operand_text(cause->operand, lang));
         }
         comma = ", ";

@@ -119,6 +119,7 @@ static bool has_time(const struct node *node)
         return false;
     if (node->kind == NODE_ATOM)
         return policy__operands[node->operand].meaning != MEANING_FACT &&
+               policy__operands[node->operand].meaning != MEANING_WEEK &&
                policy__operands[node->operand].meaning != MEANING_TERM;
     for (size_t i = 0; i < node->n_ordered; i++) {
         if (has_time(node->ordered[i]))

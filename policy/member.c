@@ -16,18 +16,20 @@
 /* clang-format off */
 static const struct { const char *name; unsigned places; } terms[TERM__COUNT] = {
     [TERM_CONTEXT]     = {"@context",     IN_POLICY},
-    [TERM_ID]          = {"@id",          IN_POLICY | IN_RULE | IN_CONSTRAINT | IN_COLLECTION},
-    [TERM_TYPE]        = {"@type",        IN_POLICY | IN_RULE | IN_CONSTRAINT | IN_COLLECTION},
+    [TERM_ID]          = {"@id",          IN_POLICY | IN_RULE | IN_CONSTRAINT | IN_ENTITY | IN_ACTION},
+    [TERM_TYPE]        = {"@type",        IN_POLICY | IN_RULE | IN_CONSTRAINT | IN_ENTITY | IN_ACTION},
     [TERM_PROFILE]     = {"profile",      IN_POLICY},
     [TERM_CONFLICT]    = {"conflict",     IN_POLICY},
     [TERM_TIMESTAMP]   = {"timestamp",    IN_POLICY},
+    [TERM_INHERIT]     = {"inheritFrom",  IN_POLICY},
+    [TERM_REPLACED]    = {"isReplacedBy", IN_POLICY},
     [TERM_TARGET]      = {"target",       IN_POLICY | IN_RULE},
     [TERM_ASSIGNER]    = {"assigner",     IN_POLICY | IN_RULE},
     [TERM_ASSIGNEE]    = {"assignee",     IN_POLICY | IN_RULE},
     [TERM_PERMISSION]  = {"permission",   IN_POLICY},
     [TERM_PROHIBITION] = {"prohibition",  IN_POLICY},
     [TERM_OBLIGATION]  = {"obligation",   IN_POLICY},
-    [TERM_ACTION]      = {"action",       IN_RULE},
+    [TERM_ACTION]      = {"action",       IN_POLICY | IN_RULE},
     [TERM_CONSTRAINT]  = {"constraint",   IN_RULE},
     [TERM_DUTY]        = {"duty",         IN_PERMISSION},
     [TERM_REMEDY]      = {"remedy",       IN_PROHIBITION},
@@ -35,11 +37,18 @@ static const struct { const char *name; unsigned places; } terms[TERM__COUNT] = 
     [TERM_LEFT]        = {"leftOperand",  IN_CONSTRAINT},
     [TERM_OPERATOR]    = {"operator",     IN_CONSTRAINT},
     [TERM_RIGHT]       = {"rightOperand", IN_CONSTRAINT},
+    [TERM_UNIT]        = {"unit",         IN_CONSTRAINT},
+    [TERM_DATATYPE]    = {"dataType",     IN_CONSTRAINT},
     [TERM_AND]         = {"and",          IN_CONSTRAINT},
     [TERM_OR]          = {"or",           IN_CONSTRAINT},
     [TERM_XONE]        = {"xone",         IN_CONSTRAINT},
     [TERM_SEQUENCE]    = {"andSequence",  IN_CONSTRAINT},
-    [TERM_SOURCE]      = {"source",       IN_COLLECTION},
+    [TERM_SOURCE]      = {"source",       IN_ENTITY},
+    [TERM_REFINEMENT]  = {"refinement",   IN_ENTITY | IN_ACTION},
+    [TERM_VALUE]       = {"rdf:value",    IN_ACTION},
+    [TERM_HAS_POLICY]  = {"hasPolicy",    IN_ENTITY},
+    [TERM_ASSIGNER_OF] = {"assignerOf",   IN_ENTITY},
+    [TERM_ASSIGNEE_OF] = {"assigneeOf",   IN_ENTITY},
 };
 
 /* clang-format on */
@@ -92,6 +101,8 @@ static enum term term_find(const struct parse *ps, struct str key)
         {ODRL "uid",                                 TERM_ID       },
         {"id",                                       TERM_ID       },
         {"type",                                     TERM_TYPE     },
+        {RDF "value",                                TERM_VALUE    },
+        {"http://purl.org/dc/terms/isReplacedBy",    TERM_REPLACED },
         {"https://w3id.org/dspace/2025/1/timestamp", TERM_TIMESTAMP},
         {"https://w3id.org/dspace/2024/1/timestamp", TERM_TIMESTAMP},
         {"https://w3id.org/dspace/v0.8/timestamp",   TERM_TIMESTAMP}
@@ -160,15 +171,43 @@ struct items policy__items(const struct jval *v)
     if (list != NULL)
         v = list;
     if (jtype_of(v) == J_ARRAY)
-        return (struct items){v, jval_len(v), true};
-    return (struct items){v, v != NULL ? 1 : 0, false};
+        return (struct items){.v = v, .n = jval_len(v), .array = true, .list = list != NULL};
+    return (struct items){.v = v, .n = v != NULL ? 1 : 0, .list = list != NULL};
 }
 
-const struct jval *policy__item(const struct items *items, size_t i, const struct where *w,
+const struct jval *policy__item(struct items *items, size_t i, const struct where *w,
                                 struct where *ret_at)
 {
+    if (items->list) {
+        items->inside = (struct where){.up = w, .key = STR("@list")};
+        w = &items->inside;
+    }
     *ret_at = items->array ? (struct where){.up = w, .index = i} : *w;
     return items->array ? jval_at(items->v, i) : items->v;
+}
+
+int policy__name_of(struct parse *ps, const struct jval *v, const struct where *at, bool iri,
+                    struct str *ret_name)
+{
+    char full[NAME_MAX_BYTES];
+    struct str name;
+
+    if (jtype_of(v) == J_OBJECT && jval_get(v, "@id") != NULL && jval_len(v) == 1)
+        v = jval_get(v, "@id");
+    else if (jtype_of(v) == J_OBJECT && jval_get(v, "@value") != NULL &&
+             jval_len(v) == (jval_get(v, "@type") != NULL ? 2U : 1U))
+        v = jval_get(v, "@value");
+    else if (jtype_of(v) == J_OBJECT)
+        return refuse(ps, at, E_POLICY_UNSUPPORTED, "expected a name or {\"@id\": …}");
+    if (jtype_of(v) != J_STR || jval_str(v).n == 0)
+        return refuse(ps, at, E_INVALID, "expected a name, not %s", jtype_name(jtype_of(v)));
+    name = jval_str(v);
+    if (name.n > LIMIT_ID)
+        return refuse(ps, at, E_LIMIT, "name is longer than %d bytes", LIMIT_ID);
+    if (iri && str_present(policy__expand(&ps->prefixes, name, full)))
+        name = policy__expand(&ps->prefixes, name, full);
+    *ret_name = arena_str(ps->arena, name);
+    return 0;
 }
 
 int policy__name(struct parse *ps, const struct members *m, enum term term, const struct where *w,
@@ -176,32 +215,15 @@ int policy__name(struct parse *ps, const struct members *m, enum term term, cons
 {
     const struct where here = policy__member_at(m, term, w);
     struct items items = policy__items(m->v[term]);
-    char full[NAME_MAX_BYTES];
     const struct jval *v;
     struct where at;
-    struct str name;
 
     if (m->v[term] == NULL)
         return 0;
     if (items.n != 1)
         return refuse(ps, &here, E_INVALID, "expected one value, found %zu", items.n);
     v = policy__item(&items, 0, &here, &at);
-    if (jtype_of(v) == J_OBJECT && jval_get(v, "@id") != NULL && jval_len(v) == 1)
-        v = jval_get(v, "@id");
-    else if (jtype_of(v) == J_OBJECT && jval_get(v, "@value") != NULL &&
-             jval_len(v) == (jval_get(v, "@type") != NULL ? 2U : 1U))
-        v = jval_get(v, "@value");
-    else if (jtype_of(v) == J_OBJECT)
-        return refuse(ps, &at, E_POLICY_UNSUPPORTED, "expected a name or {\"@id\": …}");
-    if (jtype_of(v) != J_STR || jval_str(v).n == 0)
-        return refuse(ps, &at, E_INVALID, "expected a name, not %s", jtype_name(jtype_of(v)));
-    name = jval_str(v);
-    if (name.n > LIMIT_ID)
-        return refuse(ps, &at, E_LIMIT, "name is longer than %d bytes", LIMIT_ID);
-    if (iri && str_present(policy__expand(&ps->prefixes, name, full)))
-        name = policy__expand(&ps->prefixes, name, full);
-    *ret_name = arena_str(ps->arena, name);
-    return 0;
+    return policy__name_of(ps, v, &at, iri, ret_name);
 }
 
 int policy__check_type(struct parse *ps, const struct members *m, const struct where *w,
@@ -217,44 +239,5 @@ int policy__check_type(struct parse *ps, const struct members *m, const struct w
     if (str_present(type) && !str_eq_c(type, expected) && !str_eq_c(type, other))
         return refuse(ps, &here, E_POLICY_UNSUPPORTED, "type '%.*s' is not expected here",
                       STR_ARG(type));
-    return 0;
-}
-
-static bool is_collection(struct str type, enum term term)
-{
-    const char *expected = term == TERM_TARGET ? "AssetCollection" : "PartyCollection";
-
-    if (str_starts(type, STR(ODRL)))
-        type = str_from(type, sizeof(ODRL) - 1);
-    return str_eq_c(type, expected);
-}
-
-/*
- * A collection is {"@type":"PartyCollection"|"AssetCollection","@id" or "source"}. With a refinement its members would depend
- * on their properties; that is refused as any member that is not understood.
- */
-int policy__entity(struct parse *ps, const struct members *m, enum term term, const struct where *w,
-                   struct entity *ret_entity)
-{
-    const struct where here = policy__member_at(m, term, w);
-    struct items items = policy__items(m->v[term]);
-    struct str type = STR_NONE, source = STR_NONE, id = STR_NONE;
-    struct members inner;
-    const struct jval *v;
-    struct where at;
-
-    v = items.n == 1 ? policy__item(&items, 0, &here, &at) : NULL;
-    if (jtype_of(v) != J_OBJECT || jval_len(v) == 1 || jval_get(v, "@value") != NULL)
-        return policy__name(ps, m, term, w, false, &ret_entity->id);
-    if (policy__members(ps, v, &at, IN_COLLECTION, &inner) < 0 ||
-        policy__name(ps, &inner, TERM_TYPE, &at, true, &type) < 0 ||
-        policy__name(ps, &inner, TERM_ID, &at, false, &id) < 0 ||
-        policy__name(ps, &inner, TERM_SOURCE, &at, false, &source) < 0)
-        return err_ret(ps->err);
-    if (!is_collection(type, term))
-        return refuse(ps, &at, E_POLICY_UNSUPPORTED, "expected an id or a collection");
-    /* of the three members that are allowed at least two are there, so one of these is */
-    ret_entity->id = str_present(id) ? id : source;
-    ret_entity->collection = true;
     return 0;
 }

@@ -2,14 +2,15 @@
  * policy/normal.c - the normal form: canonical order and text, and the hashes
  *
  * 1. An atomic constraint is {"leftOperand":IRI,"operator":name,"rightOperand":[text…]}; values in
- * canonical text (value.c), sorted, each once.
+ * canonical text (value.c) and in the operand's own unit, sorted, each once; an amount has "unit",
+ * its currency. A count of bytes or rows is the operand that it means.
  * 2. A logical constraint is {"and":[…]}, {"or":[…]}, {"xone":[…]} or {"andSequence":[…]}. Operands
  * are sorted by their text; of equal ones one stays, except under xone, where two make a
  * difference. andSequence keeps its order.
- * 3. A rule is {"action":IRI,"assignee","assigner","constraint":[…],"duty":[…],"target"}; absent or
- * empty members are left out; "duty" is duty, remedy or consequence, whichever this kind of rule
- * has. A target or party equal to the policy's is left out; a
- * collection is {"collection":id}.
+ * 3. A rule is atomic: {"action":IRI,"assignee","assigner","constraint":[…],"duty":[…],"target"};
+ * absent or empty members are left out; "duty" is duty, remedy or consequence, whichever this kind of
+ * rule has. A target or party equal to the policy's is left out; a collection is {"collection":id}. A
+ * refined action is {"refinement":[…],"value":IRI}, a refined collection has "refinement" beside.
  * 4. The rules are {"conflict","obligation":[…],"permission":[…],"prohibition":[…]}, sorted, each
  * once; conflict only if it is not the default. The policy adds "assignee", "assigner", "profile",
  * "target", "timestamp", "type". "@id" has no part in it.
@@ -55,7 +56,7 @@ static int keep(struct parse *ps, const struct buf *text, struct str *ret_text)
     if (buf_failed(text))
         return err_tell(ps->err, E_LIMIT, "", "policy is too large");
     *ret_text = arena_str(ps->arena, buf_str(text));
-    return str_present(*ret_text) ? 0 : err_set(ps->err, E_NO_MEMORY, "", "policy");
+    return str_present(*ret_text) ? 0 : err_tell(ps->err, E_LIMIT, "", "policy is too large");
 }
 
 /* The right operand as written, for people; cut, for it may have thousands of values. */
@@ -70,6 +71,8 @@ static struct str required_text(struct arena *arena, const struct node *node)
     }
     if (shown < node->n_values)
         buf_add_c(&text, ", …");
+    if (str_present(node->unit))
+        buf_printf(&text, " %.*s", STR_ARG(node->unit));
     return arena_str(arena, buf_str(&text));
 }
 
@@ -96,6 +99,8 @@ static int normalise_atom(struct parse *ps, struct node *node, struct jw *w)
     for (size_t i = 0; i < n; i++)
         jw_str(w, node->sorted[i].canon);
     jw_array_end(w);
+    if (str_present(node->currency))
+        jw_kstr(w, "unit", node->currency);
     jw_object_end(w);
     return 0;
 }
@@ -106,13 +111,17 @@ static int normalise_children(struct parse *ps, struct node *node)
 {
     size_t n = 0;
 
+    if (node->size > 0) /* atomic rules share it */
+        return 0;
     node->ordered = ARENA_ARRAY(ps->arena, struct node *, node->n_children);
     if (node->ordered == NULL)
         return err_set(ps->err, E_NO_MEMORY, "", "policy");
+    node->size = 1;
     for (size_t i = 0; i < node->n_children; i++) {
         if (normalise_node(ps, node->children[i]) < 0)
             return err_ret(ps->err);
         node->ordered[i] = node->children[i];
+        node->size += node->children[i]->size;
     }
     node->n_ordered = node->n_children;
     if (node->kind == NODE_SEQUENCE)
@@ -144,6 +153,7 @@ static int normalise_node(struct parse *ps, struct node *node)
     struct jw w = jw_init(&text);
 
     if (node->kind == NODE_ATOM) {
+        node->size = 1;
         if (normalise_atom(ps, node, &w) < 0)
             return err_ret(ps->err);
     } else {
@@ -170,6 +180,14 @@ static void write_list(const struct rule_list *list, const char *name, struct jw
     jw_array_end(w);
 }
 
+static void write_refinement(struct jw *w, const struct node *refinement)
+{
+    if (refinement == NULL)
+        return;
+    jw_key(w, "refinement");
+    write_ordered(refinement, w);
+}
+
 static void write_entity(struct jw *w, const char *key, const struct entity *entity)
 {
     if (!str_present(entity->id))
@@ -178,10 +196,68 @@ static void write_entity(struct jw *w, const char *key, const struct entity *ent
     if (entity->collection) {
         jw_object(w);
         jw_kstr(w, "collection", entity->id);
+        write_refinement(w, entity->refinement);
         jw_object_end(w);
     } else {
         jw_str(w, entity->id);
     }
+}
+
+static int normalise_if(struct parse *ps, struct node *node)
+{
+    return node != NULL ? normalise_children(ps, node) : 0;
+}
+
+static bool same_conditions(const struct node *a, const struct node *b)
+{
+    if (a == NULL || b == NULL)
+        return a == b;
+    for (size_t i = 0; i < a->n_ordered && a->n_ordered == b->n_ordered; i++) {
+        if (!str_eq(a->ordered[i]->canon, b->ordered[i]->canon))
+            return false;
+    }
+    return a->n_ordered == b->n_ordered;
+}
+
+int policy__same_entity(struct parse *ps, const struct entity *a, const struct entity *b,
+                        bool *ret_same)
+{
+    if (normalise_if(ps, a->refinement) < 0 || normalise_if(ps, b->refinement) < 0)
+        return err_ret(ps->err);
+    *ret_same = a->collection == b->collection && str_eq(a->id, b->id) &&
+                same_conditions(a->refinement, b->refinement);
+    return 0;
+}
+
+/* A rule's own target and parties count only where they differ from the policy's. */
+static int drop_repeated(struct parse *ps, struct rule *rule)
+{
+    struct entity *const own[] = {&rule->target, &rule->assigner, &rule->assignee};
+    const struct entity *const common[] = {&ps->policy->target, &ps->policy->assigner,
+                                           &ps->policy->assignee};
+
+    for (size_t i = 0; i < ARRAY_LEN(own); i++) {
+        bool same = false;
+
+        if (policy__same_entity(ps, own[i], common[i], &same) < 0)
+            return err_ret(ps->err);
+        if (same)
+            *own[i] = (struct entity){0};
+    }
+    return 0;
+}
+
+static void write_action(struct jw *w, const struct rule *rule)
+{
+    jw_key(w, "action");
+    if (rule->refinement == NULL) {
+        jw_str(w, policy__actions[rule->action].iri);
+        return;
+    }
+    jw_object(w);
+    write_refinement(w, rule->refinement);
+    jw_kstr(w, "value", policy__actions[rule->action].iri);
+    jw_object_end(w);
 }
 
 static int normalise_rule(struct parse *ps, struct rule *rule)
@@ -189,11 +265,13 @@ static int normalise_rule(struct parse *ps, struct rule *rule)
     AUTO(buf_done) struct buf text = buf_init(TEXT_MAX);
     struct jw w = jw_init(&text);
 
-    if (normalise_list(ps, &rule->duties) < 0 ||
-        (rule->constraint != NULL && normalise_children(ps, rule->constraint) < 0))
+    if (str_present(rule->canon)) /* a duty of atomic rules that share it */
+        return 0;
+    if (normalise_list(ps, &rule->duties) < 0 || normalise_if(ps, rule->constraint) < 0 ||
+        normalise_if(ps, rule->refinement) < 0 || drop_repeated(ps, rule) < 0)
         return err_ret(ps->err);
     jw_object(&w);
-    jw_kstr(&w, "action", policy__actions[rule->action].iri);
+    write_action(&w, rule);
     write_entity(&w, "assignee", &rule->assignee);
     write_entity(&w, "assigner", &rule->assigner);
     if (rule->constraint != NULL && rule->constraint->n_ordered > 0) {
@@ -288,6 +366,9 @@ int policy__normalise(struct parse *ps)
     size_t n = 0;
     int index = 0;
 
+    if (normalise_if(ps, policy->target.refinement) < 0 ||
+        normalise_if(ps, policy->assignee.refinement) < 0)
+        return err_ret(ps->err);
     for (int i = 0; i < LIST__COUNT; i++) {
         if (normalise_list(ps, &policy->rules[i]) < 0)
             return err_ret(ps->err);

@@ -1,5 +1,9 @@
 /*
- * policy/parse.c - JSON of a policy -> tree: constraints, rules, policy
+ * policy/parse.c - JSON of a policy and of its parents -> tree
+ *
+ * A policy with parents is read in two steps (IM 2.2 §2.9): first what all documents say at policy level, profiles and conflict
+ * strategy, which is brought together; then their rules, which take from it what they lack. A parent's place is that of its name
+ * in the child, as if it stood there.
  */
 #include "policy/policy.h"
 
@@ -25,238 +29,40 @@ static const struct str profiles[] = {
     STR_INIT("urn:naru:profile:commercial:1"),
 };
 
-static const struct { const char *type; unsigned rules; enum place place; enum term nested; } rule_kinds[] = {
-    [RULE_PERMISSION]  = {"Permission",  RULES_P, IN_PERMISSION,  TERM_DUTY},
-    [RULE_PROHIBITION] = {"Prohibition", RULES_X, IN_PROHIBITION, TERM_REMEDY},
-    [RULE_OBLIGATION]  = {"Duty",        RULES_O, IN_OBLIGATION,  TERM_CONSEQUENCE},
-    [RULE_DUTY]        = {"Duty",        RULES_O, IN_DUTY,        TERM_CONSEQUENCE},
-    [RULE_REMEDY]      = {"Duty",        RULES_O, IN_LAST,        TERM__COUNT},
-    [RULE_CONSEQUENCE] = {"Duty",        RULES_O, IN_LAST,        TERM__COUNT},
-};
-static const enum rule_kind nested_kinds[] = {
-    [RULE_PERMISSION] = RULE_DUTY, [RULE_PROHIBITION] = RULE_REMEDY,
-    [RULE_OBLIGATION] = RULE_CONSEQUENCE, [RULE_DUTY] = RULE_CONSEQUENCE,
-};
-static const enum rule_kind list_kinds[LIST__COUNT] = {RULE_PERMISSION, RULE_PROHIBITION, RULE_OBLIGATION};
-static const enum term list_terms[LIST__COUNT] = {TERM_PERMISSION, TERM_PROHIBITION, TERM_OBLIGATION};
-static const struct { enum term term; enum node_kind kind; } logicals[] = {
-    {TERM_AND, NODE_AND}, {TERM_OR, NODE_OR}, {TERM_XONE, NODE_XONE}, {TERM_SEQUENCE, NODE_SEQUENCE},
-};
-
 /* clang-format on */
 
-/* -- constraints ------------------------------------------------------------------------------- */
+/* One document: the policy itself (0) or an ancestor of it. */
+struct level {
+    struct where at; /* NULL frame `root` if it is the document itself */
+    bool root;
+    struct str id;
+    struct members m;
+    struct prefixes prefixes;
+    const struct level *child; /* that names it; NULL: none */
+};
 
-static int parse_node(struct parse *ps, const struct jval *v, const struct where *w, unsigned rules,
-                      struct node **ret_node);
+/* The documents of one policy, and what they say together. */
+struct family {
+    struct level *levels[1 + POLICY_ANCESTORS];
+    size_t n;
+    struct common common;
+    bool conflict_given;
+};
 
 static int no_memory(struct parse *ps)
 {
     return err_set(ps->err, E_NO_MEMORY, "", "policy");
 }
 
-static bool takes_list(enum policy_operator op)
+static const struct where *place_of(const struct level *level)
 {
-    return op == POLICY_IS_ANY_OF || op == POLICY_IS_ALL_OF || op == POLICY_IS_NONE_OF;
+    return level->root ? NULL : &level->at;
 }
 
-static int parse_values(struct parse *ps, const struct members *m, const struct where *w,
-                        struct node *node)
-{
-    const struct where here = policy__member_at(m, TERM_RIGHT, w);
-    struct items items = policy__items(m->v[TERM_RIGHT]);
+/* -- what a document says of itself ------------------------------------------------------------ */
 
-    if (items.n == 0)
-        return refuse(ps, &here, E_INVALID, "a constraint needs a right operand");
-    if (items.n > 1 && !takes_list(node->op))
-        return refuse(ps, &here, E_INVALID, "'%s' takes one value, found %zu",
-                      policy_operator_name(node->op), items.n);
-    node->values = ARENA_ARRAY(ps->arena, struct value, items.n);
-    if (node->values == NULL)
-        return no_memory(ps);
-    for (node->n_values = 0; node->n_values < items.n; node->n_values++) {
-        struct where at;
-        const struct jval *v = policy__item(&items, node->n_values, &here, &at);
-
-        if (policy__value(ps, node->operand, v, &at, &node->values[node->n_values]) < 0)
-            return err_ret(ps->err);
-    }
-    return 0;
-}
-
-static int parse_atom(struct parse *ps, const struct members *m, const struct where *w,
-                      unsigned rules, struct node *node)
-{
-    const struct where left_at = policy__member_at(m, TERM_LEFT, w);
-    const struct where op_at = policy__member_at(m, TERM_OPERATOR, w);
-    struct str left = STR_NONE, op = STR_NONE;
-    const struct operand_row *row;
-
-    if (policy__name(ps, m, TERM_LEFT, w, true, &left) < 0 ||
-        policy__name(ps, m, TERM_OPERATOR, w, true, &op) < 0)
-        return err_ret(ps->err);
-    if (!str_present(left))
-        return refuse(ps, &left_at, E_INVALID, "a constraint needs a left operand");
-    if (!str_present(op))
-        return refuse(ps, &op_at, E_INVALID, "a constraint needs an operator");
-    if (!policy_operand_find(left, &node->operand))
-        return refuse(ps, &left_at, E_POLICY_UNSUPPORTED, "operand '%.*s' is not known",
-                      STR_ARG(left));
-    if (!policy__operator_find(op, &node->op))
-        return refuse(ps, &op_at, E_POLICY_UNSUPPORTED, "operator '%.*s' is not known",
-                      STR_ARG(op));
-    row = &policy__operands[node->operand];
-    if ((row->ops >> node->op & 1) == 0)
-        return refuse(ps, &op_at, E_POLICY_UNSUPPORTED, "'%s' cannot be used with '%.*s'",
-                      policy_operator_name(node->op), STR_ARG(left));
-    if ((row->rules & rules) == 0)
-        return refuse(ps, &left_at, E_POLICY_UNSUPPORTED,
-                      "operand '%.*s' has no meaning in this kind of rule", STR_ARG(left));
-    return parse_values(ps, m, w, node);
-}
-
-/* Children of a logical constraint or of a rule. */
-static int parse_nodes(struct parse *ps, const struct jval *v, const struct where *w,
-                       unsigned rules, struct node *parent)
-{
-    struct items items = policy__items(v);
-
-    parent->children = ARENA_ARRAY(ps->arena, struct node *, items.n);
-    if (parent->children == NULL)
-        return no_memory(ps);
-    for (parent->n_children = 0; parent->n_children < items.n; parent->n_children++) {
-        struct where at;
-        const struct jval *item = policy__item(&items, parent->n_children, w, &at);
-
-        if (parse_node(ps, item, &at, rules, &parent->children[parent->n_children]) < 0)
-            return err_ret(ps->err);
-    }
-    return 0;
-}
-
-/* The order of satisfaction is known for instants only (policy.md §1.4). */
-static int check_sequence(struct parse *ps, const struct node *node, const struct where *w)
-{
-    for (size_t i = 0; i < node->n_children; i++) {
-        const struct node *child = node->children[i];
-        enum meaning meaning = policy__operands[child->operand].meaning;
-
-        if (child->kind != NODE_ATOM || child->op == POLICY_NEQ ||
-            (meaning != MEANING_NOW && meaning != MEANING_ELAPSED && meaning != MEANING_IN_FORCE))
-            return refuse(ps, w, E_POLICY_UNSUPPORTED,
-                          "'andSequence' is understood for constraints on time only");
-    }
-    return 0;
-}
-
-static int parse_logical(struct parse *ps, const struct members *m, size_t which,
-                         const struct where *w, unsigned rules, struct node *node)
-{
-    enum term term = logicals[which].term;
-    const struct where here = policy__member_at(m, term, w);
-
-    node->kind = logicals[which].kind;
-    for (int i = TERM_LEFT; i <= TERM_SEQUENCE; i++) {
-        const struct where other = policy__member_at(m, (enum term)i, w);
-
-        if (i != (int)term && m->v[i] != NULL)
-            return refuse(ps, &other, E_INVALID, "'%s' cannot stand beside '%s'",
-                          policy__term_name((enum term)i), policy__term_name(term));
-    }
-    if (parse_nodes(ps, m->v[term], &here, rules, node) < 0)
-        return err_ret(ps->err);
-    if (node->n_children == 0)
-        return refuse(ps, &here, E_INVALID, "'%s' is empty", policy__term_name(term));
-    return node->kind == NODE_SEQUENCE ? check_sequence(ps, node, &here) : 0;
-}
-
-/* Recursion ends: check_size has bounded the depth of the document. */
-static int parse_node(struct parse *ps, const struct jval *v, const struct where *w, unsigned rules,
-                      struct node **ret_node)
-{
-    struct node *node = ARENA_NEW(ps->arena, struct node);
-    struct members m;
-
-    if (node == NULL)
-        return no_memory(ps);
-    node->at = policy__where_str(ps, w);
-    *ret_node = node;
-    if (policy__members(ps, v, w, IN_CONSTRAINT, &m) < 0 ||
-        policy__check_type(ps, &m, w, "Constraint", "LogicalConstraint") < 0)
-        return err_ret(ps->err);
-    for (size_t i = 0; i < ARRAY_LEN(logicals); i++) {
-        if (m.v[logicals[i].term] != NULL)
-            return parse_logical(ps, &m, i, w, rules, node);
-    }
-    return parse_atom(ps, &m, w, rules, node);
-}
-
-/* -- rules ------------------------------------------------------------------------------------- */
-
-static int parse_rules(struct parse *ps, const struct members *m, enum term term,
-                       const struct where *w, enum rule_kind kind, struct rule_list *list);
-
-static int parse_rule(struct parse *ps, const struct jval *v, const struct where *w,
-                      enum rule_kind kind, struct rule *rule)
-{
-    struct str action = STR_NONE;
-    struct where at;
-    struct members m;
-
-    rule->kind = kind;
-    rule->at = policy__where_str(ps, w);
-    if (policy__members(ps, v, w, rule_kinds[kind].place, &m) < 0 ||
-        policy__check_type(ps, &m, w, rule_kinds[kind].type, "Rule") < 0 ||
-        policy__name(ps, &m, TERM_ACTION, w, true, &action) < 0 ||
-        policy__entity(ps, &m, TERM_TARGET, w, &rule->target) < 0 ||
-        policy__entity(ps, &m, TERM_ASSIGNER, w, &rule->assigner) < 0 ||
-        policy__entity(ps, &m, TERM_ASSIGNEE, w, &rule->assignee) < 0)
-        return err_ret(ps->err);
-    at = policy__member_at(&m, TERM_ACTION, w);
-    if (!str_present(action))
-        return refuse(ps, &at, E_INVALID, "a rule needs an action");
-    if (!policy_action_find(action, &rule->action))
-        return refuse(ps, &at, E_POLICY_UNSUPPORTED, "action '%.*s' is not known", STR_ARG(action));
-    if (m.v[TERM_CONSTRAINT] != NULL) {
-        at = policy__member_at(&m, TERM_CONSTRAINT, w);
-        rule->constraint = ARENA_NEW(ps->arena, struct node);
-        if (rule->constraint == NULL)
-            return no_memory(ps);
-        rule->constraint->kind = NODE_AND;
-        rule->constraint->at = policy__where_str(ps, &at);
-        if (parse_nodes(ps, m.v[TERM_CONSTRAINT], &at, rule_kinds[kind].rules, rule->constraint) <
-            0)
-            return err_ret(ps->err);
-    }
-    if (rule_kinds[kind].nested == TERM__COUNT)
-        return 0;
-    return parse_rules(ps, &m, rule_kinds[kind].nested, w, nested_kinds[kind], &rule->duties);
-}
-
-static int parse_rules(struct parse *ps, const struct members *m, enum term term,
-                       const struct where *w, enum rule_kind kind, struct rule_list *list)
-{
-    const struct where here = policy__member_at(m, term, w);
-    struct items items = policy__items(m->v[term]);
-    struct rule *rules = ARENA_ARRAY(ps->arena, struct rule, items.n);
-
-    list->written = ARENA_ARRAY(ps->arena, struct rule *, items.n);
-    if (rules == NULL || list->written == NULL)
-        return no_memory(ps);
-    for (list->n_written = 0; list->n_written < items.n; list->n_written++) {
-        struct where at;
-        const struct jval *v = policy__item(&items, list->n_written, &here, &at);
-
-        list->written[list->n_written] = &rules[list->n_written];
-        if (parse_rule(ps, v, &at, kind, &rules[list->n_written]) < 0)
-            return err_ret(ps->err);
-    }
-    return 0;
-}
-
-/* -- policy ------------------------------------------------------------------------------------ */
-
-static int parse_type(struct parse *ps, const struct members *m, const struct where *w)
+static int parse_type(struct parse *ps, const struct members *m, const struct where *w,
+                      enum policy_type *ret_type)
 {
     const struct where at = policy__member_at(m, TERM_TYPE, w);
     struct str type = STR_NONE;
@@ -269,7 +75,7 @@ static int parse_type(struct parse *ps, const struct members *m, const struct wh
         type = str_from(type, sizeof(ODRL) - 1);
     for (size_t i = 0; i < ARRAY_LEN(policy_types); i++) {
         if (str_eq_c(type, policy_types[i].name)) {
-            ps->policy->type = policy_types[i].type;
+            *ret_type = policy_types[i].type;
             return 0;
         }
     }
@@ -278,37 +84,53 @@ static int parse_type(struct parse *ps, const struct members *m, const struct wh
 }
 
 /* IM 2.2 §3.2: a processor that does not know the profile must stop. */
+static int find_profile(struct parse *ps, struct str iri, const struct where *w,
+                        struct str *ret_profile)
+{
+    for (size_t i = 0; i < ARRAY_LEN(profiles); i++) {
+        if (str_eq(profiles[i], iri)) {
+            *ret_profile = profiles[i];
+            return 0;
+        }
+    }
+    return refuse(ps, w, E_POLICY_UNSUPPORTED, "profile '%.*s' is not known", STR_ARG(iri));
+}
+
 static int parse_profiles(struct parse *ps, const struct members *m, const struct where *w)
 {
     const struct where here = policy__member_at(m, TERM_PROFILE, w);
     struct items items = policy__items(m->v[TERM_PROFILE]);
     struct policy *policy = ps->policy;
+    struct str *all = ARENA_ARRAY(ps->arena, struct str, policy->n_profiles + items.n);
 
-    policy->profiles = ARENA_ARRAY(ps->arena, struct str, items.n);
-    if (policy->profiles == NULL)
+    if (all == NULL)
         return no_memory(ps);
+    if (policy->n_profiles > 0)
+        memcpy(all, policy->profiles, policy->n_profiles * sizeof(*all));
+    policy->profiles = all;
     for (size_t i = 0; i < items.n; i++) {
         struct where at;
-        struct members one = {.v = {[TERM_PROFILE] = policy__item(&items, i, &here, &at)},
-                              .key = {[TERM_PROFILE] = here.key}};
+        const struct jval *v = policy__item(&items, i, &here, &at);
         struct str iri = STR_NONE;
-        size_t known = 0;
 
-        if (jtype_of(one.v[TERM_PROFILE]) == J_NULL)
-            return refuse(ps, &at, E_INVALID, "profile is null");
-        if (policy__name(ps, &one, TERM_PROFILE, w, true, &iri) < 0)
+        if (policy__name_of(ps, v, &at, true, &iri) < 0 ||
+            find_profile(ps, iri, &at, &all[policy->n_profiles]) < 0)
             return err_ret(ps->err);
-        while (known < ARRAY_LEN(profiles) && !str_eq(profiles[known], iri))
-            known++;
-        if (known == ARRAY_LEN(profiles))
-            return refuse(ps, &at, E_POLICY_UNSUPPORTED, "profile '%.*s' is not known",
-                          STR_ARG(iri));
-        policy->profiles[policy->n_profiles++] = profiles[known];
+        policy->n_profiles++;
     }
     return 0;
 }
 
-static int parse_conflict(struct parse *ps, const struct members *m, const struct where *w)
+/* IM 2.2 §2.10: several strategies make the policy void as soon as there is a conflict, as the default does. */
+static void set_conflict(struct policy *policy, struct family *f, enum conflict conflict)
+{
+    policy->conflict =
+        f->conflict_given && policy->conflict != conflict ? CONFLICT_INVALID : conflict;
+    f->conflict_given = true;
+}
+
+static int parse_conflict(struct parse *ps, const struct members *m, const struct where *w,
+                          struct family *f)
 {
     const struct where at = policy__member_at(m, TERM_CONFLICT, w);
     struct str name = STR_NONE;
@@ -319,7 +141,7 @@ static int parse_conflict(struct parse *ps, const struct members *m, const struc
         name = str_from(name, sizeof(ODRL) - 1);
     for (int i = 0; i < CONFLICT__COUNT && str_present(name); i++) {
         if (str_eq_c(name, policy__conflict_names[i])) {
-            ps->policy->conflict = (enum conflict)i;
+            set_conflict(ps->policy, f, (enum conflict)i);
             return 0;
         }
     }
@@ -342,96 +164,301 @@ static int parse_timestamp(struct parse *ps, const struct members *m, const stru
 }
 
 /* DSP 2025-1, contract schema: an Agreement names its target and both parties. */
-static int check_agreement(struct parse *ps, const struct members *m, const struct where *w)
+static int check_agreement(struct parse *ps, const struct common *common, const struct where *w)
 {
-    static const enum term needed[] = {TERM_TARGET, TERM_ASSIGNER, TERM_ASSIGNEE};
+    const struct {
+        enum term term;
+        size_t n;
+    } needed[] = {
+        {TERM_TARGET,   common->targets.n  },
+        {TERM_ASSIGNER, common->assigners.n},
+        {TERM_ASSIGNEE, common->assignees.n},
+    };
 
     for (size_t i = 0; i < ARRAY_LEN(needed) && ps->policy->type == POLICY_AGREEMENT; i++) {
-        const struct where at = policy__member_at(m, needed[i], w);
+        const struct where at = {.up = w, .key = str_c(policy__term_name(needed[i].term))};
 
-        if (m->v[needed[i]] == NULL)
-            return refuse(ps, &at, E_INVALID, "an agreement needs '%s'",
-                          policy__term_name(needed[i]));
+        if (needed[i].n != 1)
+            return refuse(ps, &at, E_INVALID, "an agreement needs one '%s'",
+                          policy__term_name(needed[i].term));
     }
     return 0;
 }
 
-static bool entity_eq(const struct entity *a, const struct entity *b)
+/* IM 2.2 §2.8: a policy that was replaced is void. */
+static int check_replaced(struct parse *ps, const struct members *m, const struct where *w)
 {
-    return a->collection == b->collection && str_eq(a->id, b->id);
+    const struct where at = policy__member_at(m, TERM_REPLACED, w);
+    struct str by = STR_NONE;
+
+    if (policy__name(ps, m, TERM_REPLACED, w, false, &by) < 0)
+        return err_ret(ps->err);
+    if (str_present(by))
+        return refuse(ps, &at, E_POLICY_UNSUPPORTED,
+                      "the policy is void: it was replaced by '%.*s'", STR_ARG(by));
+    return 0;
 }
 
-/* A rule's own target and parties count only where they differ from the policy's. */
-static void inherit(const struct policy *policy, struct rule_list *list)
-{
-    for (size_t i = 0; i < list->n_written; i++) {
-        struct rule *rule = list->written[i];
+/* -- what documents say together --------------------------------------------------------------- */
 
-        if (entity_eq(&rule->target, &policy->target))
-            rule->target = (struct entity){0};
-        if (entity_eq(&rule->assigner, &policy->assigner))
-            rule->assigner = (struct entity){0};
-        if (entity_eq(&rule->assignee, &policy->assignee))
-            rule->assignee = (struct entity){0};
-        inherit(policy, &rule->duties);
+static int add_entities(struct parse *ps, struct entities *all, const struct entities *more)
+{
+    struct entity *items = ARENA_ARRAY(ps->arena, struct entity, all->n + more->n);
+
+    if (items == NULL)
+        return no_memory(ps);
+    if (all->n > 0)
+        memcpy(items, all->items, all->n * sizeof(*items));
+    all->items = items;
+    for (size_t i = 0; i < more->n; i++) {
+        bool there = false;
+
+        for (size_t k = 0; k < all->n && !there; k++) {
+            if (policy__same_entity(ps, &items[k], &more->items[i], &there) < 0)
+                return err_ret(ps->err);
+        }
+        if (!there)
+            items[all->n++] = more->items[i];
     }
+    return 0;
 }
 
-static int check_size(struct parse *ps, const struct jval *v, unsigned depth, unsigned *nodes)
+static int add_acts(struct parse *ps, struct acts *all, const struct acts *more)
 {
-    if (++*nodes > LIMIT_POLICY_NODES)
+    struct act *items = ARENA_ARRAY(ps->arena, struct act, all->n + more->n);
+
+    if (items == NULL)
+        return no_memory(ps);
+    if (all->n > 0)
+        memcpy(items, all->items, all->n * sizeof(*items));
+    if (more->n > 0)
+        memcpy(items + all->n, more->items, more->n * sizeof(*items));
+    *all = (struct acts){items, all->n + more->n};
+    return 0;
+}
+
+/* Members at policy level stand for every rule that lacks them (IM 2.2 §2.7.1). */
+static int parse_common(struct parse *ps, const struct members *m, const struct where *w,
+                        struct common *common)
+{
+    static const enum term terms[] = {TERM_TARGET, TERM_ASSIGNER, TERM_ASSIGNEE};
+    struct entities *const all[] = {&common->targets, &common->assigners, &common->assignees};
+    struct acts acts = {0};
+
+    for (size_t i = 0; i < ARRAY_LEN(terms); i++) {
+        struct entities one = {0};
+
+        if (policy__entities(ps, m, terms[i], w, RULES_PXO, &one) < 0 ||
+            add_entities(ps, all[i], &one) < 0)
+            return err_ret(ps->err);
+    }
+    /* what may refine an action of every kind of rule */
+    if (policy__actions_of(ps, m, w, RULES_P, &acts) < 0)
+        return err_ret(ps->err);
+    return add_acts(ps, &common->actions, &acts);
+}
+
+/* A policy and its parents together have at most the size of one. */
+static int check_size(struct parse *ps, const struct jval *v, unsigned depth)
+{
+    if (++ps->nodes > LIMIT_POLICY_NODES)
         return err_tell(ps->err, E_LIMIT, "", "policy has more than %d values", LIMIT_POLICY_NODES);
     if (depth > LIMIT_JSON_DEPTH)
         return err_tell(ps->err, E_LIMIT, "", "policy is nested deeper than %d", LIMIT_JSON_DEPTH);
     if (jtype_of(v) == J_ARRAY) {
         for (size_t i = 0; i < jval_len(v); i++) {
-            if (check_size(ps, jval_at(v, i), depth + 1, nodes) < 0)
+            if (check_size(ps, jval_at(v, i), depth + 1) < 0)
                 return err_ret(ps->err);
         }
     } else if (jtype_of(v) == J_OBJECT) {
         for (const struct jiter *it = jiter_first(v); it != NULL; it = jiter_next(v, it)) {
-            if (check_size(ps, jiter_value(it), depth + 1, nodes) < 0)
+            if (check_size(ps, jiter_value(it), depth + 1) < 0)
                 return err_ret(ps->err);
         }
     }
     return 0;
 }
 
-static int parse_policy(struct parse *ps, const struct jval *v, const struct where *w)
-{
-    struct policy *policy = ps->policy;
-    const struct jval *context = jval_get(v, "@context");
-    const struct where context_at = {.up = w, .key = STR("@context")};
-    struct members m;
+/* -- documents --------------------------------------------------------------------------------- */
 
+static int read_document(struct parse *ps, struct family *f, struct level *level,
+                         const struct jval *v, enum policy_type *ret_type)
+{
+    const struct where *w = place_of(level);
+    const struct where context_at = {.up = w, .key = STR("@context")};
+    const struct jval *context = jval_get(v, "@context");
+    struct members *m = &level->m;
+
+    ps->prefixes = (struct prefixes){0};
     /* first of all, for the other members' names may depend on it */
     if (jtype_of(v) == J_OBJECT && context != NULL && policy__context(ps, context, &context_at) < 0)
         return err_ret(ps->err);
-    if (policy__members(ps, v, w, IN_POLICY, &m) < 0 || parse_type(ps, &m, w) < 0 ||
-        policy__name(ps, &m, TERM_ID, w, false, &policy->id) < 0 ||
-        policy__entity(ps, &m, TERM_TARGET, w, &policy->target) < 0 ||
-        policy__entity(ps, &m, TERM_ASSIGNER, w, &policy->assigner) < 0 ||
-        policy__entity(ps, &m, TERM_ASSIGNEE, w, &policy->assignee) < 0 ||
-        parse_profiles(ps, &m, w) < 0 || parse_conflict(ps, &m, w) < 0 ||
-        parse_timestamp(ps, &m, w) < 0 || check_agreement(ps, &m, w) < 0)
+    level->prefixes = ps->prefixes;
+    if (policy__members(ps, v, w, IN_POLICY, m) < 0 || parse_type(ps, m, w, ret_type) < 0 ||
+        policy__name(ps, m, TERM_ID, w, false, &level->id) < 0)
         return err_ret(ps->err);
-    for (int i = 0; i < LIST__COUNT; i++) {
-        if (parse_rules(ps, &m, list_terms[i], w, list_kinds[i], &policy->rules[i]) < 0)
+    ps->id = level->id;
+    if (check_replaced(ps, m, w) < 0 || parse_common(ps, m, w, &f->common) < 0 ||
+        parse_profiles(ps, m, w) < 0)
+        return err_ret(ps->err);
+    return parse_conflict(ps, m, w, f);
+}
+
+static struct level *new_level(struct parse *ps, struct family *f)
+{
+    struct level *level = ARENA_NEW(ps->arena, struct level);
+
+    if (level != NULL)
+        f->levels[f->n++] = level;
+    return level;
+}
+
+static bool is_ancestor_of(const struct level *level, struct str id)
+{
+    while (level != NULL && !(str_present(level->id) && str_eq(level->id, id)))
+        level = level->child;
+    return level != NULL;
+}
+
+static bool is_read(const struct family *f, struct str id)
+{
+    for (size_t i = 0; i < f->n; i++) {
+        if (str_present(f->levels[i]->id) && str_eq(f->levels[i]->id, id))
+            return true;
+    }
+    return false;
+}
+
+static int find_parent(struct parse *ps, struct str id, const struct where *w,
+                       const struct jval **ret_doc)
+{
+    const struct jval *doc = NULL;
+    struct items items;
+
+    if (ps->parents == NULL)
+        return refuse(ps, w, E_POLICY_UNSUPPORTED,
+                      "'inheritFrom' is not understood here: policies are taken as they stand");
+    if (ps->parents->find(ps->parents->cls, id, &doc, ps->err) < 0)
+        return err_ret(ps->err);
+    if (doc == NULL)
+        return refuse(ps, w, E_POLICY_UNSUPPORTED, "there is no policy '%.*s' to inherit from",
+                      STR_ARG(id));
+    if (check_size(ps, doc, 0) < 0)
+        return err_ret(ps->err);
+    items = policy__items(doc);
+    if (items.n != 1)
+        return refuse(ps, w, E_INVALID, "expected one policy, found %zu", items.n);
+    *ret_doc = items.array ? jval_at(items.v, 0) : items.v;
+    return 0;
+}
+
+static int read_parents(struct parse *ps, struct family *f, const struct level *child);
+
+static int read_parent(struct parse *ps, struct family *f, const struct level *child, struct str id,
+                       const struct where *w)
+{
+    enum policy_type type = POLICY_SET;
+    const struct jval *doc = NULL;
+    struct level *level;
+
+    if (is_ancestor_of(child, id))
+        return refuse(ps, w, E_INVALID, "policy '%.*s' would inherit from itself", STR_ARG(id));
+    if (is_read(f, id))
+        return 0;
+    if (f->n > POLICY_ANCESTORS)
+        return refuse(ps, w, E_LIMIT, "more than %d policies to inherit from", POLICY_ANCESTORS);
+    if (find_parent(ps, id, w, &doc) < 0)
+        return err_ret(ps->err);
+    level = new_level(ps, f);
+    if (level == NULL)
+        return no_memory(ps);
+    level->child = child;
+    level->at = *w;
+    if (read_document(ps, f, level, doc, &type) < 0)
+        return err_ret(ps->err);
+    /* under the name by which it was found: what it calls itself cannot hide a cycle */
+    level->id = id;
+    return read_parents(ps, f, level);
+}
+
+/* Recursion ends: a document is read once, and there are at most POLICY_ANCESTORS. */
+static int read_parents(struct parse *ps, struct family *f, const struct level *child)
+{
+    struct where *here = ARENA_NEW(ps->arena, struct where);
+    struct items items = policy__items(child->m.v[TERM_INHERIT]);
+
+    if (here == NULL)
+        return no_memory(ps);
+    *here = policy__member_at(&child->m, TERM_INHERIT, place_of(child));
+    for (size_t i = 0; i < items.n; i++) {
+        struct where at;
+        const struct jval *v = policy__item(&items, i, here, &at);
+        struct str id = STR_NONE;
+
+        if (policy__name_of(ps, v, &at, false, &id) < 0 || read_parent(ps, f, child, id, &at) < 0)
             return err_ret(ps->err);
-        inherit(policy, &policy->rules[i]);
     }
     return 0;
+}
+
+/* Some of them at policy level, others not, would be two ways to say one thing: one, or none. */
+static struct entity alone(struct entities *entities)
+{
+    struct entity one = entities->n == 1 ? entities->items[0] : (struct entity){0};
+
+    if (entities->n == 1)
+        entities->n = 0;
+    return one;
+}
+
+static int parse_rules(struct parse *ps, struct family *f)
+{
+    struct policy *policy = ps->policy;
+
+    policy->target = alone(&f->common.targets);
+    policy->assigner = alone(&f->common.assigners);
+    policy->assignee = alone(&f->common.assignees);
+    for (size_t l = 0; l < f->n; l++) {
+        ps->prefixes = f->levels[l]->prefixes;
+        ps->id = l == 0 ? policy->id : f->levels[l]->id;
+        for (int i = 0; i < LIST__COUNT; i++) {
+            if (policy__rules(ps, &f->levels[l]->m, i, place_of(f->levels[l]), &f->common,
+                              &policy->rules[i]) < 0)
+                return err_ret(ps->err);
+        }
+    }
+    return 0;
+}
+
+static int parse_family(struct parse *ps, const struct jval *v, const struct where *w)
+{
+    struct family *f = ARENA_NEW(ps->arena, struct family);
+    struct level *level = f != NULL ? new_level(ps, f) : NULL;
+
+    if (level == NULL)
+        return no_memory(ps);
+    level->root = w == NULL;
+    if (w != NULL)
+        level->at = *w;
+    if (read_document(ps, f, level, v, &ps->policy->type) < 0 ||
+        parse_timestamp(ps, &level->m, w) < 0)
+        return err_ret(ps->err);
+    ps->policy->id = level->id;
+    if (ps->parents != NULL && str_present(ps->parents->self))
+        level->id = ps->parents->self;
+    if (read_parents(ps, f, level) < 0 || check_agreement(ps, &f->common, w) < 0)
+        return err_ret(ps->err);
+    return parse_rules(ps, f);
 }
 
 int policy__parse(struct parse *ps, const struct jval *doc)
 {
     struct items items = policy__items(doc);
     const struct where first = {.index = 0};
-    unsigned nodes = 0;
 
-    if (check_size(ps, doc, 0, &nodes) < 0)
+    if (check_size(ps, doc, 0) < 0)
         return err_ret(ps->err);
     if (items.n != 1)
         return err_tell(ps->err, E_INVALID, "", "expected one policy, found %zu", items.n);
-    return items.array ? parse_policy(ps, jval_at(doc, 0), &first) : parse_policy(ps, doc, NULL);
+    return items.array ? parse_family(ps, jval_at(doc, 0), &first) : parse_family(ps, doc, NULL);
 }

@@ -37,6 +37,7 @@ static const struct {
     [POLICY_PEER_EACH_CONDITION]  = {"each-condition",  {"상대 커넥터는 조건 하나만 맞아도 금지합니다", "for the other connector one condition is enough to prohibit"}},
     [POLICY_PEER_SEQUENCE]        = {"sequence",        {"상대 커넥터는 andSequence를 지원하지 않습니다", "the other connector does not support andSequence"}},
     [POLICY_PEER_PARTY]           = {"party",           {"상대 커넥터는 규칙의 당사자와 대상을 보지 않습니다", "the other connector does not look at the rule's party or data set"}},
+    [POLICY_PEER_REFINEMENT]      = {"refinement",      {"상대 커넥터는 행위와 모음의 한정(refinement)을 보지 않습니다", "the other connector does not look at refinements of actions and collections"}},
     [POLICY_PEER_DUTY]            = {"duty",            {"상대 커넥터는 의무를 조건으로만 봅니다", "for the other connector a duty is only one more condition"}},
     [POLICY_PEER_NO_ACCESS]       = {"no-access",       {"상대 커넥터는 데이터에 접근할 때마다 검사하지 않습니다", "the other connector does not decide about each access"}},
 };
@@ -101,6 +102,8 @@ static bool is_left_out(const struct judging *j, uint32_t pc)
 {
     const struct insn *insn = &j->e.code[pc];
 
+    if (insn->node->refines)
+        return true;
     if (insn->node->kind == NODE_ATOM)
         return binding_of(j, insn->node) == NONE;
     if (insn->kind == INSN_SEQUENCE)
@@ -117,6 +120,10 @@ static bool judge_node(struct judging *j, uint32_t pc)
     const struct insn *insn = &j->e.code[pc];
     unsigned n = 0, n_true = 0;
 
+    if (insn->node->refines) {
+        differ(j, POLICY_PEER_REFINEMENT, POLICY_OP__COUNT, insn->node->at);
+        return true;
+    }
     if (insn->node->kind == NODE_ATOM)
         return judge_atom(j, pc);
     if (insn->kind == INSN_SEQUENCE) {

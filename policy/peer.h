@@ -20,6 +20,7 @@ enum policy_peer_why {
     POLICY_PEER_EACH_CONDITION,  /* a prohibition applies if one of its constraints holds */
     POLICY_PEER_SEQUENCE,        /* andSequence is not supported: it fails */
     POLICY_PEER_PARTY,           /* the rule's own party or data set is not looked at */
+    POLICY_PEER_REFINEMENT,      /* of an action or a collection: never looked at */
     POLICY_PEER_DUTY,            /* a duty counts as one more condition, or not at all */
     POLICY_PEER_NO_ACCESS,       /* accesses are not decided: what was started goes on */
     POLICY_PEER_WHY__COUNT

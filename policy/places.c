@@ -119,3 +119,8 @@ enum truth policy__place_within(struct str inner, struct str outer)
     /* a country may hold the part of it that is asked for, another part does not */
     return inner.n == 2 && str_eq(country, country_of(outer)) ? TRUTH_UNKNOWN : TRUTH_FALSE;
 }
+
+bool policy__place_known(struct str place)
+{
+    return region_find(place) != NULL || str_present(country_of(place));
+}

@@ -45,7 +45,8 @@ enum policy_operand {
 #undef OPERAND
     POLICY_OP__COUNT
 };
-static_assert(POLICY_OP__COUNT <= 64, "a set of operands is one word");
+/* A set of operands is one word. Only those that want a fact are ever in one, and stand in it. */
+#define POLICY_IN_SETS 64
 
 enum policy_action {
 #define ACTION(id, ...) POLICY_ACT_##id,
@@ -87,6 +88,8 @@ enum policy_value_type {
     POLICY_V_BOOLEAN,  /* 0 or 1 */
     POLICY_V_TIME,     /* dateTime or date; from the question, never from a fact */
     POLICY_V_DURATION, /* µs; from the question, never from a fact */
+    POLICY_V_WEEKDAYS, /* "mon/fri+09:00"; from the question */
+    POLICY_V_HOURS,    /* "09:00/18:00[Asia/Seoul]"; from the question */
     POLICY_VALUE_TYPE__COUNT
 };
 
@@ -114,6 +117,11 @@ struct policy;
  * - prefixed (EDC): {"@type":"odrl:Set","odrl:permission":{"odrl:action":{"@id":"odrl:use"}}}
  * - expanded JSON-LD: full IRIs, everything in arrays, {"@id":…} and {"@value":…}
  *
+ * A rule with several actions, targets or parties is split into atomic ones (ODRL Information Model
+ * 2.2 §2.7), and so is one that takes them from the policy; the hash is that of the atomic rules.
+ * A policy that was replaced ("isReplacedBy") is void and refused. "inheritFrom" is refused: see
+ * policy_compile_with.
+ *
  * A policy without rules is compiled (EDC sends it); see POLICY_EMPTY_PERMITS for what it means.
  * *ret_policy is new, with one reference. Errors, each with at = JSON pointer into `doc` and a
  * public detail:
@@ -124,6 +132,30 @@ struct policy;
  * - E_LIMIT: more than LIMIT_POLICY_NODES values, or too deep
  */
 MUST_CHECK int policy_compile(const struct jval *doc, struct policy **ret_policy, struct err *err);
+
+/*
+ * Where policies that are named by "inheritFrom" are found. `find` gives the document of the policy
+ * with this id, borrowed until policy_compile_with returns, or NULL if there is none; negative on
+ * an error that it set. Parents are only ever our own: never fetch one.
+ */
+struct policy_parents {
+    int (*find)(void *cls, struct str id, const struct jval **ret_doc, struct err *err);
+    void *cls;
+    struct str self; /* the name of the document itself among them; STR_NONE: its "@id" */
+};
+
+/*
+ * As policy_compile, and a policy may name parents (IM 2.2 §2.9), to any depth up to
+ * POLICY_ANCESTORS documents in all. It gets their rules, profiles and conflict strategy (different
+ * ones: void if a conflict occurs, as by default), and what they say at policy level is said by it
+ * too. The result is the same, with the same hash, as that of the policy with all of this written
+ * out; nothing in it tells of its parents. Errors besides: E_POLICY_UNSUPPORTED for a parent that is
+ * not found and E_INVALID for a cycle, at the child's "inheritFrom"; what is wrong inside a parent
+ * is reported there, too.
+ */
+MUST_CHECK int policy_compile_with(const struct jval *doc, const struct policy_parents *parents,
+                                   struct policy **ret_policy, struct err *err);
+#define POLICY_ANCESTORS 32
 
 struct policy *policy_ref(struct policy *policy);
 /* Drops one reference; *policy may be NULL; sets it to NULL. Also the AUTO handler. */
@@ -162,6 +194,7 @@ enum policy_knowledge {
 struct policy_value {
     struct str text;
     int64_t number;
+    struct str unit; /* of an amount: ISO 4217; STR_NONE: not stated */
 };
 
 /* One fact; zero is "unknown". Values are borrowed and must outlive the use of the decision. */
@@ -174,20 +207,36 @@ struct policy_fact {
     int64_t age_us; /* since it was established; facts older than the operand's limit are unknown */
 };
 
-/* An action that was performed before the decision; for duties. */
+/* Something about an action that was performed, for the refinements of duties. */
+struct policy_detail {
+    enum policy_operand operand; /* POLICY_OP_PAY_AMOUNT: text is a decimal, with its unit */
+    struct policy_fact fact;
+};
+
+/*
+ * An action that was performed before the decision; for duties. A refinement of a duty's action is
+ * judged on these details (and on at_us, for instants); one that is missing is unknown, and the
+ * action does not count.
+ */
 struct policy_performed {
     enum policy_action action;
     struct str target;   /* STR_NONE: not recorded */
     struct str assignee; /* who did it; STR_NONE: not recorded */
     int64_t at_us;
     bool violated; /* the contrary: it was found that it had not been done */
+    size_t n_details;
+    const struct policy_detail *details;
 };
 
 /*
- * COUNT, CALLS and VOLUME_BYTES include the use that is asked about: "count lteq 5" permits while
- * the fact is 1…5. Before there is an agreement the fact is 0. Facts that follow from time alone
+ * COUNT, CALLS, VOLUME_BYTES, ROWS and DAYS include the use that is asked about: "count lteq 5"
+ * permits while the fact is 1…5. Before there is an agreement the fact is 0. Facts that follow from time alone
  * (dateTime, elapsedTime, inForceDate, DataUsageEnd…) are never asked for: they come from the
  * question.
+ *
+ * Refinements of a permission's or prohibition's action, and of collections, are judged on the same
+ * facts: those of their operands describe the request (purpose, recipient, place, file format), the
+ * party, or the data set.
  */
 struct policy_facts {
     struct policy_fact of[POLICY_OP__COUNT];
@@ -209,11 +258,12 @@ uint64_t policy_needs(const struct policy *policy, enum policy_scope scope);
 /* Needs that change with every use: then decide at each access, whatever valid_until_us says. */
 #define POLICY_NEEDS_COUNTERS                                                                      \
     (UINT64_C(1) << POLICY_OP_COUNT | UINT64_C(1) << POLICY_OP_CALLS |                             \
-     UINT64_C(1) << POLICY_OP_VOLUME_BYTES)
+     UINT64_C(1) << POLICY_OP_VOLUME_BYTES | UINT64_C(1) << POLICY_OP_ROWS |                       \
+     UINT64_C(1) << POLICY_OP_DAYS)
 
 static inline bool policy_needs_operand(uint64_t needs, enum policy_operand operand)
 {
-    return (needs >> operand & 1) != 0;
+    return operand < POLICY_IN_SETS && (needs >> operand & 1) != 0;
 }
 
 /* -- decision ---------------------------------------------------------------------------------- */
@@ -285,15 +335,25 @@ enum policy_duty_state {
     POLICY_DUTY_VIOLATED,
 };
 
-/* What the decision brings with it, if PERMIT. */
+enum policy_duty_role {
+    POLICY_ROLE_BEFORE,      /* duty of the permission: must be fulfilled before it counts */
+    POLICY_ROLE_OBLIGATION,  /* does not block */
+    POLICY_ROLE_CONSEQUENCE, /* of a duty that was violated: with it, late fulfilment counts */
+    POLICY_ROLE_REMEDY,      /* of a prohibition that was infringed; permits nothing */
+};
+
+/* What the decision brings with it, if PERMIT; a DENY brings remedies only. */
 struct policy_duty {
     enum policy_action action;
     enum policy_duty_state state;
+    enum policy_duty_role role;
     bool before; /* must be fulfilled before the permission counts (duty), not after (obligation) */
     bool of_assigner;    /* the provider's own duty (Catena-X: keep providing) */
     int rule;            /* as in struct policy_cause */
     int64_t deadline_us; /* POLICY_FOREVER if it has none */
     struct str at;       /* borrowed from the policy */
+    /* what is to be paid, if its action has the refinement payAmount; borrowed; else STR_NONE */
+    struct str amount, currency;
 };
 
 struct policy_decision {

@@ -2,8 +2,8 @@
  * policy/policy_private.h - what the files of policy/ share: vocabulary rows, the parsed tree, the
  * program
  *
- * Compiling goes parse.c (JSON -> tree) -> normal.c (canonical text, order, hashes) -> compile.c
- * (tree -> program). Tree and program live in the policy's own arena and never change afterwards.
+ * Compiling goes parse.c, rule.c, constraint.c (JSON -> tree) -> normal.c (canonical text, order,
+ * hashes) -> compile.c (tree -> program). Tree and program live in the policy's own arena and never change afterwards.
  * decide.c reads the program only.
  */
 #pragma once
@@ -22,6 +22,7 @@
 #define CX24           "https://w3id.org/catenax/policy/"
 #define TX             "https://w3id.org/tractusx/v0.0.1/ns/"
 #define NARU           "urn:naru:policy:"
+#define RDF            "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 #define XSD            "http://www.w3.org/2001/XMLSchema#"
 
 #define NAME_MAX_BYTES 256 /* no IRI of the vocabulary is longer */
@@ -40,9 +41,22 @@ enum meaning {
     MEANING_RESTRICT,
     MEANING_PROVIDE,
     MEANING_PROVIDE_DAYS,
+    MEANING_WEEK,
+    MEANING_DELAY,
+    MEANING_PAY,
 };
 
 enum rule_bits { RULES_P = 1, RULES_X = 2, RULES_O = 4, RULES_PX = 3, RULES_PXO = 7 };
+
+/* A the action, P a collection of parties, D one of data sets */
+enum refines_bits {
+    REFINES_NO,
+    REFINES_A = 1,
+    REFINES_P = 2,
+    REFINES_D = 4,
+    REFINES_AP = 3,
+    REFINES_AD = 5
+};
 
 struct operand_row {
     struct str iri;
@@ -50,8 +64,9 @@ struct operand_row {
     enum policy_value_type type;
     enum arity arity;
     enum meaning meaning;
-    unsigned ops;   /* bit per enum policy_operator */
-    unsigned rules; /* enum rule_bits */
+    unsigned ops;     /* bit per enum policy_operator */
+    unsigned rules;   /* enum rule_bits */
+    unsigned refines; /* enum refines_bits */
     bool claim_ok;
     int64_t max_age_us; /* 0: no limit */
     const char *text[POLICY_LANG__COUNT];
@@ -92,8 +107,39 @@ static_assert(POLICY_ACT__COUNT <= 64, "a set of actions is one word");
 /* True if `inner` is `outer` or lies in it; places.c. */
 enum truth { TRUTH_FALSE, TRUTH_UNKNOWN, TRUTH_TRUE };
 enum truth policy__place_within(struct str inner, struct str outer);
+/* True if it is a country, a part of one, or a region of the table. */
+bool policy__place_known(struct str place);
 /* All countries of the table, one after the other; STR_NONE after the last. */
 struct str policy__country(size_t i);
+
+/* -- units (unit.c) ---------------------------------------------------------------------------- */
+
+/*
+ * What a number of this operand in this unit is: *ret_operand in its own unit, so many of it. A
+ * `unit` is a short name or the IRI of a vocabulary. False if the two have no meaning together.
+ */
+bool policy__unit(enum policy_operand operand, struct str unit, enum policy_operand *ret_operand,
+                  int64_t *ret_factor);
+/* The ISO 4217 code that `unit` stands for; STR_NONE if it is no currency. */
+struct str policy__currency(struct str unit);
+
+/* -- recurring windows (week.c) ---------------------------------------------------------------- */
+
+#define WEEK_US (7 * US_PER_DAY)
+
+struct value;
+/* "mon/fri+09:00" and "09:00/18:00[Asia/Seoul]"; false if it is neither. Fills first and last (day
+ * of the week from 0; µs of the day), offset_us and canon. */
+bool policy__weekdays(struct arena *arena, struct str text, struct value *value);
+bool policy__hours(struct arena *arena, struct str text, struct value *value);
+/*
+ * The windows of the week (µs since Monday 00:00 UTC) in which one of the values is true: pairs
+ * [begin, end) in order, apart from each other; n of them. NULL if there is no memory.
+ */
+const int64_t *policy__week(struct arena *arena, enum policy_value_type type,
+                            const struct value *values, size_t n_values, uint32_t *ret_n);
+/* Whether `now` lies in one of the windows, and the instant at which that changes. */
+bool policy__in_week(const int64_t *edges, uint32_t n, int64_t now, int64_t *ret_until);
 
 bool policy__operator_find(struct str name, enum policy_operator *ret_op);
 /* True if `name` is the row's IRI, or the part after the last '/', ':' or '#' of it. */
@@ -108,10 +154,13 @@ struct value {
     enum value_tag tag;  /* how it was written */
     struct str datatype; /* full IRI, or STR_NONE */
     struct str canon;    /* canonical text: equal values have equal text */
-    int64_t first;  /* integer, boolean; time: its first µs; duration and relative time: µs */
-    int64_t last;   /* time: its last µs (end of the day of a date), else equal to first */
-    int64_t months; /* duration */
-    bool relative;  /* "contractAgreement+…": first is µs after the agreement */
+    /* integer, boolean; time: its first µs; duration and relative time: µs; decimal: its whole */
+    int64_t first;
+    /* time: its last µs (end of the day of a date); decimal: its fraction; else equal to first */
+    int64_t last;
+    int64_t months;    /* duration */
+    int64_t offset_us; /* weekdays and hours: their zone, east of UTC */
+    bool relative;     /* "contractAgreement+…": first is µs after the agreement */
 };
 
 enum node_kind { NODE_ATOM, NODE_AND, NODE_OR, NODE_XONE, NODE_SEQUENCE };
@@ -121,7 +170,11 @@ struct node {
     enum node_kind kind;
     struct str at;
     enum policy_operand operand; /* NODE_ATOM */
+    enum policy_operand written; /* as written: a count of bytes is a volume */
     enum policy_operator op;
+    struct str unit;      /* as written, or STR_NONE */
+    struct str currency;  /* of an amount */
+    bool refines;         /* the root of a refinement */
     struct value *values; /* as written */
     struct value *sorted; /* by canonical text, without repetition */
     size_t n_values, n_sorted;
@@ -130,13 +183,15 @@ struct node {
     struct node *
         *ordered; /* in canonical order, without repetition (xone: with; andSequence: as written) */
     size_t n_children, n_ordered;
+    size_t size; /* nodes of this subtree; 0: not normalised yet */
     struct str canon;
 };
 
 /* A party or an asset; id STR_NONE if absent. */
 struct entity {
     struct str id;
-    bool collection; /* it stands for its members */
+    bool collection;         /* it stands for its members */
+    struct node *refinement; /* for those of its members for which this holds; NODE_AND, or NULL */
 };
 
 enum rule_kind {
@@ -152,14 +207,17 @@ struct rule_list {
     struct rule **written;
     struct rule **ordered; /* canonical order, without repetition */
     size_t n_written, n_ordered;
+    size_t n_total; /* with those inside them */
 };
 
 struct rule {
     enum rule_kind kind;
     struct str at;
     enum policy_action action;
+    struct node *refinement;                  /* of the action: NODE_AND, or NULL */
     struct entity target, assigner, assignee; /* absent if the same as the policy's */
     struct node *constraint;                  /* NODE_AND, or NULL */
+    const struct node *conditions;            /* with what else must hold (compile.c), or NULL */
     struct rule_list
         duties; /* duty of a permission, remedy of a prohibition, consequence of a duty */
     struct str canon;
@@ -186,6 +244,8 @@ enum insn_kind {
     INSN_AGREEMENT, /* window over now, counted from the agreement */
     INSN_NUMBER,    /* window over the fact's number */
     INSN_TEXT,      /* texts of the fact against `values` */
+    INSN_WEEK,      /* windows of the week over now */
+    INSN_AMOUNT,    /* an amount that was paid, of performed actions only */
 };
 
 /* One constraint, before its children: a tree in preorder. */
@@ -206,6 +266,8 @@ struct insn {
         struct {
             const struct str *values; /* sorted by str_cmp */
         } text;
+
+        const int64_t *edges; /* policy__week */
     };
     const struct node *node;
 };
@@ -214,9 +276,11 @@ struct insn {
 
 struct prog_duty {
     const struct rule *rule;
-    uint32_t code;     /* conditions; NO_CODE: none */
-    uint32_t n_duties; /* consequences, following */
+    uint32_t code;       /* conditions; NO_CODE: none */
+    uint32_t refinement; /* of the action that fulfils it; NO_CODE: none */
+    uint32_t n_duties;   /* consequences, following */
     const struct prog_duty *duties;
+    const struct node *amount; /* the refinement payAmount, or NULL */
 };
 
 struct prog_rule {
@@ -280,8 +344,12 @@ struct parse {
     struct policy *policy;
     struct arena *arena; /* the policy's */
     struct err *err;
-    struct prefixes prefixes;
-    char at[160]; /* of policy__where */
+    const struct policy_parents *parents; /* NULL: there are none */
+    struct prefixes prefixes;             /* of the document that is read */
+    struct str id;                        /* of the document that is read, or STR_NONE */
+    unsigned nodes;                       /* JSON values so far, of all documents */
+    /* of policy__where; longer than err's, which sees from that where to cut */
+    char at[sizeof(((struct err *)NULL)->at) + 8];
 };
 
 const char *policy__where(struct parse *ps, const struct where *w);
@@ -301,12 +369,20 @@ MUST_CHECK int policy__context(struct parse *ps, const struct jval *context, con
 struct str policy__expand(const struct prefixes *prefixes, struct str name,
                           char full[static NAME_MAX_BYTES]);
 
-/* Types one right operand. */
-MUST_CHECK int policy__value(struct parse *ps, enum policy_operand operand, const struct jval *v,
-                             const struct where *w, struct value *ret_value);
+/* Types one right operand; `datatype` is what the constraint states for all of them, or STR_NONE. */
+MUST_CHECK int policy__value(struct parse *ps, enum policy_operand operand, struct str datatype,
+                             const struct jval *v, const struct where *w, struct value *ret_value);
+
+/* [-]digits[.digits], at most 18 before and 18 after the point: whole and 10^-18 parts, both with
+ * the sign. */
+bool policy__decimal(struct str text, int64_t *ret_whole, int64_t *ret_fraction);
 
 /* True for the bare name of a member that policies may have ("permission"). */
 bool policy__term_known(struct str name);
+
+/* Whether both are the same party or asset, or the same members of a collection. */
+MUST_CHECK int policy__same_entity(struct parse *ps, const struct entity *a, const struct entity *b,
+                                   bool *ret_same);
 
 /* Fills canon, order and the hashes of the whole tree. */
 MUST_CHECK int policy__normalise(struct parse *ps);

@@ -22,8 +22,9 @@ struct signatures {
 
 /* One bit per kind of instruction. */
 #define READS(kind) (1U << (kind))
-#define READS_TIME  (READS(INSN_NOW) | READS(INSN_AGREEMENT) | READS(INSN_SEQUENCE))
-#define READS_FACT  (READS(INSN_NUMBER) | READS(INSN_TEXT))
+#define READS_TIME                                                                                 \
+    (READS(INSN_NOW) | READS(INSN_AGREEMENT) | READS(INSN_SEQUENCE) | READS(INSN_WEEK))
+#define READS_FACT (READS(INSN_NUMBER) | READS(INSN_TEXT))
 
 static bool reads(const struct insn *insn, unsigned kinds, enum policy_operand operand)
 {
@@ -395,7 +396,7 @@ static int add_operand(struct space *s, enum policy_operand operand)
 struct marks {
     int64_t *now, *span;
     size_t n_now, n_span;
-    bool months;
+    bool months, weeks;
 };
 
 static void mark(int64_t *list, size_t *n, int64_t at)
@@ -407,10 +408,53 @@ static void mark(int64_t *list, size_t *n, int64_t at)
     list[(*n)++] = at < INT64_MAX - 1 ? at + 1 : at;
 }
 
+/* Room that mark_week needs. */
+static size_t windows_of(const struct policy *policy)
+{
+    size_t n = 0;
+
+    for (uint32_t i = 0; i < policy->program.n_code; i++) {
+        if (policy->program.code[i].kind == INSN_WEEK)
+            n += 2 * (size_t)policy->program.code[i].n + 1;
+    }
+    return n;
+}
+
+/* One week of windows from now on; how they lie to instants further away is not looked at. */
+static void mark_week(struct marks *m, const struct insn *insn, int64_t now_us)
+{
+    int64_t at = now_us;
+
+    m->weeks = true;
+    for (uint32_t i = 0; i <= 2 * insn->n; i++) {
+        int64_t until;
+
+        (void)policy__in_week(insn->edges, insn->n, at, &until);
+        if (until == POLICY_FOREVER)
+            return;
+        m->now[m->n_now++] = until;
+        at = until;
+    }
+}
+
+/* Where a window that is counted from the agreement ends; a month has no fixed length, its greatest
+ * is taken. */
+static int64_t span_of(int64_t us, int64_t months)
+{
+    int64_t span;
+
+    if (us == INT64_MIN || us == INT64_MAX)
+        return us;
+    if (__builtin_mul_overflow(months, 31 * US_PER_DAY, &span))
+        return months < 0 ? INT64_MIN : INT64_MAX;
+    return add_saturated(span, us);
+}
+
 static int collect_marks(const struct space *s, struct marks *m, int64_t now_us)
 {
     const size_t room =
-        6 * ((size_t)s->policies[0]->program.n_code + s->policies[1]->program.n_code) + 2;
+        6 * ((size_t)s->policies[0]->program.n_code + s->policies[1]->program.n_code) + 2 +
+        windows_of(s->policies[0]) + windows_of(s->policies[1]);
 
     m->now = ARENA_ARRAY(s->arena, int64_t, room);
     m->span = ARENA_ARRAY(s->arena, int64_t, room);
@@ -428,18 +472,13 @@ static int collect_marks(const struct space *s, struct marks *m, int64_t now_us)
                 mark(m->now, &m->n_now, insn->window.lo);
                 mark(m->now, &m->n_now, insn->window.hi);
             }
+            if (insn->kind == INSN_WEEK)
+                mark_week(m, insn, now_us);
             if (insn->kind != INSN_AGREEMENT)
                 continue;
-            /* a month has no fixed length: its greatest and least are tried, with a day around */
             m->months = m->months || insn->window.lo_months != 0 || insn->window.hi_months != 0;
-            mark(m->span, &m->n_span,
-                 insn->window.lo == INT64_MIN
-                     ? INT64_MIN
-                     : insn->window.lo + insn->window.lo_months * 31 * US_PER_DAY);
-            mark(m->span, &m->n_span,
-                 insn->window.hi == INT64_MAX
-                     ? INT64_MAX
-                     : insn->window.hi + insn->window.hi_months * 31 * US_PER_DAY);
+            mark(m->span, &m->n_span, span_of(insn->window.lo, insn->window.lo_months));
+            mark(m->span, &m->n_span, span_of(insn->window.hi, insn->window.hi_months));
         }
     }
     return 0;
@@ -455,7 +494,7 @@ static int find_instants(struct space *s, int64_t now_us)
     if (facts == NULL || s->instants == NULL || collect_marks(s, &m, now_us) < 0 ||
         !signatures_init(&sig, s, READS_TIME, POLICY_OP__COUNT))
         return -E_NO_MEMORY;
-    if (m.months)
+    if (m.months || m.weeks)
         s->complete = false;
     for (size_t i = 0; i < m.n_now; i++) {
         for (size_t k = 0; k <= m.n_span; k++) {
@@ -510,60 +549,75 @@ static void find_actions(struct space *s)
     }
 }
 
-static void add_party(struct space *s, struct parties *parties, const struct entity *entity)
-{
-    bool collections = false;
+/* Who, or what, is named in rules. */
+struct entities_named {
+    struct str *ids, *groups;
+    size_t n_ids, n_groups;
+};
 
+static void add_once(struct str *list, size_t *n, struct str id)
+{
+    for (size_t i = 0; i < *n; i++) {
+        if (str_eq(list[i], id))
+            return;
+    }
+    list[(*n)++] = id;
+}
+
+static void add_entity(struct entities_named *named, const struct entity *entity)
+{
     if (!str_present(entity->id))
         return;
-    for (size_t i = 0; i < parties->n; i++) {
-        if (str_eq(parties->items[i].id, entity->id) &&
-            parties->items[i].member == entity->collection)
-            return;
-        collections = collections || parties->items[i].member;
-    }
-    /* a member of two collections is not looked at */
-    if (entity->collection && collections)
-        s->complete = false;
-    parties->items[parties->n++] = (struct party){entity->id, entity->collection};
+    if (entity->collection)
+        add_once(named->groups, &named->n_groups, entity->id);
+    else
+        add_once(named->ids, &named->n_ids, entity->id);
 }
 
-static void add_parties_of(struct space *s, const struct prog_rule *rules, uint32_t n)
+static void add_entities_of(struct entities_named *named, const struct prog_rule *rules, uint32_t n,
+                            bool targets)
 {
-    for (uint32_t i = 0; i < n; i++) {
-        add_party(s, &s->targets, &rules[i].target);
-        add_party(s, &s->assignees, &rules[i].assignee);
-    }
+    for (uint32_t i = 0; i < n; i++)
+        add_entity(named, targets ? &rules[i].target : &rules[i].assignee);
 }
 
-/* One that no rule names, and none at all, which matters only where one is named. */
-static void add_others(struct parties *parties)
+/*
+ * Everybody who is named and one whom no rule names, each in no collection and in each of them; and
+ * nobody at all, which matters only where somebody is named. Whoever is in several collections is
+ * not looked at. That it is not known who is in one need not be looked at: then a permission for it
+ * does not count and a prohibition does, so that what differs there differs for members or for
+ * others too.
+ */
+static int find_parties(struct space *s, bool targets, struct parties *parties)
 {
-    const bool named = parties->n > 0;
-
-    parties->items[parties->n++] = (struct party){STR(POLICY_OTHER), false};
-    if (named)
-        parties->items[parties->n++] = (struct party){STR_NONE, false};
-}
-
-static int find_parties(struct space *s)
-{
-    size_t room = 2;
+    struct entities_named named = {0};
+    size_t room = 1;
 
     for (int p = 0; p < 2; p++)
         room += s->policies[p]->program.n_permissions + s->policies[p]->program.n_prohibitions;
-    s->targets.items = ARENA_ARRAY(s->arena, struct party, room);
-    s->assignees.items = ARENA_ARRAY(s->arena, struct party, room);
-    if (s->targets.items == NULL || s->assignees.items == NULL)
+    named.ids = ARENA_ARRAY(s->arena, struct str, room);
+    named.groups = ARENA_ARRAY(s->arena, struct str, room);
+    if (named.ids == NULL || named.groups == NULL)
         return -E_NO_MEMORY;
     for (int p = 0; p < 2; p++) {
         const struct program *program = &s->policies[p]->program;
 
-        add_parties_of(s, program->permissions, program->n_permissions);
-        add_parties_of(s, program->prohibitions, program->n_prohibitions);
+        add_entities_of(&named, program->permissions, program->n_permissions, targets);
+        add_entities_of(&named, program->prohibitions, program->n_prohibitions, targets);
     }
-    add_others(&s->targets);
-    add_others(&s->assignees);
+    if (named.n_groups > 1)
+        s->complete = false;
+    named.ids[named.n_ids++] = STR(POLICY_OTHER);
+    parties->items = ARENA_ARRAY(s->arena, struct party, named.n_ids * (named.n_groups + 1) + 1);
+    if (parties->items == NULL)
+        return -E_NO_MEMORY;
+    for (size_t i = 0; i < named.n_ids; i++) {
+        parties->items[parties->n++] = (struct party){.id = named.ids[i]};
+        for (size_t g = 0; g < named.n_groups; g++)
+            parties->items[parties->n++] = (struct party){named.ids[i], named.groups[g]};
+    }
+    if (parties->n > 1)
+        parties->items[parties->n++] = (struct party){0};
     return 0;
 }
 
@@ -637,11 +691,12 @@ int policy__space(const struct policy *a, const struct policy *b, int64_t now_us
     };
     s->duties = demands(&a->program) || demands(&b->program);
     for (int i = 0; i < POLICY_OP__COUNT && rc == 0; i++) {
-        if ((needs >> i & 1) != 0)
+        if (policy_needs_operand(needs, (enum policy_operand)i))
             rc = add_operand(s, (enum policy_operand)i);
     }
     find_actions(s);
-    if (rc < 0 || find_instants(s, now_us) < 0 || find_parties(s) < 0 || find_terms(s) < 0)
+    if (rc < 0 || find_instants(s, now_us) < 0 || find_parties(s, true, &s->targets) < 0 ||
+        find_parties(s, false, &s->assignees) < 0 || find_terms(s) < 0)
         return err_set(err, E_NO_MEMORY, "", "policies to compare");
     return 0;
 }

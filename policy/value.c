@@ -20,11 +20,13 @@
 
 #include "lib/base/banned.h"
 
+#define DECIMAL_DIGITS 18 /* before the point, and behind it */
+
 /* clang-format off */
 /* XML Schema datatypes that a value of this type may state */
 static const struct { const char *name; unsigned types; } datatypes[] = {
 #define V(type) (1U << POLICY_V_##type)
-    {"string",             V(STRING) | V(IRI) | V(PLACE)},
+    {"string",             V(STRING) | V(IRI) | V(PLACE) | V(WEEKDAYS) | V(HOURS)},
     {"anyURI",             V(STRING) | V(IRI) | V(PLACE)},
     {"token",              V(STRING)},
     {"boolean",            V(BOOLEAN)},
@@ -54,6 +56,8 @@ static const char *const type_words[POLICY_VALUE_TYPE__COUNT] = {
     [POLICY_V_BOOLEAN] = "a boolean",
     [POLICY_V_TIME] = "a date, or a date and time with zone",
     [POLICY_V_DURATION] = "a duration such as P30D",
+    [POLICY_V_WEEKDAYS] = "days with their zone, such as mon/fri+09:00",
+    [POLICY_V_HOURS] = "hours with their zone, such as 09:00/18:00[Asia/Seoul]",
 };
 
 /* What was written, before its type is looked at. */
@@ -198,17 +202,16 @@ static bool parse_time(const struct operand_row *row, struct value *value)
     return parse_day(value->text, value);
 }
 
-/* [-]digits[.digits], at most 18 before and 18 after the point; canonical: no needless zeros */
-static bool parse_decimal(struct parse *ps, struct value *value)
+bool policy__decimal(struct str text, int64_t *ret_whole, int64_t *ret_fraction)
 {
-    struct str rest = value->text, whole, fraction;
+    struct str rest = text, whole, fraction;
     bool minus = rest.n > 0 && rest.p[0] == '-';
-    int64_t number;
+    int64_t parts = 0;
 
     rest = minus ? str_from(rest, 1) : rest;
     whole = str_cut(&rest, '.');
     fraction = str_present(rest) ? rest : STR("0");
-    if (whole.n == 0 || whole.n > 18 || fraction.n == 0 || fraction.n > 18)
+    if (whole.n == 0 || whole.n > DECIMAL_DIGITS || fraction.n == 0 || fraction.n > DECIMAL_DIGITS)
         return false;
     for (size_t i = 0; i < whole.n + fraction.n; i++) {
         char c = i < whole.n ? whole.p[i] : fraction.p[i - whole.n];
@@ -216,13 +219,32 @@ static bool parse_decimal(struct parse *ps, struct value *value)
         if (c < '0' || c > '9')
             return false;
     }
-    while (fraction.n > 0 && fraction.p[fraction.n - 1] == '0')
-        fraction.n--;
-    if (!str_to_i64(whole, &number))
+    for (size_t i = 0; i < DECIMAL_DIGITS; i++)
+        parts = parts * 10 + (i < fraction.n ? fraction.p[i] - '0' : 0);
+    if (!str_to_i64(whole, ret_whole))
         return false;
+    *ret_whole = minus ? -*ret_whole : *ret_whole;
+    *ret_fraction = minus ? -parts : parts;
+    return true;
+}
+
+/* Canonical: no needless zeros, no sign of zero. */
+static bool parse_decimal(struct parse *ps, struct value *value)
+{
+    char digits[24];
+    int64_t whole, fraction;
+    size_t n = DECIMAL_DIGITS;
+
+    if (!policy__decimal(value->text, &value->first, &value->last))
+        return false;
+    whole = value->first < 0 ? -value->first : value->first;
+    fraction = value->last < 0 ? -value->last : value->last;
+    (void)snprintf(digits, sizeof(digits), "%018" PRId64, fraction);
+    while (n > 0 && digits[n - 1] == '0')
+        n--;
     value->canon = arena_printf(ps->arena, "%s%" PRId64 "%s%.*s",
-                                minus && (number != 0 || fraction.n > 0) ? "-" : "", number,
-                                fraction.n > 0 ? "." : "", STR_ARG(fraction));
+                                value->first < 0 || value->last < 0 ? "-" : "", whole,
+                                n > 0 ? "." : "", (int)n, digits);
     return true;
 }
 
@@ -275,13 +297,32 @@ static bool give_type(struct parse *ps, const struct operand_row *row, struct va
         value->canon =
             arena_printf(ps->arena, "P%" PRId64 "M%" PRId64 "us", value->months, value->first);
         return ok;
+    case POLICY_V_WEEKDAYS:
+        return value->tag == TAG_STRING && policy__weekdays(ps->arena, value->text, value);
+    case POLICY_V_HOURS:
+        return value->tag == TAG_STRING && policy__hours(ps->arena, value->text, value);
     case POLICY_VALUE_TYPE__COUNT: break;
     }
     CHECK_UNREACHABLE();
 }
 
-int policy__value(struct parse *ps, enum policy_operand operand, const struct jval *v,
-                  const struct where *w, struct value *ret_value)
+/* What the constraint says of all its values, against what the value says of itself. */
+static int join_datatype(struct parse *ps, struct str datatype, const struct where *w,
+                         struct value *value)
+{
+    if (!str_present(datatype))
+        return 0;
+    if (str_present(value->datatype) && !str_eq(value->datatype, datatype))
+        return refuse(ps, w, E_INVALID, "datatype '%.*s' is another one than '%.*s'",
+                      STR_ARG(value->datatype), STR_ARG(datatype));
+    if (value->tag == TAG_IRI && !str_eq(datatype, STR(XSD "anyURI")))
+        return refuse(ps, w, E_INVALID, "datatype '%.*s' does not fit an IRI", STR_ARG(datatype));
+    value->datatype = datatype;
+    return 0;
+}
+
+int policy__value(struct parse *ps, enum policy_operand operand, struct str datatype,
+                  const struct jval *v, const struct where *w, struct value *ret_value)
 {
     const struct operand_row *row = &policy__operands[operand];
     bool closed;
@@ -289,7 +330,7 @@ int policy__value(struct parse *ps, enum policy_operand operand, const struct jv
     int status =
         jtype_of(v) == J_OBJECT ? read_object(ps, v, w, &value) : read_scalar(ps, v, w, &value);
 
-    if (status < 0)
+    if (status < 0 || join_datatype(ps, datatype, w, &value) < 0)
         return err_ret(ps->err);
     if (value.text.n > LIMIT_ID)
         return refuse(ps, w, E_LIMIT, "value is longer than %d bytes", LIMIT_ID);

@@ -14,6 +14,7 @@
 #define OPS_EQUAL    (BIT(EQ) | BIT(NEQ))
 #define OPS_LIMIT    (BIT(LT) | BIT(LTEQ) | BIT(GT) | BIT(GTEQ))
 #define OPS_ORDER    (OPS_EQUAL | OPS_LIMIT)
+#define OPS_REACH    (BIT(EQ) | OPS_LIMIT)
 #define OPS_SET      (OPS_EQUAL | BIT(IS_ANY_OF) | BIT(IS_NONE_OF))
 #define OPS_ALL      (OPS_SET | BIT(IS_ALL_OF))
 #define OPS_TREE     (OPS_SET | BIT(IS_A) | BIT(IS_PART_OF))
@@ -23,13 +24,18 @@
 #define CLAIM_OK     true
 
 const struct operand_row policy__operands[POLICY_OP__COUNT] = {
-#define OPERAND(id_, iri_, other_, type_, arity_, meaning_, ops_, rules_, claim_, age_, ko_, en_) \
+#define OPERAND(id_, iri_, other_, type_, arity_, meaning_, ops_, rules_, refines_, claim_, age_, ko_, en_) \
     [POLICY_OP_##id_] = {.iri = STR_INIT(iri_), .other = STR_INIT(other_), .type = POLICY_V_##type_, \
                          .arity = ARITY_##arity_, .meaning = MEANING_##meaning_, .ops = OPS_##ops_, \
-                         .rules = RULES_##rules_, .claim_ok = claim_, .max_age_us = age_, .text = {ko_, en_}},
+                         .rules = RULES_##rules_, .refines = REFINES_##refines_, .claim_ok = claim_, .max_age_us = age_, .text = {ko_, en_}},
 #include "policy/vocab.def"
 #undef OPERAND
 };
+
+#define OPERAND(id_, iri_, other_, type_, arity_, meaning_, ...)                                                          \
+    static_assert(MEANING_##meaning_ != MEANING_FACT || (int)POLICY_OP_##id_ < POLICY_IN_SETS, #id_ ": move the row up");
+#include "policy/vocab.def"
+#undef OPERAND
 
 #define POLICY_ACT_NONE POLICY_ACT__COUNT
 const struct action_row policy__actions[POLICY_ACT__COUNT] = {

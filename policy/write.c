@@ -68,6 +68,39 @@ static void write_odrl(const struct writer *o, const char *name, bool bare)
     write_name(o, str_c(iri), bare);
 }
 
+static void write_nodes(const struct writer *o, const struct node *node);
+
+static void write_refinement(const struct writer *o, const struct node *refinement)
+{
+    if (refinement == NULL)
+        return;
+    write_prefixed_key(o, "refinement");
+    write_nodes(o, refinement);
+}
+
+/* Without refinement it is named as it was read first; a refined one has no id of its own. */
+static void write_collection(const struct writer *o, const char *name, const struct entity *entity)
+{
+    if (o->expanded)
+        jw_array(o->w);
+    jw_object(o->w);
+    jw_kc(o->w, "@type",
+          strcmp(name, "target") == 0 ? ODRL "AssetCollection" : ODRL "PartyCollection");
+    if (entity->refinement == NULL) {
+        jw_kstr(o->w, "@id", entity->id);
+    } else {
+        write_prefixed_key(o, "source");
+        if (o->expanded)
+            write_name(o, entity->id, false);
+        else
+            jw_str(o->w, entity->id);
+        write_refinement(o, entity->refinement);
+    }
+    jw_object_end(o->w);
+    if (o->expanded)
+        jw_array_end(o->w);
+}
+
 /* A party or an asset. */
 static void write_entity(const struct writer *o, const char *name, const struct entity *entity)
 {
@@ -75,15 +108,7 @@ static void write_entity(const struct writer *o, const char *name, const struct 
         return;
     write_key(o, name);
     if (entity->collection) {
-        if (o->expanded)
-            jw_array(o->w);
-        jw_object(o->w);
-        jw_kc(o->w, "@type",
-              strcmp(name, "target") == 0 ? ODRL "AssetCollection" : ODRL "PartyCollection");
-        jw_kstr(o->w, "@id", entity->id);
-        jw_object_end(o->w);
-        if (o->expanded)
-            jw_array_end(o->w);
+        write_collection(o, name, entity);
     } else if (o->expanded) {
         write_name(o, entity->id, false);
     } else {
@@ -128,6 +153,22 @@ static void write_values(const struct writer *o, const struct node *node)
         jw_array_end(o->w);
 }
 
+static void write_unit(const struct writer *o, const struct node *node)
+{
+    const struct value unit = {.text = node->unit, .tag = TAG_STRING};
+
+    if (!str_present(node->unit))
+        return;
+    write_prefixed_key(o, "unit");
+    if (o->expanded) {
+        jw_array(o->w);
+        write_expanded_value(o, &unit);
+        jw_array_end(o->w);
+    } else {
+        jw_str(o->w, node->unit);
+    }
+}
+
 static void write_node(const struct writer *o, const struct node *node);
 
 static void write_nodes(const struct writer *o, const struct node *node)
@@ -148,15 +189,39 @@ static void write_node(const struct writer *o, const struct node *node)
     jw_object(o->w);
     if (node->kind == NODE_ATOM) {
         write_key(o, "leftOperand");
-        write_name(o, policy__operands[node->operand].iri, false);
+        write_name(o, policy__operands[node->written].iri, false);
         write_key(o, "operator");
         write_odrl(o, policy_operator_name(node->op), true);
         write_values(o, node);
+        write_unit(o, node);
     } else {
         write_key(o, names[node->kind]);
         write_nodes(o, node);
     }
     jw_object_end(o->w);
+}
+
+/* A refined action is a node of its own: it has a value, which the DSP context does not define. */
+static void write_action(const struct writer *o, const struct rule *rule)
+{
+    const struct str iri = policy__actions[rule->action].iri;
+
+    write_key(o, "action");
+    if (rule->refinement == NULL) {
+        write_name(o, iri, rule->action == POLICY_ACT_USE);
+        return;
+    }
+    if (o->expanded)
+        jw_array(o->w);
+    jw_object(o->w);
+    jw_key(o->w, RDF "value");
+    jw_object(o->w);
+    jw_kstr(o->w, "@id", iri);
+    jw_object_end(o->w);
+    write_refinement(o, rule->refinement);
+    jw_object_end(o->w);
+    if (o->expanded)
+        jw_array_end(o->w);
 }
 
 static void write_rule(const struct writer *o, const struct rule *rule)
@@ -167,8 +232,7 @@ static void write_rule(const struct writer *o, const struct rule *rule)
                                          [RULE_DUTY] = "consequence"};
 
     jw_object(o->w);
-    write_key(o, "action");
-    write_name(o, policy__actions[rule->action].iri, rule->action == POLICY_ACT_USE);
+    write_action(o, rule);
     write_entity(o, "target", &rule->target);
     write_entity(o, "assigner", &rule->assigner);
     write_entity(o, "assignee", &rule->assignee);

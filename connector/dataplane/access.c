@@ -122,6 +122,7 @@ void access_end(struct access *a, int64_t sent, bool complete)
     if (a->replied && !a->head) {
         m->bytes = sent;
         m->given = a->handed > m->bytes ? a->handed - m->bytes : 0;
+        m->rows_used = row_counter_rows(&a->rows, true);
         m->rows = row_counter_rows(complete ? &a->rows : &a->rows_before, complete && a->to_end);
     }
     access_unref(a);
@@ -137,12 +138,47 @@ static void note(struct access *a)
     dataplane__meter_seen(&a->meter, a->handed, row_counter_rows(&a->rows, whole));
 }
 
+int dataplane__check_rows(const struct access *a, enum row_form form, struct err *err)
+{
+    if (form != ROWS_NONE || a->row_limit == INT64_MAX || a->head)
+        return 0;
+    return err_tell(err, E_POLICY, "policy",
+                    "the policy limits rows, and data of this media type has none to count");
+}
+
+static int64_t rows_with(const struct access *a, const char *p, size_t n)
+{
+    struct row_counter rows = a->rows;
+
+    row_counter_add(&rows, p, n);
+    return row_counter_rows(&rows, true);
+}
+
+/* So many of the next bytes as the rows that are left allow. */
+static size_t within_rows(struct access *a, const char *p, size_t n)
+{
+    size_t low = 0, high = n;
+
+    if (a->row_limit == INT64_MAX || rows_with(a, p, n) <= a->row_limit)
+        return n;
+    a->over = true;
+    while (low < high) {
+        const size_t middle = low + (high - low + 1) / 2;
+
+        if (rows_with(a, p, middle) <= a->row_limit)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return low;
+}
+
 ssize_t access_read(void *cls, char *out, size_t max)
 {
     struct access *a = cls;
     ssize_t n;
 
-    if (atomic_load(&a->cut))
+    if (atomic_load(&a->cut) || a->over)
         return HTTP_FAIL;
     if (a->limit == a->handed) { /* the policy's volume is used up: that must have been all */
         n = a->read(a, out, 1);
@@ -153,6 +189,9 @@ ssize_t access_read(void *cls, char *out, size_t max)
     n = a->read(a, out, max);
     if (n <= 0)
         return n;
+    n = (ssize_t)within_rows(a, out, (size_t)n);
+    if (n == 0)
+        return HTTP_FAIL;
     a->handed += n;
     a->rows_before = a->rows;
     row_counter_add(&a->rows, out, (size_t)n);
@@ -310,7 +349,7 @@ int dataplane__take(struct access *a, int64_t bytes, struct err *err)
     struct meter *m = &a->meter;
 
     a->unknown = bytes < 0 && !a->head;
-    a->limit = INT64_MAX;
+    a->limit = a->row_limit = INT64_MAX;
     m->reserved = a->head || bytes < 0 ? 0 : bytes;
     m->since_us = env_wall_us(m->dp->app->env);
     if (dataplane__number_at_hand(a))

@@ -101,14 +101,20 @@ MUST_CHECK int dataplane__view_load(struct dataplane *dp, struct db *db, struct 
 void dataplane__views_expire(struct dataplane *dp);
 void view_unref(struct view **view);
 struct view *view_ref(struct view *view);
-/* Decides about one more access of `bytes`. Errors: E_POLICY with the reason, E_DB. */
-MUST_CHECK int dataplane__decide(struct db *db, const struct view *view, int64_t bytes,
+
+/* Decides about one more access of so much. Errors: E_POLICY with the reason, E_DB. */
+struct taking_of {
+    int64_t bytes, rows;
+};
+
+MUST_CHECK int dataplane__decide(struct db *db, const struct view *view, struct taking_of taking,
                                  int64_t now_us, struct arena *arena, int64_t *ret_until_us,
                                  struct err *err);
 
-/* How many bytes may one more access take? Errors: E_POLICY (none), E_DB. */
+/* How much may one more access take? INT64_MAX: there is no bound. A bound that is given (not < 0)
+ * stays. Errors: E_POLICY (nothing), E_DB. */
 MUST_CHECK int dataplane__room(struct db *db, const struct view *view, int64_t now_us,
-                               struct arena *arena, int64_t *ret_bytes, struct err *err);
+                               struct arena *arena, struct taking_of *room, struct err *err);
 
 /* -- meter.c ----------------------------------------------------------------------------------- */
 
@@ -121,6 +127,7 @@ struct meter {
     int slot; /* of the journal; -1: a row of `access` instead */
     int64_t since_us, until_us;
     int64_t bytes, rows, reserved;
+    int64_t rows_used, rows_reserved; /* as policies count them: a row that has begun is one */
     int64_t
         given; /* bytes that the consumer may have got although they count as lost with the connection */
     atomic_llong seen_bytes, seen_rows; /* so far, for the row of the access */
@@ -216,6 +223,8 @@ struct access {
     atomic_bool sends_file;               /* by rq_reply_fd: lib/http knows what has left */
     bool unknown;                         /* the answer's length is */
     int64_t limit; /* bytes that the policy leaves to an answer of unknown length; INT64_MAX: all */
+    int64_t row_limit;      /* rows that it leaves; INT64_MAX: all */
+    bool over;              /* they are used up, and there would be more */
     int64_t handed, length; /* length < 0: unknown */
     bool to_end;            /* the answer reaches the last byte of the representation */
     ssize_t (*read)(void *cls, char *out, size_t max);
@@ -240,6 +249,9 @@ MUST_CHECK int dataplane__take(struct access *access, int64_t bytes, struct err 
 bool dataplane__number_at_hand(struct access *access);
 /* Has the writer number the suspended access, sets taken or err, resumes the request. */
 void dataplane__number(struct access *access);
+/* A policy that limits rows permits no data whose rows nobody can count. Errors: E_POLICY. */
+MUST_CHECK int dataplane__check_rows(const struct access *access, enum row_form form,
+                                     struct err *err);
 /* The driver's answer: counted, and cut if the transfer ends. length < 0: unknown. */
 void dataplane__reply_stream(struct access *access, int status, struct str media_type,
                              int64_t length, ssize_t (*read)(void *cls, char *out, size_t max));

@@ -560,6 +560,8 @@ static int answer(struct access *a, struct err *err)
     struct file *file = a->source;
     const enum row_form form = row_form_of(file->media_type);
 
+    if (file->status != 304 && file->length > 0 && dataplane__check_rows(a, form, err) < 0)
+        return err_ret(err);
     put_headers(a, file);
     a->rows = row_counter_init(form, file->from == 0);
     a->rows_before = a->rows;
@@ -567,7 +569,7 @@ static int answer(struct access *a, struct err *err)
     if (file->status == 304) {
         dataplane__reply_empty(a, 304, STR_NONE);
     } else if (file->length > 0 && file->length <= SMALL_BYTES && !a->head &&
-               read_small(file, &body)) {
+               a->row_limit == INT64_MAX && read_small(file, &body)) {
         dataplane__reply_buf(a, file->status, file->media_type, &body);
     } else if (form != ROWS_NONE && file->length > 0) {
         file->at = file->from;

@@ -46,7 +46,8 @@ int dataplane__meter_begin(struct db *tx, const struct meter *m, struct err *err
     return db_exec(tx, &q_access_put,
                    DB_ARGS(DB_TEXT(str_c(event.c)), DB_TEXT(str_c(party_role_names[m->role])),
                            DB_TEXT(m->agreement), DB_TEXT(m->transfer), DB_I64(m->since_us),
-                           DB_I64(m->reserved), DB_I64(replica_id(m->dp->app->replica))),
+                           DB_I64(m->reserved), DB_I64(m->rows_reserved),
+                           DB_I64(replica_id(m->dp->app->replica))),
                    NULL, err);
 }
 
@@ -278,7 +279,7 @@ static int store(struct db *tx, const struct meter *m, int64_t seq, struct err *
 
 int dataplane__settle_now(struct db *tx, struct meter *first, size_t n, struct err *err)
 {
-    int64_t bytes = 0, calls = 0, seq = 0;
+    int64_t bytes = 0, rows = 0, calls = 0, seq = 0;
     struct meter *m = first;
     size_t receipts = 0;
 
@@ -290,10 +291,12 @@ int dataplane__settle_now(struct db *tx, struct meter *first, size_t n, struct e
         /* the use of a row was counted when it was taken */
         calls += m->slot >= 0 ? m->counts : -!m->counts;
         bytes += m->bytes + m->given - (m->slot >= 0 ? 0 : m->reserved);
+        rows += m->rows_used - (m->slot >= 0 ? 0 : m->rows_reserved);
         receipts += m->counts;
     }
-    if (first->role == PARTY_PROVIDER && (calls != 0 || bytes != 0) &&
-        db_exec(tx, &q_use_add, DB_ARGS(DB_TEXT(first->agreement), DB_I64(calls), DB_I64(bytes)),
+    if (first->role == PARTY_PROVIDER && (calls != 0 || bytes != 0 || rows != 0) &&
+        db_exec(tx, &q_use_add,
+                DB_ARGS(DB_TEXT(first->agreement), DB_I64(calls), DB_I64(bytes), DB_I64(rows)),
                 NULL, err) < 0)
         return err_ret(err);
     if (receipts > 0 && receipt_number(tx, first->agreement, receipts, &seq, err) < 0)

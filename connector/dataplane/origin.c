@@ -304,6 +304,9 @@ static int reply(struct access *a, struct err *err)
 
     if (o->err.code != E_OK || (o->status != 304 && (o->status < 200 || o->status > 299)))
         return refuse(o, err);
+    if (o->status != 304 && o->status != 204 &&
+        dataplane__check_rows(a, row_form_of(o->media_type), err) < 0)
+        return err_ret(err);
     for (size_t i = 0; i < ARRAY_LEN(answered); i++) {
         if (o->values[i].n > 0)
             a->outlet->header(a, answered[i], o->values[i]);

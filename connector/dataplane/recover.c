@@ -14,7 +14,7 @@
 
 struct left {
     struct str event_id, role, agreement_id, transfer_id;
-    int64_t since_us, reserved_bytes, bytes, row_count, seen_us;
+    int64_t since_us, reserved_bytes, reserved_rows, bytes, row_count, seen_us;
 };
 /* clang-format off */
 static const struct field left_fields[] = {
@@ -24,6 +24,7 @@ static const struct field left_fields[] = {
     FIELD(struct left, transfer_id,    "transfer_id",    F_REQUIRED),
     FIELD(struct left, since_us,       "since_us",       F_REQUIRED),
     FIELD(struct left, reserved_bytes, "reserved_bytes", F_REQUIRED),
+    FIELD(struct left, reserved_rows,  "reserved_rows",  F_REQUIRED),
     FIELD(struct left, bytes,          "bytes",          F_REQUIRED),
     FIELD(struct left, row_count,      "row_count",      F_REQUIRED),
     FIELD(struct left, seen_us,        "seen_us",        F_REQUIRED),
@@ -50,7 +51,9 @@ static int recover_row(struct db *tx, struct dataplane *dp, const struct left *l
         .until_us = left->seen_us,
         .bytes = left->bytes,
         .rows = left->row_count,
+        .rows_used = left->row_count + (left->bytes > 0), /* the last one may have begun */
         .reserved = left->reserved_bytes,
+        .rows_reserved = left->reserved_rows,
         .slot = -1,
         .counts = true,
     };
@@ -104,6 +107,7 @@ static int recover_slot(struct db *tx, struct dataplane *dp, int slot,
         .until_us = left->seen_us,
         .bytes = left->bytes,
         .rows = left->rows,
+        .rows_used = left->rows,
         .counts = true,
     };
 

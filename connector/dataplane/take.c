@@ -16,6 +16,7 @@
 #include "connector/replica.h"
 #include "connector/store/store.h"
 #include "lib/base/limits.h"
+#include "lib/base/timefmt.h"
 #include "sql_connector.h"
 
 #include "lib/base/banned.h"
@@ -37,22 +38,36 @@ static const struct field number_fields[] = {FIELD(struct number, number, "numbe
 /* clang-format on */
 static OBJECT(number_row, struct number, number_fields, OPEN);
 
+static bool counts_operand(const struct access *a, enum policy_operand operand)
+{
+    return policy_needs_operand(policy_needs(a->view->policy, POLICY_AT_ACCESS), operand);
+}
+
 /*
- * Policies that count uses are decided here, where nothing comes in between. An answer of unknown
- * length reserves all that is left, and may not take more.
+ * Policies that count uses are decided here, where nothing comes in between. An answer whose length
+ * or rows are not known yet reserves all that is left, and may not take more.
  */
 static int check_counters(struct db *tx, struct access *a, struct arena *arena, struct err *err)
 {
+    const bool rows = !a->head && counts_operand(a, POLICY_OP_ROWS);
     struct meter *m = &a->meter;
+    struct taking_of room = {a->unknown ? -1 : m->reserved, rows ? -1 : 0};
     int64_t until_us;
 
     if (!a->view->counts)
         return 0;
-    if (!a->unknown)
-        return dataplane__decide(tx, a->view, m->reserved, m->since_us, arena, &until_us, err);
-    if (dataplane__room(tx, a->view, m->since_us, arena, &a->limit, err) < 0)
+    if (!a->unknown && !rows)
+        return dataplane__decide(tx, a->view, room, m->since_us, arena, &until_us, err);
+    if (dataplane__room(tx, a->view, m->since_us, arena, &room, err) < 0)
         return err_ret(err);
-    m->reserved = a->limit < INT64_MAX ? a->limit : 0;
+    if (a->unknown) {
+        a->limit = room.bytes;
+        m->reserved = a->limit < INT64_MAX ? a->limit : 0;
+    }
+    if (rows) {
+        a->row_limit = room.rows;
+        m->rows_reserved = a->row_limit < INT64_MAX ? a->row_limit : 0;
+    }
     return 0;
 }
 
@@ -100,8 +115,14 @@ static int begin_one(struct db *tx, struct access *a, int64_t number, struct err
         return 0;
     if (dataplane__meter_begin(tx, m, err) < 0)
         return err_ret(err);
-    return db_exec(tx, &q_use_add, DB_ARGS(DB_TEXT(m->agreement), DB_I64(1), DB_I64(m->reserved)),
-                   NULL, err);
+    if (a->view->counts && counts_operand(a, POLICY_OP_DAYS) &&
+        db_exec(tx, &q_use_day, DB_ARGS(DB_TEXT(m->agreement), DB_I64(m->since_us / US_PER_DAY)),
+                NULL, err) < 0)
+        return err_ret(err);
+    return db_exec(
+        tx, &q_use_add,
+        DB_ARGS(DB_TEXT(m->agreement), DB_I64(1), DB_I64(m->reserved), DB_I64(m->rows_reserved)),
+        NULL, err);
 }
 
 /* Numbers n accesses of one transfer; one alone if its policy counts. */

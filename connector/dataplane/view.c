@@ -10,12 +10,13 @@
 #include "connector/dataplane/dataplane_private.h"
 #include "connector/facts/facts.h"
 #include "connector/replica.h"
+#include "connector/store/policies.h"
 #include "lib/base/limits.h"
 #include "sql_connector.h"
 
 #include "lib/base/banned.h"
 
-#define VOLUME_MAX (INT64_C(1) << 60) /* a policy that permits so much has no upper bound */
+#define USE_MAX (INT64_C(1) << 60) /* a policy that permits so much has no upper bound */
 
 struct view_columns {
     struct str transfer_id;
@@ -63,12 +64,9 @@ void view_unref(struct view **view_address)
     free(view);
 }
 
-static int compile(struct view *view, struct str text, struct err *err)
+static int compile(const struct dataplane *dp, struct view *view, struct str text, struct err *err)
 {
-    AUTO(jdoc_free) struct jdoc *doc = NULL;
-
-    if (jdoc_parse(text, &jlimits_default, &doc, err) < 0 ||
-        policy_compile(jdoc_root(doc), &view->policy, err) < 0) {
+    if (policies_get(dp->app->policies, text, &view->policy, err) < 0) {
         err->code = E_CORRUPT; /* it was understood when the agreement was made */
         return err_prefix(err, "policy of agreement '%.*s'", STR_ARG(view->agreement.agreement_id));
     }
@@ -110,7 +108,7 @@ struct question {
     struct peer peer;
 };
 
-static int prepare(struct db *db, const struct view *view, int64_t bytes, int64_t now_us,
+static int prepare(struct db *db, const struct view *view, struct taking_of taking, int64_t now_us,
                    struct arena *arena, struct question **ret_question, struct err *err)
 {
     const struct agreement *a = &view->agreement;
@@ -119,8 +117,11 @@ static int prepare(struct db *db, const struct view *view, int64_t bytes, int64_
     if (q == NULL)
         return err_set(err, E_NO_MEMORY, "", "decision");
 
-    const struct facts_about about = {
-        .peer = &q->peer, .asset_id = a->asset_id, .agreement = a, .bytes = bytes};
+    const struct facts_about about = {.peer = &q->peer,
+                                      .asset_id = a->asset_id,
+                                      .agreement = a,
+                                      .bytes = taking.bytes,
+                                      .rows = taking.rows};
 
     q->ask = (struct policy_question){
         .action = POLICY_ACT_USE,
@@ -153,12 +154,12 @@ static int refuse(const struct question *q, struct err *err)
     return err_tell(err, E_POLICY, "policy", "%.*s", STR_ARG(buf_str(&reason)));
 }
 
-int dataplane__decide(struct db *db, const struct view *view, int64_t bytes, int64_t now_us,
-                      struct arena *arena, int64_t *ret_until_us, struct err *err)
+int dataplane__decide(struct db *db, const struct view *view, struct taking_of taking,
+                      int64_t now_us, struct arena *arena, int64_t *ret_until_us, struct err *err)
 {
     struct question *q;
 
-    if (prepare(db, view, bytes, now_us, arena, &q, err) < 0)
+    if (prepare(db, view, taking, now_us, arena, &q, err) < 0)
         return err_ret(err);
     if (!permits(view, q))
         return refuse(q, err);
@@ -167,41 +168,51 @@ int dataplane__decide(struct db *db, const struct view *view, int64_t bytes, int
     return 0;
 }
 
-/* The largest volume that the policy still permits, by halving: constraints on volume are
- * bounds. */
-int dataplane__room(struct db *db, const struct view *view, int64_t now_us, struct arena *arena,
-                    int64_t *ret_bytes, struct err *err)
+/* The largest number of this operand that the policy still permits, by halving: constraints on what
+ * grows are bounds. `least` of it is asked about. */
+static int64_t most_of(const struct view *view, struct question *q, enum policy_operand operand,
+                       int64_t least, struct policy_value *value)
 {
-    struct policy_value *volume = ARENA_NEW(arena, struct policy_value);
-    int64_t low = 1, high = VOLUME_MAX;
-    struct policy_fact *fact;
-    struct question *q;
+    struct policy_fact *fact = &q->facts.of[operand];
+    int64_t low = least, high = USE_MAX;
 
-    if (volume == NULL)
-        return err_set(err, E_NO_MEMORY, "", "decision");
-    if (prepare(db, view, low, now_us, arena, &q, err) < 0)
-        return err_ret(err);
-    if (!permits(view, q))
-        return refuse(q, err);
-    *ret_bytes = INT64_MAX;
-    fact = &q->facts.of[POLICY_OP_VOLUME_BYTES];
-    if (fact->n_values != 1) /* volume plays no part */
-        return 0;
+    if (fact->n_values != 1) /* it plays no part */
+        return INT64_MAX;
 
-    const int64_t used = fact->values[0].number - low;
+    const int64_t used = fact->values[0].number - least;
 
-    fact->values = volume;
+    fact->values = value;
     while (low < high) {
         const int64_t middle = low + (high - low + 1) / 2;
 
-        volume->number = used + middle;
+        value->number = used + middle;
         if (permits(view, q))
             low = middle;
         else
             high = middle - 1;
     }
-    if (low < VOLUME_MAX)
-        *ret_bytes = low;
+    value->number = used + low;
+    return low < USE_MAX ? low : INT64_MAX;
+}
+
+int dataplane__room(struct db *db, const struct view *view, int64_t now_us, struct arena *arena,
+                    struct taking_of *room, struct err *err)
+{
+    const struct taking_of least = {room->bytes < 0 ? 1 : room->bytes,
+                                    room->rows < 0 ? 1 : room->rows};
+    struct policy_value *values = ARENA_ARRAY(arena, struct policy_value, 2);
+    struct question *q;
+
+    if (values == NULL)
+        return err_set(err, E_NO_MEMORY, "", "decision");
+    if (prepare(db, view, least, now_us, arena, &q, err) < 0)
+        return err_ret(err);
+    if (!permits(view, q))
+        return refuse(q, err);
+    if (room->bytes < 0)
+        room->bytes = most_of(view, q, POLICY_OP_VOLUME_BYTES, least.bytes, &values[0]);
+    if (room->rows < 0)
+        room->rows = most_of(view, q, POLICY_OP_ROWS, least.rows, &values[1]);
     return 0;
 }
 
@@ -220,7 +231,8 @@ static int judge(struct dataplane *dp, struct db *db, struct view *view, struct 
         return err_set(err, E_NO_MEMORY, "", "decision");
     if (check_force(view, now_us, &view->refusal) < 0 || view->counts)
         return 0;
-    if (dataplane__decide(db, view, 0, now_us, arena, &decided_until_us, &view->refusal) < 0 &&
+    if (dataplane__decide(db, view, (struct taking_of){0}, now_us, arena, &decided_until_us,
+                          &view->refusal) < 0 &&
         view->refusal.code != E_POLICY) {
         *err = view->refusal;
         return err_ret(err);
@@ -231,7 +243,8 @@ static int judge(struct dataplane *dp, struct db *db, struct view *view, struct 
     return 0;
 }
 
-static int fill(struct view *view, const struct view_columns *c, struct err *err)
+static int fill(const struct dataplane *dp, struct view *view, const struct view_columns *c,
+                struct err *err)
 {
     view->transfer_id = c->transfer_id;
     view->state = c->state;
@@ -246,7 +259,7 @@ static int fill(struct view *view, const struct view_columns *c, struct err *err
         .ended_us = c->ended_us,
         .order_id = c->order_id,
     };
-    if (compile(view, c->policy, err) < 0)
+    if (compile(dp, view, c->policy, err) < 0)
         return err_ret(err);
     if (!str_present(c->data_address))
         return 0;
@@ -277,7 +290,7 @@ int dataplane__view_load(struct dataplane *dp, struct db *db, struct str transfe
         return err_tell(err, E_NOT_IN_FORCE, "transfer", "there is no such transfer any more");
     case DB_FAIL: return err_ret(err);
     }
-    if (fill(view, &columns, err) < 0 || judge(dp, db, view, err) < 0)
+    if (fill(dp, view, &columns, err) < 0 || judge(dp, db, view, err) < 0)
         return err_ret(err);
     *ret_view = MOVE(view);
     return 0;

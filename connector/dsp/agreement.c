@@ -7,9 +7,9 @@
  */
 #include "connector/dsp/dsp_private.h"
 #include "connector/exchange/exchange.h"
+#include "connector/store/policies.h"
 #include "lib/base/timefmt.h"
 #include "lib/crypto/hash.h"
-#include "policy/policy.h"
 #include "sql_connector.h"
 
 #include "lib/base/banned.h"
@@ -52,13 +52,12 @@ int dsp__keep_offer(struct effect *effect, struct process *process, const struct
 }
 
 /* The hash that both sides report: of the agreement's normal form. */
-static int agreement_hash(struct str text, struct arena *arena, struct str *ret_hash,
-                          struct err *err)
+static int agreement_hash(const struct app *app, struct str text, struct arena *arena,
+                          struct str *ret_hash, struct err *err)
 {
-    AUTO(jdoc_free) struct jdoc *doc = NULL;
     AUTO(policy_unref) struct policy *policy = NULL;
 
-    if (jdoc_parse(text, NULL, &doc, err) < 0 || policy_compile(jdoc_root(doc), &policy, err) < 0)
+    if (policies_get(app->policies, text, &policy, err) < 0)
         return err_ret(err);
     *ret_hash = arena_str(arena, str_c(hash_hex(policy_hash(policy)).c));
     return str_present(*ret_hash) ? 0 : err_set(err, E_NO_MEMORY, "", "agreement");
@@ -97,7 +96,7 @@ int dsp__make_agreement(struct app *app, struct effect *effect, const struct pro
     *ret_text = message_agreement(&form, arena);
     if (!str_present(a->policy) || !str_present(*ret_text))
         return err_set(err, E_NO_MEMORY, "", "agreement");
-    if (agreement_hash(a->policy, arena, &a->policy_hash, err) < 0)
+    if (agreement_hash(app, a->policy, arena, &a->policy_hash, err) < 0)
         return err_ret(err);
     keep(effect, a->policy_hash, a->policy);
     effect->agreement = a;

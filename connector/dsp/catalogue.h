@@ -51,6 +51,10 @@ void catalogue_unref(struct catalogue **catalogue);
 const struct catalogue_offer *catalogue_offer(const struct catalogue *catalogue,
                                               struct str offer_id);
 
+/* All offers of one asset that is a dataset; *ret_n is 0 if there are none. Borrowed from the snapshot. */
+const struct catalogue_offer *catalogue_offers_of(const struct catalogue *catalogue,
+                                                  struct str asset_id, size_t *ret_n);
+
 /*
  * What one peer may see; decides each access policy at most once where the asset does not matter.
  */

@@ -148,6 +148,16 @@ const struct catalogue_offer *catalogue_offer(const struct catalogue *catalogue,
     return NULL;
 }
 
+const struct catalogue_offer *catalogue_offers_of(const struct catalogue *catalogue,
+                                                  struct str asset_id, size_t *ret_n)
+{
+    const struct dataset *dataset = find_equal(catalogue, asset_id);
+    const bool offered = dataset != NULL && !dataset->nested;
+
+    *ret_n = offered ? dataset->n_offers : 0;
+    return offered ? dataset->offers : NULL;
+}
+
 /* The filter takes it, and the peer may see at least one of its offers. */
 static int passes(struct catalogue_view *view, const struct id_set *filter,
                   const struct dataset *dataset, bool *ret_passes, struct err *err)

@@ -166,7 +166,8 @@ int dsp_open(struct app *app, struct dsp **ret_dsp, struct err *err)
     dsp->decide_us = POLICY_FOREVER;
     CHECK(pthread_mutex_init(&dsp->lock, NULL) == 0);
     if (catalogue_cache_open(app, &dsp->catalogue, err) < 0 ||
-        dsp__known_peers_open(&dsp->known, err) < 0) {
+        dsp__known_peers_open(&dsp->known, err) < 0 ||
+        dsp__known_texts_open(&dsp->texts, err) < 0) {
         dsp_close(&dsp);
         return err_ret(err);
     }
@@ -189,6 +190,7 @@ void dsp_close(struct dsp **dsp_address)
     }
     catalogue_cache_close(&dsp->catalogue);
     dsp__known_peers_close(&dsp->known);
+    dsp__known_texts_close(&dsp->texts);
     (void)pthread_mutex_destroy(&dsp->lock);
     free(dsp);
 }

@@ -128,6 +128,14 @@ MUST_CHECK int dsp_agreement_expire(struct app *app, struct str agreement_id, ds
 MUST_CHECK int dsp_agreement_end(struct app *app, struct str agreement_id, struct str reason,
                                  dsp_done_fn *done, void *cls, struct err *err);
 
+struct policy;
+/*
+ * The policy under which we offer an asset now, with one more reference. Errors: E_NOT_FOUND (we do
+ * not offer it); E_CONFLICT (under more than one).
+ */
+MUST_CHECK int dsp_asset_policy(const struct app *app, struct db *db, struct str asset_id,
+                                struct policy **ret_policy, struct err *err);
+
 /*
  * Asks a peer for its catalogue (or one dataset) and gives the JSON answer, in the words of 2025-1,
  * to `done` (fetcher's thread). `query` is a DSP filter array as JSON text or STR_NONE; pages that

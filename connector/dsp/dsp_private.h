@@ -44,6 +44,7 @@ struct dsp {
     pthread_mutex_t lock; /* guards later */
     struct later *later;
     struct known_peers *known;
+    struct known_texts *texts;
     void (*agreed)(void *cls); /* NULL: nobody asks */
     void *agreed_cls;
     int64_t decide_us; /* for which the timer is set (reconsider.c); POLICY_FOREVER: none; lock */
@@ -68,7 +69,9 @@ struct process_kind {
     const struct query *get;     /* id -> struct process */
     const struct query *by_peer; /* peer_id, role, peer_pid -> struct process */
     const struct query *lock;    /* id, peer_id, message_id -> struct locked */
-    const struct query *settle;  /* id, from, to, now, peer_pid */
+    const struct query
+        *settle; /* id, from, to, now, peer_pid -> struct locked, if it was in `from` */
+    const struct query *learn; /* id, peer_pid; if none is known */
 };
 extern const struct process_kind negotiation_kind, transfer_kind;
 extern const struct object process_row;
@@ -114,9 +117,19 @@ MUST_CHECK int dsp__effect_write(struct app *app, struct db *tx, const struct pr
                                  struct err *err);
 /* After the commit, before anybody hears of it: what is cached of the process is forgotten. */
 void dsp__effect_committed(struct app *app, const struct process_kind *kind, struct str id);
-/* After that: messages leave, timers are set. */
+/* After that: messages leave, timers are set, texts are known to be there. */
 void dsp__effect_done(struct app *app, const struct process_kind *kind, struct str id,
                       const struct effect *effect);
+
+/* -- texts.c: rows of policy_text that are known to be there -------------------------------------- */
+
+struct known_texts;
+MUST_CHECK int dsp__known_texts_open(struct known_texts **ret_texts, struct err *err);
+void dsp__known_texts_close(struct known_texts **texts);
+/* True if a text with this hash (as hex) was committed; false may be wrong. */
+bool dsp__known_text(struct known_texts *texts, struct str hash);
+/* It has been committed. */
+void dsp__text_committed(struct known_texts *texts, struct str hash);
 
 /* -- events (connector/events) ----------------------------------------------------------------- */
 
@@ -265,8 +278,8 @@ MUST_CHECK int dsp__keep_offer(struct effect *effect, struct process *process,
                                struct err *err);
 
 /* Rules in the protocol's form as members without braces, whatever form the policy was given in. */
-MUST_CHECK int dsp__rules_of_text(struct str policy_text, struct arena *arena,
-                                  struct str *ret_rules, struct err *err);
+MUST_CHECK int dsp__rules_of_text(const struct app *app, struct str policy_text,
+                                  struct arena *arena, struct str *ret_rules, struct err *err);
 
 struct agreeing {
     struct str rules, order_id;

@@ -37,7 +37,9 @@ static int bind_order(struct db *tx, const struct agreement *a, struct err *err)
 
 static struct db_arg decide_arg(const struct effect *e)
 {
-    return e->decide_us != 0 ? DB_I64(e->decide_us) : DB_NULL(DBT_I64);
+    const bool over = machine_is_final(&transfer_machine, e->state);
+
+    return e->decide_us != 0 && !over ? DB_I64(e->decide_us) : DB_NULL(DBT_I64);
 }
 
 static int advance(struct db *tx, const struct process_kind *kind, struct str id,
@@ -79,6 +81,7 @@ static int insert(struct db *tx, const struct process_kind *kind, const struct e
                   int64_t now_us, struct err *err)
 {
     const struct process *p = e->first;
+    const struct str error = e->error.n > 0 ? e->error : STR_NONE;
 
     if (kind == &transfer_kind)
         return db_exec(tx, &q_dsp_transfer_insert,
@@ -87,13 +90,15 @@ static int insert(struct db *tx, const struct process_kind *kind, const struct e
                                DB_I64(e->state), DB_I64(now_us), DB_TEXT(p->agreement_id),
                                DB_TEXT(p->asset_id), DB_TEXT(p->format), DB_TEXT(p->data_address),
                                DB_TEXT(e->private_properties), DB_TEXT(e->callbacks),
-                               decide_arg(e)),
+                               DB_TEXT(error), decide_arg(e)),
                        NULL, err);
     return db_exec(tx, &q_dsp_negotiation_insert,
                    DB_ARGS(DB_TEXT(p->id), DB_TEXT(p->role), DB_TEXT(p->peer_pid),
                            DB_TEXT(p->peer_id), DB_TEXT(p->peer_address), DB_TEXT(p->protocol),
                            DB_I64(e->state), DB_I64(now_us), DB_TEXT(p->asset_id),
-                           DB_TEXT(p->offer_id), DB_TEXT(p->policy_hash), DB_TEXT(e->callbacks)),
+                           DB_TEXT(p->offer_id), DB_TEXT(p->policy_hash), DB_TEXT(e->callbacks),
+                           DB_TEXT(e->agreement != NULL ? e->agreement->agreement_id : STR_NONE),
+                           DB_TEXT(error)),
                    NULL, err);
 }
 
@@ -112,10 +117,11 @@ static int write_properties(struct db *tx, const struct process_kind *kind, cons
                : 0;
 }
 
-static int write_texts(struct db *tx, const struct effect *e, struct err *err)
+static int write_texts(struct app *app, struct db *tx, const struct effect *e, struct err *err)
 {
     for (size_t i = 0; i < e->n_texts; i++) {
-        if (db_exec(tx, &q_dsp_policy_text_insert,
+        if (!dsp__known_text(app->dsp->texts, e->texts[i].hash) &&
+            db_exec(tx, &q_dsp_policy_text_insert,
                     DB_ARGS(DB_TEXT(e->texts[i].hash), DB_TEXT(e->texts[i].text)), NULL, err) < 0)
             return err_ret(err);
     }
@@ -127,11 +133,11 @@ int dsp__effect_write(struct app *app, struct db *tx, const struct process_kind 
 {
     const struct agreement *a = e->agreement;
 
-    if (write_texts(tx, e, err) < 0 ||
-        (e->first != NULL &&
-         (insert(tx, kind, e, now_us, err) < 0 || write_properties(tx, kind, e, err) < 0)) ||
-        ((e->first == NULL || a != NULL || str_present(e->error)) &&
-         advance(tx, kind, id, e, now_us, err) < 0))
+    if (write_texts(app, tx, e, err) < 0)
+        return err_ret(err);
+    if (e->first == NULL
+            ? advance(tx, kind, id, e, now_us, err) < 0
+            : insert(tx, kind, e, now_us, err) < 0 || write_properties(tx, kind, e, err) < 0)
         return err_ret(err);
     if (e->replaces && remove_agreement(tx, id, err) < 0)
         return err_ret(err);
@@ -178,6 +184,8 @@ void dsp__effect_done(struct app *app, const struct process_kind *kind, struct s
                       const struct effect *e)
 {
     count_end(kind, e);
+    for (size_t i = 0; i < e->n_texts; i++)
+        dsp__text_committed(app->dsp->texts, e->texts[i].hash);
     if (e->forget)
         outbox_drop_stream(app->outbox, id);
     for (size_t i = 0; i < e->n_out; i++)

@@ -2,20 +2,18 @@
  * connector/dsp/negotiate.c - consumer: begins a negotiation
  */
 #include "connector/dsp/dsp_private.h"
-#include "policy/policy.h"
+#include "connector/store/policies.h"
 
 #include "lib/base/banned.h"
 
-int dsp__rules_of_text(struct str policy_text, struct arena *arena, struct str *ret_rules,
-                       struct err *err)
+int dsp__rules_of_text(const struct app *app, struct str policy_text, struct arena *arena,
+                       struct str *ret_rules, struct err *err)
 {
-    AUTO(jdoc_free) struct jdoc *doc = NULL;
     AUTO(policy_unref) struct policy *policy = NULL;
     AUTO(buf_done) struct buf rules = buf_init(LIMIT_JSON_BYTES);
     struct jw w = jw_init(&rules);
 
-    if (jdoc_parse(policy_text, NULL, &doc, err) < 0 ||
-        policy_compile(jdoc_root(doc), &policy, err) < 0)
+    if (policies_get(app->policies, policy_text, &policy, err) < 0)
         return err_at_prefix(err, "/policy");
     jw_object(&w);
     policy_write_rules(policy, POLICY_FORM_DSP, &w);
@@ -54,7 +52,7 @@ static int prepare(struct command *command, const struct dsp_negotiate *request,
         .assigner = arena_str(arena, request->peer_id),
     };
 
-    if (dsp__rules_of_text(request->policy, arena, &offer.rules, err) < 0)
+    if (dsp__rules_of_text(command->app, request->policy, arena, &offer.rules, err) < 0)
         return err_ret(err);
     *process = (struct process){
         .id = dsp__new_id(command->app, arena),

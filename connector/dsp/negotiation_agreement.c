@@ -7,8 +7,8 @@
  * another id: stock EDC makes a new one when it has lost its own step, and then knows only that.
  */
 #include "connector/dsp/dsp_private.h"
+#include "connector/store/policies.h"
 #include "lib/base/timefmt.h"
-#include "policy/policy.h"
 
 #include "lib/base/banned.h"
 
@@ -16,7 +16,6 @@
 static int check(const struct inbound *in, const struct policy *got, struct str *ret_words,
                  struct err *err)
 {
-    AUTO(jdoc_free) struct jdoc *doc = NULL;
     AUTO(policy_unref) struct policy *wanted = NULL;
     struct difference difference;
 
@@ -26,8 +25,7 @@ static int check(const struct inbound *in, const struct policy *got, struct str 
         return err_tell(err, E_INVALID, "/agreement/assigner", "is not the sender");
     if (!str_eq(policy_assignee(got), in->app->settings->participant_did))
         return err_tell(err, E_INVALID, "/agreement/assignee", "is not us");
-    if (jdoc_parse(in->process.policy, NULL, &doc, err) < 0 ||
-        policy_compile(jdoc_root(doc), &wanted, err) < 0)
+    if (policies_get(in->app->policies, in->process.policy, &wanted, err) < 0)
         return err_prefix(err, "offer of '%.*s'", STR_ARG(in->process.id));
     if (policy_same_rules(got, wanted))
         return 0;

@@ -8,6 +8,7 @@
  */
 #include "connector/dsp/dsp_private.h"
 #include "connector/facts/facts.h"
+#include "connector/store/policies.h"
 #include "lib/base/timefmt.h"
 #include "lib/log/log.h"
 
@@ -165,12 +166,9 @@ static int offered_to_all(struct inbound *in, const struct offer_text *wanted,
 static int offered_here(struct inbound *in, const struct offer_text *wanted,
                         struct policy **ret_ours, struct err *err)
 {
-    AUTO(jdoc_free) struct jdoc *doc = NULL;
-
     if (!str_eq(wanted->target, in->process.asset_id))
         return err_tell(err, E_INVALID, "/offer/target", "is not what was offered");
-    if (jdoc_parse(in->process.policy, NULL, &doc, err) < 0 ||
-        policy_compile(jdoc_root(doc), ret_ours, err) < 0)
+    if (policies_get(in->app->policies, in->process.policy, ret_ours, err) < 0)
         return err_prefix(err, "offer of '%.*s'", STR_ARG(in->process.id));
     return 0;
 }

@@ -48,7 +48,7 @@ int dsp_negotiation_offer_rules(struct app *app, struct str id, struct str polic
 
     if (command == NULL)
         return err_set(err, E_NO_MEMORY, "", "command");
-    if (dsp__rules_of_text(policy, command->arena, &command->rules, err) < 0) {
+    if (dsp__rules_of_text(app, policy, command->arena, &command->rules, err) < 0) {
         dsp__command_free(&command);
         return err_ret(err);
     }

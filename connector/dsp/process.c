@@ -40,6 +40,7 @@ const struct process_kind negotiation_kind = {
     .by_peer = &q_dsp_negotiation_by_peer,
     .lock = &q_dsp_negotiation_lock,
     .settle = &q_dsp_negotiation_settle,
+    .learn = &q_dsp_negotiation_learn,
 };
 
 const struct process_kind transfer_kind = {
@@ -53,6 +54,7 @@ const struct process_kind transfer_kind = {
     .by_peer = &q_dsp_transfer_by_peer,
     .lock = &q_dsp_transfer_lock,
     .settle = &q_dsp_transfer_settle,
+    .learn = &q_dsp_transfer_learn,
 };
 
 struct str dsp__new_id(const struct app *app, struct arena *arena)

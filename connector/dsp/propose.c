@@ -78,7 +78,7 @@ static int of_rules(struct rq *rq, const struct propose_in *in, struct arena *ar
         return err_set(err, E_NO_MEMORY, "", "offer");
     ret_offer->id = dsp__new_id(rq->app, arena);
     ret_offer->target = arena_str(arena, in->asset_id);
-    return dsp__rules_of_text(buf_str(&policy), arena, &ret_offer->rules, err);
+    return dsp__rules_of_text(rq->app, buf_str(&policy), arena, &ret_offer->rules, err);
 }
 
 static int prepare(struct rq *rq, const struct propose_in *in, struct command *command,

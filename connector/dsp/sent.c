@@ -134,35 +134,73 @@ static int terminate_now(struct db *tx, struct app *app, const struct process_ki
  * ------------------------------------------------------------------------------------
  */
 
-static int acknowledged(struct db *tx, struct app *app, const struct sent_kind *sent,
-                        const struct outbox_msg *msg, struct str peer_pid, const struct locked *row,
-                        struct err *err)
+/* The row of the process; DB_NONE: deleted by the operator. */
+static enum db_result lock_process(struct db *tx, const struct sent_kind *sent, struct str id,
+                                   struct arena *arena, struct locked *ret_row, struct err *err)
+{
+    return db_one(tx, sent->kind->lock, DB_ARGS(DB_TEXT(id), DB_TEXT(STR("")), DB_TEXT(STR(""))),
+                  &locked_row, arena, ret_row, err);
+}
+
+/* Its state has moved on before; what the answer told of the peer may still be news. */
+static int acknowledged_late(struct db *tx, struct app *app, const struct sent_kind *sent,
+                             const struct outbox_msg *msg, struct str peer_pid, struct arena *arena,
+                             struct err *err)
 {
     const struct machine *machine = sent->kind->machine;
-    const int state = leads_to(sent);
-    const bool terminating = row->state == machine->codes[machine->terminated].sending;
-    const int64_t now_us = env_wall_us(app->env);
+    struct locked row = {0};
 
-    if (db_exec(tx, sent->kind->settle,
-                DB_ARGS(DB_TEXT(msg->stream), DB_I64(machine->codes[state].sending),
-                        DB_I64(machine->codes[state].rest), DB_I64(now_us), DB_TEXT(peer_pid)),
-                NULL, err) < 0)
+    switch (lock_process(tx, sent, msg->stream, arena, &row, err)) {
+    case DB_ROW: break;
+    case DB_NONE: return 0;
+    case DB_FAIL: return err_ret(err);
+    }
+    if (str_present(row.peer_pid))
+        return 0;
+    if (str_present(peer_pid) &&
+        db_exec(tx, sent->kind->learn, DB_ARGS(DB_TEXT(msg->stream), DB_TEXT(peer_pid)), NULL,
+                err) < 0)
         return err_ret(err);
-    if (row->state == machine->codes[state].sending &&
-        dsp__event_reached(app, tx, sent->kind, msg->stream, state, row->error, row->listened != 0,
-                           now_us, err) < 0)
-        return err_ret(err);
-    if (sent->pid_member != NULL && terminating && !str_present(row->peer_pid))
-        return terminate_now(tx, app, sent->kind, msg, err);
-    return 0;
+    return sent->pid_member != NULL && row.state == machine->codes[machine->terminated].sending
+               ? terminate_now(tx, app, sent->kind, msg, err)
+               : 0;
+}
+
+static int acknowledged(struct db *tx, struct app *app, const struct sent_kind *sent,
+                        const struct outbox_msg *msg, struct str peer_pid, struct arena *arena,
+                        struct err *err)
+{
+    const int state = leads_to(sent);
+    const struct step_codes *codes = &sent->kind->machine->codes[state];
+    const int64_t now_us = env_wall_us(app->env);
+    struct locked row = {0};
+
+    switch (db_one(tx, sent->kind->settle,
+                   DB_ARGS(DB_TEXT(msg->stream), DB_I64(codes->sending), DB_I64(codes->rest),
+                           DB_I64(now_us), DB_TEXT(peer_pid)),
+                   &locked_row, arena, &row, err)) {
+    case DB_ROW: break;
+    case DB_NONE: return acknowledged_late(tx, app, sent, msg, peer_pid, arena, err);
+    case DB_FAIL: return err_ret(err);
+    }
+    return dsp__event_reached(app, tx, sent->kind, msg->stream, state, row.error, row.listened != 0,
+                              now_us, err);
 }
 
 static int given_up(struct db *tx, struct app *app, const struct sent_kind *sent,
-                    const struct outbox_msg *msg, struct str reason, const struct locked *row,
+                    const struct outbox_msg *msg, struct str reason, struct arena *arena,
                     struct err *err)
 {
+    struct locked row = {0};
+
+    switch (lock_process(tx, sent, msg->stream, arena, &row, err)) {
+    case DB_ROW: break;
+    case DB_NONE: return 0;
+    case DB_FAIL: return err_ret(err);
+    }
+
     const struct machine *machine = sent->kind->machine;
-    const int state = machine_state(machine, row->state);
+    const int state = machine_state(machine, row.state);
     const int64_t now_us = env_wall_us(app->env);
     struct effect effect = {
         .state = machine->codes[machine->terminated].rest,
@@ -171,11 +209,11 @@ static int given_up(struct db *tx, struct app *app, const struct sent_kind *sent
         .forget = true,
     };
 
-    if (machine_is_final(machine, row->state) && machine->codes[state].rest == row->state)
+    if (machine_is_final(machine, row.state) && machine->codes[state].rest == row.state)
         return 0;
     if (dsp__effect_write(app, tx, sent->kind, msg->stream, &effect, now_us, err) < 0 ||
         dsp__event_reached(app, tx, sent->kind, msg->stream, machine->terminated,
-                           state == machine->terminated ? row->error : reason, row->listened != 0,
+                           state == machine->terminated ? row.error : reason, row.listened != 0,
                            now_us, err) < 0)
         return err_ret(err);
     /*
@@ -192,7 +230,6 @@ int dsp_ended(struct db *tx, struct app *app, const struct outbox_msg *msg,
 {
     AUTO(arena_free) struct arena *arena = arena_new(KIB(16));
     const struct sent_kind *sent = dsp__sent_kind(msg->kind);
-    struct locked row = {0};
 
     if (sent == NULL || (sent->courtesy && result != OUTBOX_SENT)) {
         err_clear(err);
@@ -204,15 +241,8 @@ int dsp_ended(struct db *tx, struct app *app, const struct outbox_msg *msg,
     drop_later(app->dsp, msg->id); /* of an earlier run that was rolled back */
     if (arena == NULL)
         return err_set(err, E_NO_MEMORY, "", "end of a message");
-    switch (db_one(tx, sent->kind->lock,
-                   DB_ARGS(DB_TEXT(msg->stream), DB_TEXT(STR("")), DB_TEXT(STR(""))), &locked_row,
-                   arena, &row, err)) {
-    case DB_ROW: break;
-    case DB_NONE: return 0; /* deleted by the operator */
-    case DB_FAIL: return err_ret(err);
-    }
-    return result == OUTBOX_SENT ? acknowledged(tx, app, sent, msg, answer, &row, err)
-                                 : given_up(tx, app, sent, msg, answer, &row, err);
+    return result == OUTBOX_SENT ? acknowledged(tx, app, sent, msg, answer, arena, err)
+                                 : given_up(tx, app, sent, msg, answer, arena, err);
 }
 
 void dsp_after(struct app *app, const struct outbox_msg *msg, enum outbox_result result)

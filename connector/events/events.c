@@ -42,6 +42,27 @@ const struct event_kind *events__kind(struct str name)
 
 /* -- noting ------------------------------------------------------------------------------------ */
 
+struct turn {
+    int64_t before;
+};
+/* clang-format off */
+static const struct field turn_fields[] = {FIELD(struct turn, before, "before", F_REQUIRED)};
+/* clang-format on */
+static OBJECT(turn_row, struct turn, turn_fields, CLOSED);
+
+int events_turn(struct events *events, struct db *tx, struct err *err)
+{
+    AUTO(arena_free) struct arena *arena = arena_new(KIB(4));
+    struct turn turn = {0};
+
+    if (arena == NULL)
+        return err_set(err, E_NO_MEMORY, "", "events");
+    if (db_one(tx, &q_event_turn, DB_NO_ARGS, &turn_row, arena, &turn, err) != DB_ROW)
+        return err_ret(err);
+    events->last_seq = turn.before;
+    return 0;
+}
+
 static bool is_listened(const struct events *events, struct str name)
 {
     for (size_t i = 0; i < events->callbacks.n; i++) {
@@ -56,9 +77,11 @@ int events_put(struct app *app, struct db *tx, enum event_id id, struct str subj
 {
     const struct str name = str_c(events__kinds[id].name);
     const bool waits = listened || is_listened(app->events, name);
+    const bool numbered = app->db.kind == DB_PG;
 
     if (db_exec(tx, &q_event_insert,
-                DB_ARGS(DB_TEXT(name), DB_TEXT(subject), DB_TEXT(detail), DB_I64(now_us),
+                DB_ARGS(numbered ? DB_I64(++app->events->last_seq) : DB_NULL(DBT_I64),
+                        DB_TEXT(name), DB_TEXT(subject), DB_TEXT(detail), DB_I64(now_us),
                         DB_I64(waits ? app->events->tag : 0)),
                 NULL, err) < 0)
         return err_ret(err);

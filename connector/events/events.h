@@ -35,6 +35,8 @@ MUST_CHECK int events_start(struct app *app, struct err *err);
 void events_finish(struct events *events);
 void events_close(struct events **events);
 
+/* PostgreSQL: for the writer's transactions, when it is their turn; their events get their numbers. */
+MUST_CHECK int events_turn(struct events *events, struct db *tx, struct err *err);
 /*
  * Inside a transaction: notes that something has happened to `subject`. `detail` is the reason of an
  * end or a suspension, else STR_NONE; `listened`: the process has callback addresses of its own.

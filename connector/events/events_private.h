@@ -121,6 +121,7 @@ struct events {
     struct arena *arena;   /* owned: static callbacks */
     struct list callbacks; /* struct event_callback */
     int64_t tag;           /* of this process, in rows that wait */
+    int64_t last_seq; /* PostgreSQL: given in the present transaction; the writer's thread only */
 
     atomic_bool fresh;       /* put since events_committed last looked */
     atomic_bool due;         /* rows wait for dispatch */

@@ -28,6 +28,8 @@ const struct http_route exchange_management_routes[] = {
 #undef ROUTE
 const struct http_route exchange_public_routes[] = {
     {.method = "POST", .path = "/exchange/v1/orders", .handler = exchange_order, .max_body = KIB(64), .name = "exchange_order"},
+    {.method = "POST", .path = "/exchange/v1/revocations", .handler = exchange_revocation, .max_body = LIMIT_DOCUMENT, .name = "exchange_revocation"},
+    {.method = "POST", .path = "/exchange/v1/membership", .handler = exchange_membership_pushed, .max_body = KIB(64), .name = "exchange_membership_pushed"},
     {0},
 };
 
@@ -288,7 +290,7 @@ static void try_again(struct exchange *exchange)
     timed_set(exchange->app, "membership", STR("self"), env_wall_us(exchange->app->env) + wait_us);
 }
 
-static int take_credential(struct app *app, struct str body, struct err *err)
+int exchange__take_credential(struct app *app, struct str body, struct err *err)
 {
     struct keep *keep = calloc(1, sizeof(*keep));
 
@@ -324,7 +326,8 @@ static void credential_came(void *cls, const struct fetch_response *response,
         (void)err_set(&err, E_PEER_REFUSED, "", "HTTP status %d: %.*s", response->status,
                       STR_ARG(response->body));
     else
-        IGNORE(take_credential(exchange->app, response->body, &err), "err is looked at below");
+        IGNORE(exchange__take_credential(exchange->app, response->body, &err),
+               "err is looked at below");
     if (err.code == E_OK) {
         pthread_mutex_lock(&exchange->lock);
         exchange->membership_wait_us = MEMBERSHIP_MIN_US;
@@ -466,6 +469,7 @@ int exchange_open(struct app *app, struct exchange **ret_exchange, struct err *e
     CHECK(pthread_mutex_init(&exchange->lock, NULL) == 0);
     exchange->app = app;
     exchange->membership_wait_us = MEMBERSHIP_MIN_US;
+    exchange->ask_wait_us = US_PER_S;
     if (exchange_enabled(app) && load_state(exchange, err) < 0) {
         exchange_close(&exchange);
         return err_ret(err);
@@ -506,7 +510,7 @@ int exchange_start(struct app *app, struct err *err)
 {
     if (!exchange_enabled(app))
         return 0;
-    if (expect_parties(app, err) < 0)
+    if (expect_parties(app, err) < 0 || exchange__revocations_start(app, err) < 0)
         return err_ret(err);
     exchange_membership_renew(app->exchange);
     exchange_receipts_wake(app->exchange);

@@ -15,7 +15,7 @@ MUST_CHECK int exchange_open(struct app *app, struct exchange **ret_exchange, st
 /* After outbox and listeners run: membership credential, leftovers, receipts not yet sent. */
 MUST_CHECK int exchange_start(struct app *app, struct err *err);
 void exchange_close(struct exchange **exchange);
-/* Public listener: POST /exchange/v1/orders. */
+/* Public listener: POST /exchange/v1/orders, /revocations, /membership. */
 extern const struct http_route exchange_public_routes[];
 /* Management listener: /naru/v1/orders, /naru/v1/usage, /naru/v1/membership. */
 extern const struct http_route exchange_management_routes[];
@@ -57,6 +57,9 @@ void exchange_receipts_wake(struct exchange *exchange);
 
 /* Asks the broker for a fresh membership credential now; any thread. */
 void exchange_membership_renew(struct exchange *exchange);
+
+/* Asks the broker what it has revoked since we asked last; any thread. */
+void exchange_revocations_ask(struct app *app);
 
 /*
  * Fills a message to the broker (kind of send.c's table); url is "<broker><path>"; texts are

@@ -22,6 +22,8 @@ struct exchange {
     bool batch_in_flight;       /* one batch of receipts at a time */
     bool batch_again;           /* receipts came while one was in flight */
     int64_t membership_wait_us; /* back-off of the next attempt */
+    bool asking;                /* for revocations: one question at a time */
+    int64_t ask_wait_us;        /* back-off of the next question */
 };
 
 /* Batches of receipts that have not been answered. */
@@ -35,7 +37,15 @@ MUST_CHECK int exchange__batch_answered(struct db *tx, const struct outbox_msg *
 MUST_CHECK int exchange__published(struct db *tx, const struct outbox_msg *msg, bool accepted,
                                    struct str answer, struct err *err);
 
+/* Takes {"credential","expires_at"} as our membership credential: stores it, shows it, sets its
+ * renewal. Any thread. */
+MUST_CHECK int exchange__take_credential(struct app *app, struct str body, struct err *err);
+/* Notes credential.max_age and asks for the first time. */
+MUST_CHECK int exchange__revocations_start(struct app *app, struct err *err);
+
 int exchange_order(struct rq *rq, struct err *err);
+int exchange_revocation(struct rq *rq, struct err *err);
+int exchange_membership_pushed(struct rq *rq, struct err *err);
 int exchange_orders(struct rq *rq, struct err *err);
 int exchange_usage(struct rq *rq, struct err *err);
 int exchange_membership(struct rq *rq, struct err *err);

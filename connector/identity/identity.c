@@ -145,6 +145,22 @@ void identity_set_membership(struct identity *identity, struct str credential, i
     free(old);
 }
 
+void identity_drop_membership(struct identity *identity)
+{
+    identity_set_membership(identity, STR(""), 0);
+}
+
+int identity_keys(struct identity *identity, struct str issuer, void (*go_on)(void *cls), void *cls,
+                  struct err *err)
+{
+    AUTO(did_document_unref) struct did_document *document = NULL;
+    struct err why = {0};
+
+    if (did_get(identity->dids, issuer, &document, &why) != DID_FETCH)
+        return 0;
+    return did_fetch(identity->dids, issuer, go_on, cls, err) < 0 ? err_ret(err) : 1;
+}
+
 static void nobody_waits(void *cls)
 {
     (void)cls;

@@ -27,6 +27,10 @@ struct peer {
     struct str participant; /* the broker's uuid text, STR_NONE if unknown */
     int64_t verified_us;    /* when its claims were checked */
     int64_t valid_until_us;
+    /* its membership credential; STR_NONE and 0: this identity mode has none */
+    struct str credential_id, issuer;
+    struct str attestations; /* JSON array of struct wire_attestation; STR_NONE: none */
+    int64_t issued_us, expires_us;
 };
 
 MUST_CHECK int identity_open(struct app *app, struct identity **ret_identity, struct err *err);
@@ -72,8 +76,18 @@ void identity_expect(struct identity *identity, struct str did);
 MUST_CHECK int identity_connectors(struct rq *rq, struct str did, http_handler *again,
                                    struct str_list *ret_endpoints, struct err *err);
 
+/*
+ * Makes sure that the keys of this issuer are known or are known to be out of reach, so that
+ * identity_verify_document does not wait. Returns 0, or 1: `go_on` runs when they are, perhaps
+ * before this returns; or a negative error.
+ */
+MUST_CHECK int identity_keys(struct identity *identity, struct str issuer, void (*go_on)(void *cls),
+                             void *cls, struct err *err);
+
 /* Installs a fresh membership credential (exchange). */
 void identity_set_membership(struct identity *identity, struct str credential, int64_t expires_us);
+/* Ours no longer counts: from now on we show none. */
+void identity_drop_membership(struct identity *identity);
 
 /* Public listener: GET /.well-known/did.json, for companies that host their own. */
 extern const struct http_route identity_routes[];

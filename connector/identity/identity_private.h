@@ -80,5 +80,9 @@ bool identity__seen_find(struct identity *identity, const uint8_t hash[static 32
 void identity__seen_keep(struct identity *identity, const uint8_t hash[static 32],
                          const struct peer *peer);
 
+/* A peer with its texts in one piece of memory of identity__peer_bytes(). */
+size_t identity__peer_bytes(const struct peer *peer);
+struct peer identity__peer_copy(const struct peer *peer, char *memory);
+
 /* Keeps a freshly verified peer in the database (table peer), soon; any thread. */
 void identity__remember(struct identity *identity, const struct peer *peer);

@@ -6,7 +6,8 @@
  * = iss, byte for byte; 3 aud is our DID; 4 times; 5 key from the DID document of iss, listed under
  * capabilityInvocation or authentication (older documents list only the latter); 6 signature;
  * 7 membership: signed by the broker, sub = iss, status active, not expired. Without membership a
- *   peer is known but no member.
+ *   peer is known but no member. Whether the credential was revoked since is asked of the database
+ *   with each decision (connector/facts): so no cache can outlive a revocation.
  */
 #include "connector/identity/identity_private.h"
 #include "lib/base/check.h"
@@ -134,6 +135,34 @@ static enum identity_verdict verify_by(struct identity *identity, const struct j
     return jws_verify(jws, key, err) < 0 ? IDENTITY_REFUSED : IDENTITY_OK;
 }
 
+/* What a verified credential says, into *peer. */
+static int take_membership(const struct wire_membership *m, const struct jwt_claims *claims,
+                           struct arena *arena, struct peer *peer, struct err *err)
+{
+    AUTO(buf_done) struct buf attestations = buf_init(LIMIT_TOKEN);
+    struct jw w = jw_init(&attestations);
+
+    jw_array(&w);
+    for (size_t i = 0; i < m->attestations.n; i++)
+        object_encode(&wire_attestation_object,
+                      &LIST_ITEMS(struct wire_attestation, m->attestations)[i], &w);
+    jw_array_end(&w);
+    peer->member = true;
+    peer->name = arena_str(arena, m->name);
+    peer->country = arena_str(arena, m->country);
+    peer->participant = arena_str(arena, str_c(uuid_format(m->participant).c));
+    peer->credential_id = arena_str(arena, claims->jti);
+    peer->issuer = arena_str(arena, claims->iss);
+    peer->attestations = arena_str(arena, buf_str(&attestations));
+    peer->issued_us = claims->iat_us;
+    peer->expires_us = claims->exp_us;
+    if (claims->exp_us < peer->valid_until_us)
+        peer->valid_until_us = claims->exp_us;
+    return buf_failed(&attestations) || arena_failed(arena)
+               ? err_set(err, E_NO_MEMORY, "", "membership")
+               : 0;
+}
+
 static enum identity_verdict verify_membership(struct identity *identity, struct str credential,
                                                int64_t now_us, struct arena *arena,
                                                struct peer *peer, struct str *ret_did,
@@ -159,7 +188,7 @@ static enum identity_verdict verify_membership(struct identity *identity, struct
         err->code = E_TOKEN;
         return IDENTITY_REFUSED;
     }
-    if (!str_eq(claims.iss, broker) || !str_eq(claims.sub, peer->id) ||
+    if (!str_eq(claims.iss, broker) || !str_eq(claims.sub, peer->id) || claims.jti.n == 0 ||
         !str_eq(membership.status, STR("active"))) {
         (void)err_set(err, E_TOKEN, "/membership", "not an active membership of '%.*s'",
                       STR_ARG(peer->id));
@@ -168,13 +197,8 @@ static enum identity_verdict verify_membership(struct identity *identity, struct
     verdict = verify_by(identity, &jws, broker, DID_ASSERTION, ret_did, err);
     if (verdict != IDENTITY_OK)
         return verdict;
-    peer->member = true;
-    peer->name = arena_str(arena, membership.name);
-    peer->country = arena_str(arena, membership.country);
-    peer->participant = arena_str(arena, str_c(uuid_format(membership.participant).c));
-    if (claims.exp_us < peer->valid_until_us)
-        peer->valid_until_us = claims.exp_us;
-    return IDENTITY_OK;
+    return take_membership(&membership, &claims, arena, peer, err) < 0 ? IDENTITY_REFUSED
+                                                                       : IDENTITY_OK;
 }
 
 static int check_claims(struct identity *identity, const struct jws *jws,

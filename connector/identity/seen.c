@@ -5,32 +5,44 @@
 
 #include "lib/base/banned.h"
 
-static struct str copy_text(char **at, struct str s)
-{
-    struct str copy = {*at, s.n};
+/* clang-format off */
+static const size_t texts[] = {
+    offsetof(struct peer, id),            offsetof(struct peer, name),   offsetof(struct peer, country),
+    offsetof(struct peer, participant),   offsetof(struct peer, issuer), offsetof(struct peer, attestations),
+    offsetof(struct peer, credential_id),
+};
 
-    if (!str_present(s))
-        return STR_NONE;
-    memcpy(*at, s.p, s.n);
-    *at += s.n;
-    return copy;
+/* clang-format on */
+
+static struct str *text_of(struct peer *peer, size_t i)
+{
+    return (struct str *)((char *)peer + texts[i]);
 }
 
-/* Copies a peer with its texts into one piece of memory of peer_texts() bytes. */
-static struct peer copy_peer(const struct peer *peer, char *memory)
+size_t identity__peer_bytes(const struct peer *peer)
+{
+    struct peer borrowed = *peer;
+    size_t n = 1;
+
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        n += text_of(&borrowed, i)->n;
+    return n;
+}
+
+struct peer identity__peer_copy(const struct peer *peer, char *memory)
 {
     struct peer copy = *peer;
 
-    copy.id = copy_text(&memory, peer->id);
-    copy.name = copy_text(&memory, peer->name);
-    copy.country = copy_text(&memory, peer->country);
-    copy.participant = copy_text(&memory, peer->participant);
-    return copy;
-}
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        struct str *text = text_of(&copy, i);
 
-static size_t peer_texts(const struct peer *peer)
-{
-    return peer->id.n + peer->name.n + peer->country.n + peer->participant.n + 1;
+        if (!str_present(*text))
+            continue;
+        memcpy(memory, text->p, text->n);
+        text->p = memory;
+        memory += text->n;
+    }
+    return copy;
 }
 
 bool identity__seen_find(struct identity *identity, const uint8_t hash[static 32], int64_t now_us,
@@ -45,10 +57,10 @@ bool identity__seen_find(struct identity *identity, const uint8_t hash[static 32
     const struct seen_token *seen = &identity->seen[place % SEEN_TOKENS];
 
     if (seen->texts != NULL && now_us < seen->until_us && memcmp(seen->hash, hash, 32) == 0) {
-        char *memory = arena_alloc(arena, peer_texts(&seen->peer));
+        char *memory = arena_alloc(arena, identity__peer_bytes(&seen->peer));
 
         if (memory != NULL) {
-            *ret_peer = copy_peer(&seen->peer, memory);
+            *ret_peer = identity__peer_copy(&seen->peer, memory);
             found = true;
         }
     }
@@ -59,7 +71,7 @@ bool identity__seen_find(struct identity *identity, const uint8_t hash[static 32
 void identity__seen_keep(struct identity *identity, const uint8_t hash[static 32],
                          const struct peer *peer)
 {
-    char *memory = malloc(peer_texts(peer));
+    char *memory = malloc(identity__peer_bytes(peer));
     char *old;
     size_t place;
 
@@ -73,7 +85,7 @@ void identity__seen_keep(struct identity *identity, const uint8_t hash[static 32
     old = seen->texts;
     memcpy(seen->hash, hash, 32);
     seen->texts = memory;
-    seen->peer = copy_peer(peer, memory);
+    seen->peer = identity__peer_copy(peer, memory);
     seen->until_us = peer->valid_until_us;
     pthread_mutex_unlock(&identity->lock);
     free(old);

@@ -19,6 +19,7 @@
 #include "connector/identity/identity.h"
 #include "connector/market/market_private.h"
 #include "connector/replica.h"
+#include "connector/store/lineage.h"
 #include "lib/base/encode.h"
 #include "lib/base/limits.h"
 #include "lib/base/timefmt.h"
@@ -573,7 +574,9 @@ static int store_offer(struct db *tx, const struct work *work, struct err *err)
         db_exec(tx, &q_publish_policy,
                 DB_ARGS(DB_TEXT(contract_id), DB_TEXT(work->contract_policy),
                         DB_TEXT(work->contract_hash), DB_I64(work->now_us)),
-                NULL, err) < 0)
+                NULL, err) < 0 ||
+        lineage_put(tx, access_id, work->access_policy, err) < 0 ||
+        lineage_put(tx, contract_id, work->contract_policy, err) < 0)
         return err_ret(err);
     if (db_exec(tx, &q_publish_definition,
                 DB_ARGS(DB_TEXT(definition_id), DB_TEXT(access_id), DB_TEXT(contract_id),

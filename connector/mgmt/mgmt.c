@@ -4,9 +4,13 @@
  * Every path is served as it is and below /management, since EDC's clients are given such a base
  * path.
  */
+#include <limits.h>
+
 #include "connector/dsp/dsp.h"
 #include "connector/mgmt/mgmt_private.h"
+#include "lib/base/folder.h"
 #include "lib/jdoc/jdoc.h"
+#include "policy/template.h"
 
 #include "lib/base/banned.h"
 
@@ -37,6 +41,30 @@ static const struct { int status; const char *type; } types[] = {
 
 /* clang-format on */
 
+static int add_template(void *cls, struct str name, struct str text, struct err *err)
+{
+    return policy_templates_add(cls, text, err) < 0
+               ? err_prefix(err, "policy.templates: '%.*s': at '%s'", STR_ARG(name), err->at)
+               : 0;
+}
+
+/* The built-in ones and those of the folder. */
+static int read_templates(const struct settings *settings, struct policy_templates **ret,
+                          struct err *err)
+{
+    AUTO(policy_templates_free) struct policy_templates *templates = NULL;
+    char path[PATH_MAX];
+
+    if (policy_templates_new(&templates, err) < 0)
+        return err_ret(err);
+    (void)snprintf(path, sizeof(path), "%.*s", STR_ARG(settings->policy_templates));
+    if (path[0] != '\0' &&
+        folder_each(path, ".json", LIMIT_JSON_BYTES, add_template, templates, err) < 0)
+        return err_prefix(err, "policy.templates");
+    *ret = MOVE(templates);
+    return 0;
+}
+
 int mgmt_open(struct app *app, struct mgmt **ret_mgmt, struct err *err)
 {
     AUTO(mgmt_close) struct mgmt *mgmt = calloc(1, sizeof(*mgmt));
@@ -63,6 +91,8 @@ int mgmt_open(struct app *app, struct mgmt **ret_mgmt, struct err *err)
                             "\"counterPartyAddress\":\"edc:counterPartyAddress\"}"),
                         STR_NONE, &mgmt->v4_more, err) < 0)
         return err_prefix(err, "management API");
+    if (read_templates(app->settings, &mgmt->templates, err) < 0)
+        return err_ret(err);
     dsp_on_agreed(app->dsp, mgmt__agreed, mgmt);
     *ret_mgmt = MOVE(mgmt);
     return 0;
@@ -72,6 +102,7 @@ void mgmt_close(struct mgmt **mgmt)
 {
     if (*mgmt == NULL)
         return;
+    policy_templates_free(&(*mgmt)->templates);
     ld_context_close(&(*mgmt)->v4_more);
     ld_context_close(&(*mgmt)->catalogue_v4);
     ld_context_close(&(*mgmt)->v4);

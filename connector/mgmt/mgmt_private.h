@@ -29,10 +29,11 @@ struct mgmt {
     struct ld_context *catalogue; /* of catalogues: dcat, dct and dspace too */
     struct ld_context *v4;        /* of answers of version 4 */
     struct ld_context *catalogue_v4;
-    struct ld_context *v4_more; /* terms that EDC's context of version 4 forgets */
-    struct ld_context *odrl;    /* in which policies are read that name no context */
-    atomic_llong wishes;        /* rows of one_shot */
-    atomic_llong live;          /* operations of one_shot.c that have not ended */
+    struct ld_context *v4_more;         /* terms that EDC's context of version 4 forgets */
+    struct ld_context *odrl;            /* in which policies are read that name no context */
+    struct policy_templates *templates; /* of clauses; immutable */
+    atomic_llong wishes;                /* rows of one_shot */
+    atomic_llong live;                  /* operations of one_shot.c that have not ended */
     atomic_bool closing;
 };
 
@@ -75,6 +76,9 @@ MUST_CHECK int mgmt__callbacks(struct rq *rq, const struct jval *nodes, struct s
 struct policy;
 /* Compiles a policy of the request; errors carry the expanded path and are public. */
 MUST_CHECK int mgmt__compile(const struct jval *node, struct policy **ret_policy, struct err *err);
+/* Gives an error of the policy in a request its place in the request, as EDC tells it; errors that
+ * are not about the request stay as they are. Returns -(int)err->code. */
+int mgmt__policy_place(struct err *err);
 
 /* -- changes ----------------------------------------------------------------------------------- */
 

@@ -3,9 +3,11 @@
  * validate
  *
  * A policy is compiled when it arrives; what the engine does not understand is refused with its
- * place. It is kept in its expanded form, which means the same whatever context stood around it.
+ * place. It is kept in its expanded form, which means the same whatever context stood around it. It
+ * may inherit from other policy definitions, which it names by their ids (connector/store/lineage.h).
  */
 #include "connector/mgmt/mgmt_private.h"
+#include "connector/store/lineage.h"
 #include "connector/store/property.h"
 #include "lib/crypto/hash.h"
 #include "policy/policy.h"
@@ -34,14 +36,14 @@ struct policy_change {
     struct str id, policy, hash, private_properties;
 };
 
-static int keep_policy(struct policy_change *c, const struct jval *node, struct arena *arena,
-                       struct err *err)
+static int keep_policy(struct policy_change *c, struct db *db, const struct jval *node,
+                       struct arena *arena, struct err *err)
 {
     AUTO(policy_unref) struct policy *policy = NULL;
     AUTO(buf_done) struct buf text = buf_init(MIB(1));
 
-    if (mgmt__compile(node, &policy, err) < 0)
-        return err_ret(err);
+    if (lineage_compile(db, c->id, node, &policy, err) < 0)
+        return mgmt__policy_place(err);
     if (policy_type(policy) != POLICY_SET)
         return err_tell(err, E_INVALID, "/" LD_EDC "policy/@type",
                         "@type was expected to be 'http://www.w3.org/ns/odrl/2/Set'");
@@ -51,8 +53,11 @@ static int keep_policy(struct policy_change *c, const struct jval *node, struct 
     return 0;
 }
 
-static int read_policy(struct rq *rq, bool create, struct policy_change **ret, struct err *err)
+/* `path_id` counts if it is there, else the document's; which is needed unless it is to be created. */
+static int read_policy(struct rq *rq, bool create, struct str path_id, struct policy_change **ret,
+                       struct err *err)
 {
+    const struct worker *worker = rq->thread;
     struct policy_change *c = ARENA_NEW(rq->arena, struct policy_change);
     AUTO(jdoc_free) struct jdoc *doc = NULL;
     const struct jval *node;
@@ -63,13 +68,14 @@ static int read_policy(struct rq *rq, bool create, struct policy_change **ret, s
     c->change.now_us = env_wall_us(rq->env);
     c->change.catalogue = true;
     if (mgmt__expand(rq, &v4_policy_definition, false, &doc, &node, err) < 0 ||
-        form_decode(&policy_form, node, rq->arena, &in, err) < 0 ||
-        keep_policy(c, in.policy, rq->arena, err) < 0 ||
-        mgmt__properties(in.private_properties, rq->arena, &c->private_properties, err) < 0)
+        form_decode(&policy_form, node, rq->arena, &in, err) < 0)
         return err_ret(err);
     if (!create && !str_present(in.id))
         return form_missing(err, "value", "@id");
-    c->id = mgmt__id_or_new(rq, in.id);
+    c->id = str_present(path_id) ? path_id : mgmt__id_or_new(rq, in.id);
+    if (keep_policy(c, worker->db, in.policy, rq->arena, err) < 0 ||
+        mgmt__properties(in.private_properties, rq->arena, &c->private_properties, err) < 0)
+        return err_ret(err);
     *ret = c;
     return 0;
 }
@@ -78,6 +84,8 @@ static int read_policy(struct rq *rq, bool create, struct policy_change **ret, s
 static int written(struct db *tx, const struct policy_change *c, enum event_id event,
                    struct err *err)
 {
+    if (lineage_put(tx, c->id, c->policy, err) < 0)
+        return mgmt__policy_place(err);
     if (property_clear(tx, ENTITY_POLICY, c->id, err) < 0 ||
         property_put(tx, ENTITY_POLICY, c->id, "privateProperties.", c->private_properties, err) <
             0)
@@ -116,7 +124,7 @@ int mgmt_policy_create(struct rq *rq, struct err *err)
 {
     struct policy_change *c;
 
-    if (read_policy(rq, true, &c, err) < 0)
+    if (read_policy(rq, true, STR_NONE, &c, err) < 0)
         return err_ret(err);
     c->change.id = c->id;
     return mgmt__change(rq, &c->change, "policy create", insert_policy, err);
@@ -127,9 +135,8 @@ int mgmt_policy_update(struct rq *rq, struct err *err)
 {
     struct policy_change *c;
 
-    if (read_policy(rq, true, &c, err) < 0)
+    if (read_policy(rq, true, rq_param(rq, "id"), &c, err) < 0)
         return err_ret(err);
-    c->id = rq_param(rq, "id");
     return mgmt__change(rq, &c->change, "policy update", update_policy, err);
 }
 
@@ -138,7 +145,7 @@ int mgmt_policy_update_body(struct rq *rq, struct err *err)
 {
     struct policy_change *c;
 
-    if (read_policy(rq, false, &c, err) < 0)
+    if (read_policy(rq, false, STR_NONE, &c, err) < 0)
         return err_ret(err);
     return mgmt__change(rq, &c->change, "policy update", update_policy, err);
 }
@@ -164,7 +171,8 @@ static int write_definition(struct rq *rq, struct str id, struct arena *arena, s
     jw_kstr(w, "@id", row.policy_id);
     jw_kc(w, "@type", TYPE);
     jw_ki64(w, "createdAt", row.created_us / 1000);
-    if (mgmt__policy(rq, w, "policy", row.policy, STR_NONE, err) < 0)
+    if (mgmt__policy(rq, w, "policy", str_present(row.own_policy) ? row.own_policy : row.policy,
+                     STR_NONE, err) < 0)
         return err_ret(err);
     if (!str_eq(row.private_properties, STR("{}")) &&
         mgmt__compact(app->mgmt, w, "privateProperties", row.private_properties, err) < 0)
@@ -232,7 +240,14 @@ static int delete_policy(struct db *tx, void *arg, struct err *err)
                         "PolicyDefinition %.*s cannot be deleted as it is used by %lld contract "
                         "definition(s)",
                         STR_ARG(c->id), (long long)n);
-    if (property_clear(tx, ENTITY_POLICY, c->id, err) < 0 ||
+    if (lineage_count_heirs(tx, c->id, &n, err) < 0)
+        return err_ret(err);
+    if (n > 0)
+        return err_tell(err, E_IN_USE, "",
+                        "PolicyDefinition %.*s cannot be deleted as %lld policy definition(s) "
+                        "inherit from it",
+                        STR_ARG(c->id), (long long)n);
+    if (property_clear(tx, ENTITY_POLICY, c->id, err) < 0 || lineage_clear(tx, c->id, err) < 0 ||
         db_exec(tx, &q_mgmt_policy_delete, DB_ARGS(DB_TEXT(c->id)), &n, err) < 0)
         return err_ret(err);
     return n > 0 ? mgmt__event(&c->change, tx, EV_POLICY_DELETED, c->id, err)

@@ -266,16 +266,19 @@ static void iri_path(const char *pointer, struct buf *out)
 
 int mgmt__compile(const struct jval *node, struct policy **ret_policy, struct err *err)
 {
-    AUTO(buf_done) struct buf path = buf_init(KIB(1));
-    struct err cause;
+    return policy_compile(node, ret_policy, err) == 0 ? 0 : mgmt__policy_place(err);
+}
 
-    if (policy_compile(node, ret_policy, err) == 0)
-        return 0;
-    cause = *err;
+int mgmt__policy_place(struct err *err)
+{
+    AUTO(buf_done) struct buf path = buf_init(KIB(1));
+    const struct err cause = *err;
+
+    if (cause.detail[0] == '\0')
+        return err_ret(err);
     iri_path(cause.at, &path);
     buf_add_char(&path, '\0');
-    IGNORE(err_tell(err, cause.code, buf_failed(&path) ? "" : buf_str(&path).p, "%s",
-                    cause.detail[0] != '\0' ? cause.detail : cause.text),
+    IGNORE(err_tell(err, cause.code, buf_failed(&path) ? "" : buf_str(&path).p, "%s", cause.detail),
            "it is the cause with another place");
     return form_at(err, LD_EDC "policy");
 }

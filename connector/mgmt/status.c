@@ -1,12 +1,11 @@
 /*
- * connector/mgmt/status.c - GET /naru/v1/status; POST /naru/v1/policies/explain
+ * connector/mgmt/status.c - GET /naru/v1/status
  */
 #include "connector/dsp/dsp.h"
 #include "connector/exchange/exchange.h"
 #include "connector/mgmt/mgmt_private.h"
 #include "connector/replica.h"
 #include "lib/base/timefmt.h"
-#include "policy/policy.h"
 #include "sql_connector.h"
 
 #include "lib/base/banned.h"
@@ -124,42 +123,6 @@ int mgmt_status(struct rq *rq, struct err *err)
     jw_ki64(&w, "writer_lag_us", writer_lag_us(app->writer));
     jw_key(&w, "counts");
     object_encode(&counts_object, &counts, &w);
-    jw_object_end(&w);
-    return mgmt__reply(rq, &body, err);
-}
-
-/* -- policies in words ------------------------------------------------------------------------- */
-
-struct explain {
-    const struct jval *policy;
-    int lang;
-};
-
-static const char *const langs[] = {[POLICY_KO] = "ko", [POLICY_EN] = "en", NULL};
-/* clang-format off */
-static const struct field explain_fields[] = {
-    FIELD(struct explain, policy,    "policy", F_REQUIRED),
-    FIELD_ENUM(struct explain, lang, "lang",   0, langs),
-};
-/* clang-format on */
-static OBJECT(explain_object, struct explain, explain_fields, CLOSED);
-
-int mgmt_policy_explain(struct rq *rq, struct err *err)
-{
-    AUTO(policy_unref) struct policy *policy = NULL;
-    AUTO(buf_done) struct buf text = buf_init(KIB(256));
-    AUTO(buf_done) struct buf body = buf_init(MIB(1));
-    struct explain in = {.lang = POLICY_KO};
-    struct jw w = jw_init(&body);
-
-    if (rq_decode(rq, &explain_object, &in, err) < 0)
-        return err_ret(err);
-    if (policy_compile(in.policy, &policy, err) < 0)
-        return err_at_prefix(err, "/policy");
-    policy_explain(policy, (enum policy_lang)in.lang, &text);
-    jw_object(&w);
-    jw_kstr(&w, "text", buf_str(&text));
-    jw_kc(&w, "lang", langs[in.lang]);
     jw_object_end(&w);
     return mgmt__reply(rq, &body, err);
 }

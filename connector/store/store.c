@@ -33,6 +33,7 @@ OBJECT(asset_row, struct asset, asset_fields, OPEN);
 static const struct field policy_definition_fields[] = {
     COLUMN(policy_definition, policy_id),
     COLUMN(policy_definition, policy),
+    COLUMN(policy_definition, own_policy),
     COLUMN(policy_definition, policy_hash),
     COLUMN(policy_definition, private_properties),
     COLUMN(policy_definition, version),

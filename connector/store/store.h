@@ -45,7 +45,8 @@ extern const struct object asset_row;
 
 struct policy_definition {
     struct str policy_id;
-    struct str policy;      /* JSON text as given */
+    struct str policy;      /* JSON text: what it means, rules of its ancestors included */
+    struct str own_policy;  /* JSON text as given, if it inherits (lineage.h); else STR_NONE */
     struct str policy_hash; /* policy_hash() of its normal form, hex */
     struct str private_properties;
     int64_t version;

@@ -125,12 +125,9 @@ static int check_args(const struct query *q, const struct db_arg *args, size_t n
     return 0;
 }
 
-/* Checks, prepares and starts; *ret_stmt must be finished after success. */
-static int start(struct db *db, const struct query *q, const struct db_arg *args, size_t n,
-                 const struct object *row, bool stream, struct db_stmt **ret_stmt, struct err *err)
+static int make_ready(struct db *db, const struct query *q, const struct db_arg *args, size_t n,
+                      struct db_stmt **ret_stmt, struct err *err)
 {
-    struct db_stmt *stmt;
-
     if (db->busy)
         return err_set(err, E_INTERNAL, q->name, "another statement of this connection is running");
     if (check_args(q, args, n, err) < 0)
@@ -140,7 +137,18 @@ static int start(struct db *db, const struct query *q, const struct db_arg *args
         if (db->ops->ready(db, err) < 0)
             return err_ret(err);
     }
-    if (db__stmt(db, q, &stmt, err) < 0 || db->ops->prepare(db, stmt, err) < 0)
+    if (db__stmt(db, q, ret_stmt, err) < 0)
+        return err_ret(err);
+    return db->ops->prepare(db, *ret_stmt, err);
+}
+
+/* Checks, prepares and starts; *ret_stmt must be finished after success. */
+static int start(struct db *db, const struct query *q, const struct db_arg *args, size_t n,
+                 const struct object *row, bool stream, struct db_stmt **ret_stmt, struct err *err)
+{
+    struct db_stmt *stmt;
+
+    if (make_ready(db, q, args, n, &stmt, err) < 0)
         return err_ret(err);
     if (row != NULL && db__map_fields(stmt, row, err) < 0)
         return err_ret(err);
@@ -150,12 +158,33 @@ static int start(struct db *db, const struct query *q, const struct db_arg *args
     return 0;
 }
 
+/* *ret_sent false: it was not, and must be run like any other. */
+static int send_ahead(struct db *db, const struct query *q, const struct db_arg *args, size_t n,
+                      bool *ret_sent, struct err *err)
+{
+    struct db_stmt *stmt;
+
+    *ret_sent = false;
+    if (!db->ahead || db->depth != 1 || db->ops->ahead == NULL)
+        return 0;
+    if (make_ready(db, q, args, n, &stmt, err) < 0)
+        return err_ret(err);
+    return db->ops->ahead(db, stmt, args, ret_sent, err);
+}
+
 int db_exec(struct db *db, const struct query *q, const struct db_arg *args, size_t n,
             int64_t *ret_changed, struct err *err)
 {
     struct db_stmt *stmt;
     enum db_result r;
+    bool sent;
 
+    if (ret_changed == NULL) {
+        if (send_ahead(db, q, args, n, &sent, err) < 0)
+            return err_ret(err);
+        if (sent)
+            return 0;
+    }
     if (start(db, q, args, n, NULL, /* stream= */ false, &stmt, err) < 0)
         return err_ret(err);
     do

@@ -46,6 +46,10 @@ struct db_ops {
     /* Runs a prepared statement; stream: rows are fetched one by one (constant memory). */
     int (*start)(struct db *db, struct db_stmt *stmt, const struct db_arg *args, bool stream,
                  struct err *err);
+    /* Sends a prepared statement without waiting for its result (struct db, ahead); *ret_sent false:
+     * it has to be started like any other. NULL: the engine has no use for it. */
+    int (*ahead)(struct db *db, struct db_stmt *stmt, const struct db_arg *args, bool *ret_sent,
+                 struct err *err);
     enum db_result (*next)(struct db *db, struct db_stmt *stmt, struct err *err);
     /* A column of the current row; texts are borrowed until next or finish. */
     int (*value)(struct db *db, struct db_stmt *stmt, unsigned column, struct db_arg *ret_value,
@@ -74,10 +78,14 @@ struct db {
     const struct db_ops *ops;
     enum db_kind kind;
     bool read_only;
-    bool busy;           /* in the middle of db_each or a cursor: no other statement */
-    bool snapshot;       /* the open transaction only reads */
-    bool broken;         /* a savepoint could not be undone: the transaction must not commit */
-    bool conflict;       /* the engine wants the transaction to be repeated */
+    bool busy;     /* in the middle of db_each or a cursor: no other statement */
+    bool snapshot; /* the open transaction only reads */
+    bool broken;   /* a savepoint could not be undone: the transaction must not commit */
+    bool conflict; /* the engine wants the transaction to be repeated */
+    bool
+        ahead; /* in the outermost level, a failure of db_exec whose count nobody wants may come with
+                   a later statement, at the latest with the commit: who sets it must be able to run
+                   the whole transaction again without */
     bool commit_unknown; /* the connection broke during COMMIT: nobody knows the outcome */
     unsigned depth;      /* open transaction and savepoints */
     int64_t timeout_us;

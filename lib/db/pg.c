@@ -112,6 +112,7 @@ void pg__drain(struct db_pg *pg)
     PQclear(pg->result);
     pg->result = NULL;
     pg->streaming = false;
+    pg->n_unread = 0;
     while (!end && PQstatus(pg->conn) == CONNECTION_OK) {
         PGresult *r = PQgetResult(pg->conn);
         end = PQresultStatus(r) == PGRES_PIPELINE_SYNC;
@@ -121,45 +122,56 @@ void pg__drain(struct db_pg *pg)
         pg->lost = true;
 }
 
-int pg__send_pending(struct db_pg *pg, unsigned *ret_n, struct err *err)
+int pg__send_pending(struct db_pg *pg, struct err *err)
 {
-    for (unsigned i = 0; i < pg->n_pending; i++)
+    CHECK(pg->n_unread + pg->n_pending <= PG_MAX_UNREAD);
+    for (unsigned i = 0; i < pg->n_pending; i++) {
         if (PQsendQueryParams(pg->conn, pg->pending[i], 0, NULL, NULL, NULL, NULL, 0) == 0)
             return connection_error(pg, "", err);
-    *ret_n = pg->n_pending;
+        pg->unread[pg->n_unread++] = NULL;
+    }
     pg->n_pending = 0;
     return 0;
 }
 
-int pg__read_commands(struct db_pg *pg, unsigned n, const char *at, struct err *err)
+int pg__read_status(struct db_pg *pg, const char *at, struct err *err)
 {
+    PGresult *r = PQgetResult(pg->conn);
+    const ExecStatusType status = PQresultStatus(r);
+    const bool good = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+    const int rc = good ? 0 : pg__error(pg, r, at, err);
+
+    PQclear(r);
+    if (r != NULL)
+        PQclear(PQgetResult(pg->conn)); /* the NULL that ends each command */
+    return rc;
+}
+
+int pg__read_before(struct db_pg *pg, const char *at, struct err *err)
+{
+    struct err later = {0};
     int rc = 0;
 
-    for (unsigned i = 0; i < n; i++) {
-        PGresult *r = PQgetResult(pg->conn);
-        ExecStatusType status = PQresultStatus(r);
-        if (rc == 0 && status != PGRES_COMMAND_OK)
-            rc = pg__error(pg, r, at, err);
-        PQclear(r);
-        if (r != NULL)
-            PQclear(PQgetResult(pg->conn)); /* the NULL that ends each command */
+    for (unsigned i = 0; i < pg->n_unread; i++) {
+        const char *name = pg->unread[i] != NULL ? pg->unread[i] : at;
+
+        rc = pg__read_status(pg, name, rc == 0 ? err : &later) < 0 ? -1 : rc;
     }
-    return rc;
+    pg->n_unread = 0;
+    return rc < 0 ? err_ret(err) : 0;
 }
 
 int pg__run(struct db_pg *pg, const char *text, const char *at, PGresult **ret_result,
             struct err *err)
 {
-    unsigned n;
-
     if (pg->lost)
         return err_set(err, E_DB, at, "connection to the database is lost");
-    if (pg__send_pending(pg, &n, err) < 0)
+    if (pg__send_pending(pg, err) < 0)
         return err_ret(err);
     if (PQsendQueryParams(pg->conn, text, 0, NULL, NULL, NULL, NULL, 0) == 0 ||
         PQpipelineSync(pg->conn) == 0)
         return connection_error(pg, at, err);
-    int rc = pg__read_commands(pg, n, at, err);
+    int rc = pg__read_before(pg, at, err);
     PGresult *r = PQgetResult(pg->conn);
     ExecStatusType status = PQresultStatus(r);
     if (rc == 0 && status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
@@ -228,7 +240,7 @@ static int connect_once(struct db_pg *pg, struct err *err)
     const char *values[] = {"5", "30", "10", "3", "30000", "naru", pg->target, "UTF8", NULL};
 
     PQfinish(pg->conn);
-    pg->n_pending = 0;
+    pg->n_pending = pg->n_unread = 0;
     pg->lost = true;
     pg->conn = PQconnectdbParams(names, values, /* expand_dbname= */ 1);
     if (PQstatus(pg->conn) != CONNECTION_OK)
@@ -297,12 +309,29 @@ static bool cancel_last(struct db_pg *pg, const char *opening)
     return true;
 }
 
+/* Waits for what went ahead. */
+static int settle(struct db_pg *pg, struct err *err)
+{
+    int rc;
+
+    if (pg->n_unread == 0 || pg->lost)
+        return 0;
+    if (PQpipelineSync(pg->conn) == 0)
+        return connection_error(pg, "", err);
+    rc = pg__read_before(pg, "", err);
+    pg__drain(pg);
+    return rc;
+}
+
 static int commit(struct db_pg *pg, struct err *err)
 {
     PGresult *r = NULL;
 
     if (cancel_last(pg, control_text[DB_BEGIN]) || cancel_last(pg, control_text[DB_BEGIN_SNAPSHOT]))
         return 0;
+    /* only what breaks during COMMIT itself leaves the outcome unknown */
+    if (settle(pg, err) < 0)
+        return err_ret(err);
     if (pg->lost)
         return err_set(err, E_DB, "", "connection was lost before the commit");
     if (PQtransactionStatus(pg->conn) == PQTRANS_INERROR && pg->n_pending == 0)
@@ -325,6 +354,7 @@ static int rollback(struct db_pg *pg, struct err *err)
                                         pg->pending[0] != control_text[DB_BEGIN_SNAPSHOT]);
 
     pg->n_pending = 0;
+    IGNORE(settle(pg, err), "whatever became of it is undone");
     if (!begun || pg->lost || PQtransactionStatus(pg->conn) == PQTRANS_IDLE)
         return 0;
     if (pg__run(pg, control_text[DB_ROLLBACK], "rollback", NULL, err) == 0)
@@ -468,6 +498,7 @@ static const struct db_ops pg_ops = {
     .prepare = pg__prepare,
     .forget = pg__forget,
     .start = pg__start,
+    .ahead = pg__ahead,
     .next = pg__next,
     .value = pg__value,
     .finish = pg__finish,

@@ -3,7 +3,9 @@
  *
  * The connection stays in pipeline mode. BEGIN, SAVEPOINT, RELEASE and ROLLBACK TO are only noted
  * and travel in front of the next statement, as does the preparation of a statement: a transaction
- * costs one round trip per statement and one for COMMIT.
+ * costs one round trip per statement and one for COMMIT. Statements of which nobody wants to know
+ * more than that they did not fail may go ahead (db->ahead): they are sent with the next statement
+ * that is waited for, and their failure is its failure.
  */
 #pragma once
 
@@ -14,6 +16,7 @@
 
 #define PG_MAX_PENDING  32
 #define PG_MAX_CHANNELS 8
+#define PG_MAX_UNREAD   256
 
 struct db_pg {
     struct db db;        /* first */
@@ -29,6 +32,9 @@ struct db_pg {
 
     const char *pending[PG_MAX_PENDING]; /* constants: control statements not sent yet */
     unsigned n_pending;
+
+    const char *unread[PG_MAX_UNREAD]; /* names of commands sent whose results are still to come */
+    unsigned n_unread;
 
     PGresult *result; /* owned; of the statement that runs */
     int row;
@@ -61,10 +67,12 @@ static inline struct db_pg *pg_of(struct db *db)
 int pg__error(struct db_pg *pg, const PGresult *result, const char *at, struct err *err);
 /* Reads and drops what is left of the pipeline up to its end. */
 void pg__drain(struct db_pg *pg);
-/* Sends what is pending; the caller continues the pipeline. *ret_n counts results to expect. */
-int pg__send_pending(struct db_pg *pg, unsigned *ret_n, struct err *err);
-/* Reads n results of commands without rows; the first error wins. */
-int pg__read_commands(struct db_pg *pg, unsigned n, const char *at, struct err *err);
+/* Sends what is pending; the caller continues the pipeline. */
+int pg__send_pending(struct db_pg *pg, struct err *err);
+/* Reads the results of what was sent before the statement `at`; the first error wins. */
+int pg__read_before(struct db_pg *pg, const char *at, struct err *err);
+/* Reads one result of which only the status matters. */
+int pg__read_status(struct db_pg *pg, const char *at, struct err *err);
 /* One statement by text, with what is pending before it, and its result. */
 int pg__run(struct db_pg *pg, const char *text, const char *at, PGresult **ret_result,
             struct err *err);
@@ -80,6 +88,8 @@ bool pg__decode(const PGresult *result, int row, int column, struct db_arg *valu
 int pg__prepare(struct db *db, struct db_stmt *stmt, struct err *err);
 void pg__forget(struct db_stmt *stmt);
 int pg__start(struct db *db, struct db_stmt *stmt, const struct db_arg *args, bool stream,
+              struct err *err);
+int pg__ahead(struct db *db, struct db_stmt *stmt, const struct db_arg *args, bool *ret_sent,
               struct err *err);
 enum db_result pg__next(struct db *db, struct db_stmt *stmt, struct err *err);
 int pg__value(struct db *db, struct db_stmt *stmt, unsigned column, struct db_arg *ret_value,

@@ -49,37 +49,53 @@ static int lost(struct db_pg *pg, const char *at, struct err *err)
     return pg__error(pg, NULL, at, err);
 }
 
-/* Sends all; *ret_before counts the commands before the statement itself. */
+static bool is_prepared(const struct db_pg *pg, const struct db_stmt *stmt)
+{
+    return stmt->generation == pg->generation;
+}
+
+/* What is pending, the preparation if need be, and the statement itself. */
 static int send(struct db_pg *pg, const struct db_stmt *stmt, const struct db_arg *args,
-                unsigned *ret_before, struct err *err)
+                struct err *err)
 {
     struct pg_params params;
     int rc = -1;
 
     params.scratch = buf_init(PARAM_BYTES);
-    if (pg__encode(stmt->q, args, &params, err) < 0 || pg__send_pending(pg, ret_before, err) < 0) {
+    if (pg__encode(stmt->q, args, &params, err) < 0 || pg__send_pending(pg, err) < 0) {
         buf_done(&params.scratch);
         return err_ret(err);
     }
-    bool prepared = stmt->generation == pg->generation;
-    if (prepared || send_prepare(pg, stmt) != 0)
+    if (is_prepared(pg, stmt) || send_prepare(pg, stmt) != 0)
         rc = PQsendQueryPrepared(pg->conn, name_of(stmt).c, (int)stmt->q->n_params, params.values,
                                  params.lengths, params.formats, /* resultFormat= */ 1);
     buf_done(&params.scratch);
-    if (rc <= 0 || PQpipelineSync(pg->conn) == 0)
-        return lost(pg, stmt->q->name, err);
+    return rc > 0 ? 0 : lost(pg, stmt->q->name, err);
+}
+
+int pg__ahead(struct db *db, struct db_stmt *stmt, const struct db_arg *args, bool *ret_sent,
+              struct err *err)
+{
+    struct db_pg *pg = pg_of(db);
+
+    *ret_sent = !pg->lost && is_prepared(pg, stmt) &&
+                pg->n_unread + pg->n_pending + 1 <= PG_MAX_UNREAD - PG_MAX_PENDING;
+    if (!*ret_sent)
+        return 0;
+    if (send(pg, stmt, args, err) < 0)
+        return err_ret(err);
+    pg->unread[pg->n_unread++] = stmt->q->name;
     return 0;
 }
 
 /* The first result of the statement; on an error the pipeline is empty again. */
-static int first_result(struct db_pg *pg, struct db_stmt *stmt, unsigned before, bool stream,
-                        struct err *err)
+static int first_result(struct db_pg *pg, struct db_stmt *stmt, bool stream, struct err *err)
 {
-    int rc = pg__read_commands(pg, before, stmt->q->name, err);
+    int rc = pg__read_before(pg, stmt->q->name, err);
 
-    if (stmt->generation != pg->generation) {
+    if (!is_prepared(pg, stmt)) {
         struct err prepare = {0};
-        if (pg__read_commands(pg, 1, stmt->q->name, &prepare) == 0)
+        if (pg__read_status(pg, stmt->q->name, &prepare) == 0)
             stmt->generation = pg->generation;
         else if (rc == 0) {
             *err = prepare;
@@ -140,12 +156,15 @@ int pg__start(struct db *db, struct db_stmt *stmt, const struct db_arg *args, bo
               struct err *err)
 {
     struct db_pg *pg = pg_of(db);
-    unsigned before;
 
     if (pg->lost)
         return err_set(err, E_DB, stmt->q->name, "connection to the database is lost");
     db->changed = 0;
-    if (send(pg, stmt, args, &before, err) < 0 || first_result(pg, stmt, before, stream, err) < 0)
+    if (send(pg, stmt, args, err) < 0)
+        return err_ret(err);
+    if (PQpipelineSync(pg->conn) == 0)
+        return lost(pg, stmt->q->name, err);
+    if (first_result(pg, stmt, stream, err) < 0)
         return err_ret(err);
     if (!stmt->checked && check_columns(stmt, pg->result, err) < 0) {
         pg__finish(db, stmt);
@@ -221,15 +240,16 @@ int pg__check(struct db *db, struct db_stmt *stmt, struct err *err)
 {
     struct db_pg *pg = pg_of(db);
     const struct query *q = stmt->q;
-    unsigned before;
 
-    if (pg__send_pending(pg, &before, err) < 0)
+    if (pg__send_pending(pg, err) < 0)
         return err_ret(err);
-    bool prepare = stmt->generation != pg->generation;
+    const bool prepare = !is_prepared(pg, stmt);
     if ((prepare && send_prepare(pg, stmt) == 0) ||
         PQsendDescribePrepared(pg->conn, name_of(stmt).c) == 0 || PQpipelineSync(pg->conn) == 0)
         return lost(pg, q->name, err);
-    int rc = pg__read_commands(pg, before + prepare, q->name, err);
+    int rc = pg__read_before(pg, q->name, err);
+    if (prepare && rc == 0)
+        rc = pg__read_status(pg, q->name, err);
     PGresult *r = PQgetResult(pg->conn);
     if (rc == 0 && PQresultStatus(r) != PGRES_COMMAND_OK)
         rc = pg__error(pg, r, q->name, err);

@@ -1,10 +1,12 @@
 /*
  * The writer: one thread, one connection, one transaction for all that is queued (reference/runtime-spike.md, rules 1-3, 9).
  *
- * Most operations succeed, so a batch runs without savepoints at first; if one fails, all is undone and run again with a savepoint
- * around each, and so are the next batches for a while. A batch that could not be committed is run once more together, then its
- * operations one by one, so that the one which spoils it fails alone. Two failures are final at once: a transaction that could not even begin (the database is away or locked; each further
- * try would wait as long), and a connection lost during COMMIT (the outcome is unknown, and to run again might do it twice).
+ * Most operations succeed, so a batch runs without savepoints at first, and statements go ahead of their results where the
+ * engine can do that. If something fails, all is undone and run again with a savepoint around each operation, and so are the
+ * next batches for a while. If that cannot be committed either, the operations run one by one, so that the one which spoils
+ * it fails alone. Two failures are final at once: a transaction that could not even begin (the database is away or locked;
+ * each further try would wait as long), and a connection lost during COMMIT (the outcome is unknown, and to run again might
+ * do it twice).
  */
 #include "lib/db/writer.h"
 
@@ -69,12 +71,11 @@ static bool run_op_bare(struct db *db, struct writer_op *op)
     return !db->conflict && !db->broken;
 }
 
-static enum batch run_together(struct writer *w, struct writer_op *ops, struct err *err)
+/* Begins, runs all, commits. bare: without savepoints, and statements may go ahead. */
+static enum batch run_in_one(struct writer *w, struct writer_op *ops, bool bare, struct err *err)
 {
     struct db *db = w->db;
-    const bool bare = w->guarded == 0;
 
-    w->guarded -= !bare;
     if (db__begin(db, DB_BEGIN, err) < 0)
         return BATCH_LOST;
     if (w->begin != NULL && db__call(db, "begin", w->begin, w->begin_arg, err) < 0) {
@@ -86,11 +87,7 @@ static enum batch run_together(struct writer *w, struct writer_op *ops, struct e
         if (!(bare ? run_op_bare(db, op) : run_op(db, op))) {
             *err = op->err;
             db__rollback(db);
-            if (!bare)
-                return BATCH_AGAIN;
-            w->guarded = GUARD_BATCHES;
-            err_clear(err);
-            return run_together(w, ops, err);
+            return BATCH_AGAIN;
         }
     }
     int64_t start_us = env_mono_us(w->env);
@@ -99,6 +96,22 @@ static enum batch run_together(struct writer *w, struct writer_op *ops, struct e
     histogram_add(H_COMMIT_US, env_mono_us(w->env) - start_us);
     COUNT(C_DB_COMMITS);
     return BATCH_DONE;
+}
+
+/* Without savepoints at first; a failure costs the next batches theirs. */
+static enum batch run_together(struct writer *w, struct writer_op *ops, struct err *err)
+{
+    const bool bare = w->guarded == 0;
+    enum batch result;
+
+    w->db->ahead = bare;
+    result = run_in_one(w, ops, bare, err);
+    w->db->ahead = false;
+    if (!bare)
+        w->guarded--;
+    else if (result == BATCH_AGAIN)
+        w->guarded = GUARD_BATCHES;
+    return result;
 }
 
 struct alone {

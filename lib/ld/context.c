@@ -304,6 +304,16 @@ static int define_all(struct run *run, struct ctx *ctx, struct local *local, con
     return 0;
 }
 
+/*
+ * What every client of EDC's management API begins with, {"@vocab": "https://w3id.org/edc/v0.0.1/ns/"}, is there already, with
+ * what built-in contexts make of it.
+ */
+static bool is_edc_vocab(const struct run *run, const struct ctx *before, const struct jval *map)
+{
+    return before == run->ld->root && jval_len(map) == 1 &&
+           str_eq_c(jval_str(jval_get(map, "@vocab")), LD_EDC);
+}
+
 /* Steps 5.4 to 5.13: a context definition. */
 static int by_map(struct run *run, const struct ctx *before, const struct jval *map,
                   struct str base_url, unsigned flags, const struct remotes *remotes,
@@ -313,6 +323,10 @@ static int by_map(struct run *run, const struct ctx *before, const struct jval *
         .own = map, .base_url = base_url, .flags = flags & ~CTX_NO_PROPAGATE, .remotes = remotes};
     const struct jval *protected;
 
+    if (is_edc_vocab(run, before, map)) {
+        *ret_ctx = run->ld->edc_root;
+        return 0;
+    }
     if (import(run, &local) < 0)
         return err_ret(run->err);
     protected = local_get(&local, STR("@protected"));

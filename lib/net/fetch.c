@@ -2,8 +2,8 @@
  * lib/net/fetch.c - the fetcher: its thread, and the door to it
  *
  * Other threads only append to the inbox or leave a wish (resume, cancel) on a job, under the lock,
- * and wake curl. The thread takes both, expires deadlines, starts what may start, lets curl work,
- * and calls back; no lock is held during callbacks.
+ * and wake the thread. It takes both, expires deadlines, starts what may start, lets curl work where
+ * something has happened, and calls back; no lock is held during callbacks.
  */
 #include <errno.h>
 #include <strings.h>
@@ -15,7 +15,7 @@
 
 #include "lib/base/banned.h"
 
-#define PAUSE_MS 60000 /* nothing due: curl's own timers and wake-ups shorten it */
+#define PAUSE_MS 60000 /* nothing due */
 
 /* -- the thread -------------------------------------------------------------------------------- */
 
@@ -140,19 +140,18 @@ static void *fetcher_main(void *arg)
     struct fetch *job;
 
     while (!is_closing(fetcher)) {
-        int running = 0;
         int wait_ms;
 
         take_inbox(fetcher);
         obey_signals(fetcher);
         start_waiting(fetcher);
-        curl_multi_perform(fetcher->multi, &running);
+        fetch__sockets_due(fetcher);
         /* finished ones first: they free the places for the next */
         finish_done(fetcher);
         wait_ms = expire(fetcher);
         if (start_waiting(fetcher))
             continue;
-        curl_multi_poll(fetcher->multi, NULL, 0, wait_ms, NULL);
+        fetch__sockets_wait(fetcher, wait_ms);
     }
     take_inbox(fetcher);
     while ((job = fetch__queue_earliest(fetcher)) != NULL)
@@ -215,13 +214,14 @@ void fetcher_close(struct fetcher **fetcher)
         pthread_mutex_lock(&mine->lock);
         mine->closing = true;
         pthread_mutex_unlock(&mine->lock);
-        curl_multi_wakeup(mine->multi);
+        fetch__sockets_wake(mine);
         pthread_join(mine->thread, NULL);
     }
     fetch__queue_free(mine);
     fetch__carriers_free(mine);
     if (mine->multi != NULL)
         curl_multi_cleanup(mine->multi);
+    fetch__sockets_close(mine);
     pthread_mutex_destroy(&mine->lock);
     free(mine->ca_file);
     free(mine->client_cert_file);
@@ -246,6 +246,7 @@ int fetcher_open(const struct fetch_cfg *cfg, struct fetcher **ret_fetcher, stru
         curl_global_cleanup();
         return err_set(err, E_NO_MEMORY, "", "fetcher");
     }
+    fetcher->epoll = fetcher->wake = -1;
     CHECK(pthread_mutex_init(&fetcher->lock, NULL) == 0);
     if (take_cfg(fetcher, cfg, err) < 0)
         return err_ret(err);
@@ -254,6 +255,8 @@ int fetcher_open(const struct fetch_cfg *cfg, struct fetcher **ret_fetcher, stru
         return err_set(err, E_NO_MEMORY, "", "libcurl");
     curl_multi_setopt(fetcher->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
     curl_multi_setopt(fetcher->multi, CURLMOPT_MAXCONNECTS, (long)fetcher->max_active);
+    if (fetch__sockets_open(fetcher, err) < 0)
+        return err_ret(err);
     failure = pthread_create(&fetcher->thread, NULL, fetcher_main, fetcher);
     if (failure != 0)
         return err_set(err, E_NO_MEMORY, "", "cannot start the fetcher: %s", strerror(failure));
@@ -274,7 +277,7 @@ static void unlock_and_wake(struct fetcher *fetcher)
     fetcher->woken = true;
     pthread_mutex_unlock(&fetcher->lock);
     if (wake)
-        curl_multi_wakeup(fetcher->multi);
+        fetch__sockets_wake(fetcher);
 }
 
 int fetch_submit(struct fetcher *fetcher, const struct fetch_request *request,

@@ -92,6 +92,8 @@ struct fetcher {
     struct cidr_list allow, guest_allow;
     unsigned max_active, max_per_peer;
     CURLM *multi;
+    int epoll; /* the sockets that curl waits for, and `wake` */
+    int wake;  /* eventfd: other threads want to be noticed */
     pthread_t thread;
     bool thread_made;
 
@@ -103,6 +105,7 @@ struct fetcher {
     bool closing;
 
     /* fetcher's thread only */
+    int64_t curl_due_us;      /* monotonic: when curl wants to be called without an event */
     struct carrier *carriers; /* free ones */
     unsigned active;
     struct peer *peers[FETCH_BUCKETS];
@@ -137,6 +140,16 @@ void fetch__queue_drop(struct fetcher *fetcher, struct fetch *job);
 /* The job with the earliest deadline, or NULL. */
 struct fetch *fetch__queue_earliest(const struct fetcher *fetcher);
 void fetch__queue_free(struct fetcher *fetcher);
+
+/* -- sockets.c --------------------------------------------------------------------------------- */
+MUST_CHECK int fetch__sockets_open(struct fetcher *fetcher, struct err *err);
+void fetch__sockets_close(struct fetcher *fetcher);
+/* Ends the present or the next wait; any thread. */
+void fetch__sockets_wake(struct fetcher *fetcher);
+/* Calls curl if it is due. */
+void fetch__sockets_due(struct fetcher *fetcher);
+/* Waits for something to happen, at most so long, and calls curl for it. */
+void fetch__sockets_wait(struct fetcher *fetcher, int most_ms);
 
 /* -- transfer.c -------------------------------------------------------------------------------- */
 /* Gives the job to a carrier and curl. False without memory. */

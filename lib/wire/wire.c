@@ -38,6 +38,15 @@ const char *const visibility_names[VISIBLE__COUNT + 1] = {
     [VISIBLE_ON_REQUEST] = "on_request",
 };
 
+const char *const attestation_kind_names[ATTEST__COUNT + 1] = {
+    [ATTEST_BUSINESS_PARTNER_NUMBER] = "business_partner_number",
+    [ATTEST_FRAMEWORK_AGREEMENT] = "framework_agreement",
+};
+const char *const revocation_reason_names[REVOKED__COUNT + 1] = {
+    [REVOKED_SUSPENDED] = "suspended",
+    [REVOKED_ATTESTATION_WITHDRAWN] = "attestation_withdrawn",
+};
+
 /* clang-format off */
 static const struct field text_fields[] = {
     FIELD(struct wire_text, ko, "ko", F_OMIT),
@@ -157,6 +166,13 @@ static const struct field end_fields[] = {
 };
 OBJECT(wire_agreement_end_object, struct wire_agreement_end, end_fields, CLOSED);
 
+static const struct field attestation_fields[] = {
+    FIELD_ENUM(struct wire_attestation, kind,      "kind",        F_REQUIRED, attestation_kind_names),
+    FIELD(struct wire_attestation, value,          "value",       F_REQUIRED | F_NONEMPTY),
+    FIELD(struct wire_attestation, valid_until_us, "valid_until", F_TIME | F_OMIT),
+};
+OBJECT(wire_attestation_object, struct wire_attestation, attestation_fields, CLOSED);
+
 static const struct field membership_fields[] = {
     FIELD(struct wire_membership, participant,          "participant",          F_REQUIRED),
     FIELD(struct wire_membership, status,               "status",               F_REQUIRED),
@@ -164,8 +180,20 @@ static const struct field membership_fields[] = {
     FIELD(struct wire_membership, country,              "country",              F_REQUIRED),
     FIELD(struct wire_membership, business_number_kind, "business_number_kind", F_OMIT),
     FIELD(struct wire_membership, roles,                "roles",                F_OMIT),
+    FIELD_LIST(struct wire_membership, attestations,    "attestations",         F_OMIT, &wire_attestation_object),
 };
 OBJECT(wire_membership_object, struct wire_membership, membership_fields, CLOSED);
+
+static const struct field revocation_fields[] = {
+    FIELD(struct wire_revocation, number,      "number",      F_REQUIRED | F_POSITIVE),
+    FIELD(struct wire_revocation, issuer,      "issuer",      F_REQUIRED | F_NONEMPTY),
+    FIELD(struct wire_revocation, subject,     "subject",     F_REQUIRED | F_NONEMPTY),
+    FIELD(struct wire_revocation, credentials, "credentials", F_REQUIRED | F_NONEMPTY),
+    FIELD(struct wire_revocation, at_us,       "at",          F_REQUIRED | F_TIME),
+    FIELD(struct wire_revocation, until_us,    "until",       F_REQUIRED | F_TIME),
+    FIELD_ENUM(struct wire_revocation, reason, "reason",      F_REQUIRED, revocation_reason_names),
+};
+OBJECT(wire_revocation_object, struct wire_revocation, revocation_fields, CLOSED);
 
 /* clang-format on */
 
@@ -224,6 +252,42 @@ int wire_dataset_check(const struct wire_dataset *d, struct err *err)
         return err_tell(err, E_INVALID, "/policy", "expected an ODRL offer");
     if (jtype_of(d->plans) != J_ARRAY || jval_len(d->plans) == 0 || jval_len(d->plans) > 16)
         return err_tell(err, E_INVALID, "/plans", "expected 1 to 16 price plans");
+    return 0;
+}
+
+#define BPN_CHARS 16
+#define VALUE_MAX 128
+
+static bool is_partner_number(struct str value)
+{
+    if (value.n != BPN_CHARS || !str_starts(value, STR("BPNL")))
+        return false;
+    for (size_t i = 4; i < value.n; i++) {
+        const char c = value.p[i];
+
+        if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z')))
+            return false;
+    }
+    return true;
+}
+
+static bool is_printable(struct str value)
+{
+    for (size_t i = 0; i < value.n; i++) {
+        if ((unsigned char)value.p[i] <= ' ' || value.p[i] == 0x7f)
+            return false;
+    }
+    return value.n > 0 && value.n <= VALUE_MAX;
+}
+
+int wire_attestation_check(const struct wire_attestation *a, struct err *err)
+{
+    if (a->kind == ATTEST_BUSINESS_PARTNER_NUMBER && !is_partner_number(a->value))
+        return err_tell(err, E_INVALID, "/value",
+                        "expected 'BPNL' and 12 digits or capital letters");
+    if (!is_printable(a->value))
+        return err_tell(err, E_INVALID, "/value", "expected 1 to %d characters without spaces",
+                        VALUE_MAX);
     return 0;
 }
 

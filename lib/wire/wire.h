@@ -18,6 +18,7 @@
 #define WIRE_TYP_BATCH      "naru-batch+jws"
 #define WIRE_TYP_AGREEMENT  "naru-agreement+jws"
 #define WIRE_TYP_END        "naru-agreement-end+jws"
+#define WIRE_TYP_REVOCATION "naru-revocation+jws"
 
 /* header names */
 #define WIRE_EVENT_HEADER "Naru-Event"
@@ -174,6 +175,22 @@ struct wire_agreement_end {
 };
 extern const struct object wire_agreement_end_object;
 
+/* What the data bank has checked about a company. */
+enum attestation_kind { ATTEST_BUSINESS_PARTNER_NUMBER, ATTEST_FRAMEWORK_AGREEMENT, ATTEST__COUNT };
+
+extern const char *const attestation_kind_names[ATTEST__COUNT + 1];
+
+struct wire_attestation {
+    int kind; /* enum attestation_kind */
+    struct str value;
+    int64_t valid_until_us; /* 0: as long as the credential */
+};
+extern const struct object wire_attestation_object;
+
+/* Rules beyond types: a business partner number is "BPNL" and 12 digits or capitals; a framework
+ * agreement is 1 to 128 characters without spaces. */
+MUST_CHECK int wire_attestation_check(const struct wire_attestation *attestation, struct err *err);
+
 struct wire_membership {
     struct uuid participant;
     struct str status;
@@ -181,5 +198,21 @@ struct wire_membership {
     struct str country;
     struct str business_number_kind;
     struct str_list roles;
+    struct list attestations; /* struct wire_attestation */
 };
-extern const struct object wire_membership_object;
+extern const struct object wire_membership_object; /* CLOSED */
+
+/* What the data bank no longer stands for: credentials by their ids. */
+struct wire_revocation {
+    int64_t number; /* 1, 2, 3 … of this issuer, in the order in which they were made */
+    struct str issuer, subject; /* DIDs */
+    struct str_list credentials;
+    int64_t at_us;
+    int64_t until_us; /* after it all of them have expired anyway */
+    int reason;       /* enum revocation_reason */
+};
+
+enum revocation_reason { REVOKED_SUSPENDED, REVOKED_ATTESTATION_WITHDRAWN, REVOKED__COUNT };
+
+extern const char *const revocation_reason_names[REVOKED__COUNT + 1];
+extern const struct object wire_revocation_object; /* CLOSED */

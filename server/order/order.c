@@ -255,8 +255,8 @@ static void sent(void *cls, const struct fetch_response *response, const struct 
     if (response == NULL)
         log_err(NULL, "a connector does not answer", err);
     else if (result != OUTBOX_SENT)
-        log_warning(NULL, "a connector does not take an order", L_STR("connector", s.msg->audience),
-                    L_I64("status", response->status));
+        log_warning(NULL, "a connector does not take a message", L_STR("kind", s.msg->kind),
+                    L_STR("connector", s.msg->audience), L_I64("status", response->status));
     outbox_result(s.app->outbox, s.msg, result, STR_NONE);
 }
 
@@ -301,7 +301,7 @@ void order_send(void *cls, const struct outbox_msg *msg)
     struct err err = {0};
 
     if (submit(app, msg, &err) < 0) {
-        log_err(NULL, "an order could not be sent", &err);
+        log_err(NULL, "a message to a connector could not be sent", &err);
         outbox_result(app->outbox, msg, OUTBOX_AGAIN, STR_NONE);
     }
 }
@@ -314,7 +314,7 @@ int order_ended(struct db *tx, void *app, const struct outbox_msg *msg, enum out
     (void)answer;
     (void)err;
     if (result != OUTBOX_SENT)
-        log_error(NULL, "an order was not taken by its connector",
+        log_error(NULL, "a message was not taken by its connector", L_STR("kind", msg->kind),
                   L_STR("connector", msg->audience));
     return 0;
 }

@@ -60,7 +60,8 @@ MUST_CHECK int order_advance(struct app *app, struct db *tx, struct purchase *pu
                              struct order_delivery *ret_delivery, struct err *err);
 void order_deliver(struct app *app, const struct order_delivery *delivery);
 
-/* Outbox callbacks (kind "order"). */
+/* Outbox callbacks: POST to connectors as the data bank, for orders and for what other units put
+ * there. */
 void order_send(void *app, const struct outbox_msg *msg);
 int order_ended(struct db *tx, void *app, const struct outbox_msg *msg, enum outbox_result result,
                 struct str answer, struct err *err);

@@ -3,7 +3,8 @@
  *
  * Approval first runs the steps that look elsewhere: a self-hosted DID must resolve and hold the
  * registered key (else 409); whether the connector answers is recorded but does not stop an
- * approval, since it may be started later.
+ * approval, since it may be started later. With a suspension all credentials of the company are
+ * revoked.
  */
 #include "lib/base/timefmt.h"
 #include "server/audit/audit.h"
@@ -22,6 +23,7 @@ struct decision {
     const char *from;  /* states that allow it, space separated */
     struct str reason;
     struct participant participant; /* after the decision */
+    struct registry_delivery delivery;
 };
 
 struct reason {
@@ -53,6 +55,7 @@ static int store_decision(struct db *tx, void *arg, struct err *err)
     struct str allowed = str_c(d->from);
     bool ok = false;
 
+    d->delivery = (struct registry_delivery){0};
     switch (db_one(tx, &q_participant_lock, DB_ARGS(DB_UUID(d->id)), &participant_row, d->rq->arena,
                    &d->participant, err)) {
     case DB_ROW: break;
@@ -72,7 +75,12 @@ static int store_decision(struct db *tx, void *arg, struct err *err)
     d->participant.state = str_c(d->state);
     d->participant.reason = d->reason;
     d->participant.decided_us = now_us;
-    return log_decision(tx, d, err);
+    if (log_decision(tx, d, err) < 0)
+        return err_ret(err);
+    if (!str_eq(d->participant.state, STR("suspended")))
+        return 0;
+    return registry__revoke(d->rq->app, tx, &d->participant, REVOKED_SUSPENDED, d->rq->arena,
+                            &d->delivery, err);
 }
 
 static int decide(struct rq *rq, const char *state, const char *from, struct err *err)
@@ -92,6 +100,7 @@ static int decide(struct rq *rq, const char *state, const char *from, struct err
     d.reason = reason.reason;
     if (db_tx(worker->db, "participant_decide", store_decision, &d, err) < 0)
         return err_ret(err);
+    registry__deliver(rq->app, &d.delivery);
     log_info(&rq->log, "participant decided", L_UUID("subject", d.id), L_C("state", state),
              L_STR("reason", reason.reason));
     registry__write(&d.participant, true, &w);

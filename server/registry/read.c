@@ -35,6 +35,17 @@ static int write_checks(struct db *db, struct rq *rq, struct uuid id, struct jw 
     return 0;
 }
 
+static int write_attestations(struct db *db, struct rq *rq, struct uuid id, struct jw *w,
+                              struct err *err)
+{
+    struct list list = {0};
+
+    if (registry__attestations(db, id, rq->arena, &list, err) < 0)
+        return err_ret(err);
+    registry__write_attestations(&list, w);
+    return 0;
+}
+
 static int reply_one(struct rq *rq, struct uuid id, bool own, struct err *err)
 {
     const struct worker *worker = rq->thread;
@@ -47,7 +58,8 @@ static int reply_one(struct rq *rq, struct uuid id, bool own, struct err *err)
     if (!own && !str_eq(participant.state, STR("active")))
         return err_tell(err, E_NOT_FOUND, "", "no such participant");
     registry__write(&participant, own, &w);
-    if (own && write_checks(worker->db, rq, id, &w, err) < 0)
+    if (own && (write_checks(worker->db, rq, id, &w, err) < 0 ||
+                write_attestations(worker->db, rq, id, &w, err) < 0))
         return err_ret(err);
     jw_object_end(&w);
     rq_reply_json(rq, 200, buf_str(&out));

@@ -34,7 +34,7 @@ def take(world, mirror, what):
 
 def grows(world, mirror):
     sizes = []
-    for step in (world.join, world.order, world.trade, world.first, world.second):
+    for step in (world.join, world.vouch, world.order, world.trade, world.first, world.second):
         step()
         report, verdict = take(world, mirror, step.__name__)
         sizes.append(report["entries"])

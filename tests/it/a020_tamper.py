@@ -106,6 +106,60 @@ def a_company_has_another_key(log):
     return log.find("batch.accepted", reporter=log.entries[one]["body"]["participant"])
 
 
+@case("credential", "who is no member")
+def a_company_that_was_not_approved_has_a_credential(log):
+    i = log.find("credential.issued", participant=log.world.barred.id)
+    log.drop(log.find("participant.decided", participant=log.world.barred.id, state="active"))
+    return i - 1
+
+
+@case("credential", "stands in the log twice")
+def a_credential_is_issued_twice(log):
+    return log.again(log.find("credential.issued"))
+
+
+@case("credential", "is suspended, and credential")
+def a_suspended_company_keeps_its_credential(log):
+    log.drop(log.find("credential.revoked", participant=log.world.barred.id))
+    return log.find("participant.decided", participant=log.world.barred.id, state="suspended")
+
+
+@case("credential", "is over already")
+def a_credential_is_revoked_twice(log):
+    return log.again(log.find("credential.revoked"))
+
+
+@case("credential", "was never given")
+def a_credential_of_another_company_is_revoked(log):
+    return log.change(log.find("credential.revoked", participant=log.world.checked.id), participant=log.world.barred.id)
+
+
+@case("credential", "follows")
+def a_revocation_is_left_out(log):
+    i = log.find("credential.revoked", participant=log.world.barred.id)
+    return log.change(i, revocation=log.entries[i]["body"]["revocation"] + 1)
+
+
+@case("attestation", "stands in the log twice")
+def something_is_checked_twice(log):
+    return log.again(log.find("attestation.recorded"))
+
+
+@case("attestation", "was never given")
+def something_is_withdrawn_that_nobody_said(log):
+    return log.change(log.find("attestation.withdrawn"), attestation=ZERO)
+
+
+@case("attestation", "is over already")
+def something_is_withdrawn_twice(log):
+    return log.again(log.find("attestation.withdrawn"))
+
+
+@case("participant", "never applied")
+def something_is_checked_of_a_stranger(log):
+    return log.change(log.find("attestation.recorded"), participant=ZERO)
+
+
 @case("plan", "its text has the hash")
 def a_plan_has_another_price(log):
     i, body = log.body("plan.registered")
@@ -784,7 +838,7 @@ def calm(entries):
 
 def scenario():
     world = World()
-    for step in (world.join, world.order, world.trade, world.first, world.second):
+    for step in (world.join, world.vouch, world.order, world.trade, world.first, world.second):
         step()
     wait_until(world.sealed, 10, "everything is sealed")
     folder = temp_dir("tamper-")

@@ -97,6 +97,18 @@ class World:
     def join(self):
         self.mill, self.plant, self.parts = (self.bank.member(slug) for slug in ("mill", "plant", "parts"))
 
+    def vouch(self):
+        """Words about companies: one withdrawn, one company suspended."""
+        self.checked, self.barred = (self.bank.member(slug, connector_url="https://127.0.0.1:1") for slug in ("checked", "barred"))
+        self.bank.broker.expect_log("a connector does not answer")
+        for company in (self.checked, self.barred):
+            assert company.connector().get("/v1/participants/me/credential").status == 200
+        said = {"kind": "framework_agreement", "value": "DataExchangeGovernance:1.0"}
+        for verb, status in (("", 201), ("/withdraw", 200), ("", 201)):
+            answer = self.bank.operator().post(f"/v1/participants/{self.checked.id}/attestations{verb}", said)
+            assert answer.status == status, answer.text
+        assert self.bank.operator().post(f"/v1/participants/{self.barred.id}/suspend").status == 200
+
     def order(self):
         mill, plant, parts, agreed = self.mill, self.plant, self.parts, self.begin
         self.rows = Trade(self, mill, plant, METERED, agreed, "rows")

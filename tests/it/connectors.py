@@ -137,7 +137,8 @@ class Connector:
         self.sql("INSERT INTO asset VALUES (?,?,'{}',?,1,?,?)",
                  asset, json.dumps({EDC + "name": [{"@value": asset}]}), json.dumps(address), now, now)
         for kind, text in policies.items():
-            self.sql("INSERT INTO policy_definition VALUES (?,?,?,'{}',1,?)", f"{asset}/{kind}", json.dumps(text), f"{asset}/{kind}", now)
+            self.sql("INSERT INTO policy_definition (policy_id, policy, policy_hash, private_properties, version, created_us) "
+                     "VALUES (?,?,?,'{}',1,?)", f"{asset}/{kind}", json.dumps(text), f"{asset}/{kind}", now)
         selector = [{"operandLeft": EDC + "id", "operator": "=", "operandRight": asset}]
         self.sql("INSERT INTO contract_definition VALUES (?,?,?,?,'{}',1,?)",
                  f"{asset}/offer", f"{asset}/access", f"{asset}/contract", json.dumps(selector), now)

@@ -243,7 +243,7 @@ def check_connector():
             ("/v3/assets/request", {"@context": ctx, "offset": 0, "limit": 5, "sortOrder": "DESC", "filterExpression": [
                 {"operandLeft": "id", "operator": "=", "operandRight": "x"}]}, ()),
             ("/v3/secrets", {"@context": ctx, "@id": "same", "value": "v"}, ("value",)),
-            ("/naru/v1/policies/explain", {"policy": policy, "lang": "en"}, ("policy",))):
+            ("/naru/v1/policies/explain", {"policy": policy}, ("policy",))):
         wrong_forms(management, "POST", route, body, required, new_id)
     unknown_members(management, "POST", "/v3/policydefinitions", {"@context": ctx, "@id": "same", "policy": policy}, [
         (("policy",), {"permision": []}), (("policy", "permission", 0), {"constraints": []}),

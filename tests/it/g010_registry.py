@@ -1,5 +1,6 @@
 """The register: applications, decisions, tokens, membership, and who may call which route."""
 
+import json
 import re
 import time
 import uuid
@@ -25,6 +26,8 @@ def scenario():
     signed_tokens(bank)
     membership(bank)
     suspended(bank)
+    attestations(bank)
+    revocations(bank)
     who_may_call(bank)
     limit(bank)
 
@@ -357,6 +360,108 @@ def suspended(bank):
     tap.status(bank.operator().post(f"/v1/participants/{smith.id}/suspend"), 409, "not twice")
     tap.status(bank.operator().post(f"/v1/participants/{smith.id}/approve"), 200, "it is admitted again")
     tap.status(bank.api(buyer).get("/v1/orders"), 200, "its tokens work again")
+
+
+def said(credential):
+    """What a credential says was checked."""
+    return [(a["kind"], a["value"]) for a in parts(credential)[1]["membership"].get("attestations", [])]
+
+
+def attest(bank, company, kind, value, verb="", **more):
+    return bank.operator().post(f"/v1/participants/{company.id}/attestations{verb}", {"kind": kind, "value": value, **more})
+
+
+def listener(bank, got):
+    """A connector that takes whatever the data bank sends it."""
+    def answer(method, path, _headers, body):
+        if method == "POST":
+            got.append((path, body))
+        return 204, b""
+
+    return Server(bank.authority, bank.certificate, answer).start()
+
+
+NUMBER, AGREEMENT = "business_partner_number", "framework_agreement"
+
+
+def attestations(bank):
+    got = []
+    web = listener(bank, got)
+    forge = bank.member("forge", connector_url=web.url)
+    first = forge.connector().get("/v1/participants/me/credential").json["credential"]
+    tap.equal(said(first), [], "a credential says nothing that was not checked")
+    for what, kind, value, want in (
+            ("another kind", "shoe_size", "44", (400, "/kind")), ("no value", NUMBER, "", (400, "/value")),
+            ("a number of another form", NUMBER, "BPNS00000000ABCD", (400, "/value")),
+            ("a number in small letters", NUMBER, "BPNL00000000abcd", (400, "/value")),
+            ("a name with a space", AGREEMENT, "Data Exchange", (400, "/value")), ("a name of 129 bytes", AGREEMENT, "x" * 129, (400, "/value"))):
+        tap.equal(error(attest(bank, forge, kind, value)), want, f"{what} is not recorded")
+    tap.equal(error(attest(bank, forge, AGREEMENT, "X:1", valid_until=stamp(time.time() - 5))), (400, "/valid_until"), "nor what is over")
+    answer = attest(bank, forge, NUMBER, "BPNL00000000ABCD")
+    tap.equal((answer.status, answer.json["value"]), (201, "BPNL00000000ABCD"), "a business partner number is recorded")
+    tap.equal(error(attest(bank, forge, NUMBER, "BPNL00000000ABCD")), (409, "/value"), "once")
+    tap.equal(error(attest(bank, forge, NUMBER, "BPNL00000000ABCE")), (409, "/value"), "a company has one")
+    tap.equal(error(attest(bank, bank.member("copycat"), NUMBER, "BPNL00000000ABCD")), (409, "/value"), "and nobody else has it")
+    wait_until(lambda: len(got) == 1, 10, "its connector is sent a fresh credential")
+    path, body = got[0]
+    tap.equal((path, said(json.loads(body)["credential"])), ("/exchange/v1/membership", [(NUMBER, "BPNL00000000ABCD")]), "that says so")
+    end = stamp(time.time() + 3600)
+    tap.status(attest(bank, forge, AGREEMENT, "DataExchangeGovernance:1.0", valid_until=end), 201, "a framework agreement, with an end")
+    current = forge.connector().get("/v1/participants/me/credential").json["credential"]
+    tap.equal(parts(current)[1]["membership"]["attestations"],
+              [{"kind": NUMBER, "value": "BPNL00000000ABCD"}, {"kind": AGREEMENT, "value": "DataExchangeGovernance:1.0", "valid_until": end}],
+              "the credential that is given out says both")
+    own = forge.client().get("/v1/participants/me").json["attestations"]
+    tap.equal([(a["kind"], a["value"]) for a in own], said(current), "the company sees what was recorded")
+    tap.equal("attestations" in bank.member("curious").client().get(f"/v1/participants/{forge.id}").json, False, "others do not")
+    for i in range(14):
+        attest(bank, forge, AGREEMENT, f"More:{i}")
+    tap.status(attest(bank, forge, AGREEMENT, "More:14"), 413, "at most 16")
+    entries = bank.entries("attestation.recorded")
+    tap.equal((len(entries), {e["participant"] for e in entries}, "BPNL" in json.dumps(entries)), (16, {forge.id}, False),
+              "each is in the log, without its value")
+    one = entries[0]
+    tap.equal(one["value_hash"], sha256(f"{one['attestation']}\nBPNL00000000ABCD"), "but with a hash that tells it to whoever knows it")
+    wait_until(lambda: len(got) == 16, 10, "every change brought a credential")
+    web.stop()
+
+
+def revocations(bank):
+    got = []
+    web = listener(bank, got)
+    watcher, quarry = bank.member("watcher", connector_url=web.url), bank.member("quarry", connector_url=f"{web.url}/quarry")
+    attest(bank, quarry, NUMBER, "BPNL0000QUARRY00")
+    attest(bank, quarry, AGREEMENT, "DataExchangeGovernance:1.0")
+    live = {parts(json.loads(body)["credential"])[1]["jti"] for path, body in
+            wait_until(lambda: len(got) == 2 and list(got), 10, "credentials of the quarry")}
+    since = watcher.connector().get("/v1/revocations").json["next"]
+    tap.equal(error(attest(bank, quarry, AGREEMENT, "Other:1", "/withdraw")), (404, "/value"), "what was not recorded is not withdrawn")
+    tap.status(attest(bank, quarry, AGREEMENT, "DataExchangeGovernance:1.0", "/withdraw"), 200, "an attestation is withdrawn")
+    told = wait_until(lambda: [json.loads(b)["revocation"] for p, b in got if p == "/exchange/v1/revocations"], 10, "the watcher is told")
+    header, document, _ = parts(told[0])
+    methods = {m["id"]: m["publicKeyJwk"] for m in bank.api().get("/.well-known/did.json").json["verificationMethod"]}
+    tap.ok(header["typ"] == "naru-revocation+jws" and verifies(told[0], methods[header["kid"]], bank.folder), "in a document that the data bank has signed")
+    tap.equal((document["issuer"], document["subject"], set(document["credentials"]), document["reason"], document["number"]),
+              (bank.did, quarry.did, live, "attestation_withdrawn", since + 1), "that names all credentials that said so, and is numbered")
+    wait_until(lambda: [p for p, _ in got if p == "/quarry/exchange/v1/revocations"], 10, "the company itself is told as well")
+    fresh = wait_until(lambda: [b for p, b in got if p == "/quarry/exchange/v1/membership"][2:], 10, "and gets a fresh credential")
+    tap.equal(said(json.loads(fresh[0])["credential"]), [(NUMBER, "BPNL0000QUARRY00")], "without it")
+    tap.equal(said(quarry.connector().get("/v1/participants/me/credential").json["credential"]), [(NUMBER, "BPNL0000QUARRY00")],
+              "which is the one that is given out")
+    tap.status(bank.operator().post(f"/v1/participants/{quarry.id}/suspend"), 200, "the company is suspended")
+    asked = wait_until(lambda: (lambda a: a["items"] and len(a["items"]) == 2 and a)(
+        watcher.connector().get(f"/v1/revocations?since={since}").json), 10, "whoever asks gets both")
+    last = parts(asked["items"][1])[1]
+    tap.equal((last["reason"], last["credentials"], asked["complete"], asked["next"]),
+              ("suspended", [parts(json.loads(fresh[0])["credential"])[1]["jti"]], True, since + 2), "also the one that was left")
+    page = watcher.connector().get(f"/v1/revocations?since={since}&limit=1").json
+    tap.equal((len(page["items"]), page["next"], page["complete"]), (1, since + 1, False), "page by page")
+    tap.equal(watcher.connector().get(f"/v1/revocations?since={since + 2}").json, {"items": [], "next": since + 2, "complete": True}, "after the last: nothing")
+    tap.status(watcher.connector().get("/v1/revocations?since=-1"), 400, "there are no negative numbers")
+    tap.equal([(e["credential"], e["reason"]) for e in bank.entries("credential.revoked") if e["participant"] == quarry.id and e["reason"] == "suspended"],
+              [(last["credentials"][0], "suspended")], "the log says it of each credential")
+    tap.equal([e["participant"] for e in bank.entries("attestation.withdrawn")], [quarry.id], "and what was withdrawn")
+    web.stop()
 
 
 # -- every route, every caller ------------------------------------------------------------------------------------------

@@ -104,7 +104,9 @@ def check_explain(folder):
         {"leftOperand": "purpose", "operator": "eq", "rightOperand": "urn:naru:purpose:research"}]}]}))
     tap.ok("research" in naru("policy", "explain", policy)[1], "a policy in words")
     tap.ok("이용 목적" in naru("--lang", "ko", "policy", "explain", policy)[1], "in Korean")
-    tap.equal(sorted(json.loads(naru("--json", "policy", "explain", policy)[1])), ["en", "ko"], "and both as JSON")
+    answer = json.loads(naru("--json", "policy", "explain", policy)[1])
+    tap.ok("research" in answer["ko"] and "research" in answer["en"] and answer["hash"] in naru("policy", "explain", policy)[1],
+           "and both as JSON, with the hash that they are bound to")
     policy.write_text(json.dumps({"@type": "Set", "permission": [{"action": "fly"}]}))
     code, _, err = naru("--json", "policy", "explain", policy)
     tap.ok(code == 1 and last_json(err)["at"].startswith("/permission"), "what is not understood is named with its place")
@@ -134,7 +136,7 @@ def check_policies(folder):
     tap.ok(answer["relation"] == "stricter" and answer["complete"] and "purpose of use: b" in answer["en"]
            and "둘째 정책만" in answer["ko"], "with a case in which they differ")
     code, out, _ = naru("--json", "policy", "lint", files["never"])
-    tap.equal((code, json.loads(out)[0]["code"]), (1, "unsatisfiable"), "a policy that nobody can satisfy is an error")
+    tap.equal((code, json.loads(out)["findings"][0]["code"]), (1, "unsatisfiable"), "a policy that nobody can satisfy is an error")
     code, out, _ = naru("policy", "lint", files["months"])
     tap.ok(code == 0 and "/permission/0/constraint/0" in out and "minutes are written PT" in out, "a trap is a warning, with its place")
     code, out, _ = naru("--json", "policy", "what-if", files["signed"], "--fact", "UsagePurpose=c", "--fact", "count=1")
@@ -165,6 +167,23 @@ def check_documents(table):
     tap.equal({w for w in first if complete("naru", w) != [] and w in complete("naru", w)}, first, "completes every command")
 
 
+def check_templates(folder):
+    """make and templates, as an author uses them; what is made is said in m080."""
+    code, _, err = naru("policy", "make", "purpse")
+    tap.ok(code == 2 and "did you mean 'purpose'?" in err, "a mistyped template names the nearest", err)
+    code, _, err = naru("policy", "templates", "zzzzzz")
+    tap.ok(code == 2 and "naru policy templates" in err, "or where they are listed", err)
+    code, out, _ = naru("--lang", "ko", "policy", "make", "ai-training", "-o", folder / "made.json")
+    tap.ok(code == 0 and "1. 인공지능 학습: " in out and "금지 2" in out, "clauses and policy in Korean", out)
+    code, out, _ = naru("policy", "what-if", folder / "made.json", "--trace", LANG="C")
+    tap.ok(code == 0 and out.splitlines()[1].startswith("+ Permission 1"), "marks in ASCII where texts are not UTF-8", out)
+    places = [json.loads(naru("--json", "policy", "make", *argv)[1])["clauses"]["en"].split("of: ")[1]
+              for argv in (["jurisdiction:place=Seoul, Korea"], ["jurisdiction", "--set", "place=Seoul, Korea"])]
+    tap.equal(places, ["Seoul, Korea.\n"] * 2, "a comma in a value that is no list")
+    code, _, err = naru("policy", "make", "ai-training", "-o", folder / "none" / "made.json")
+    tap.ok(code == 2 and "cannot be written" in err, "a file that cannot be written", err)
+
+
 def scenario():
     folder = temp_dir()
     table = json.loads(naru("--json", "help")[1])
@@ -173,6 +192,7 @@ def scenario():
     check_init(folder)
     check_explain(folder)
     check_policies(folder)
+    check_templates(folder)
     check_documents(table)
 
 

@@ -102,6 +102,20 @@ def check_joining(world, buyer):
     tap.equal(world.naru("health", f"{world.broker_url}/readyz", "--ca", world.ca)["ready"], True, "the broker is ready")
 
 
+def check_attestations(world):
+    members = world.operate("applications", "--state", "active")["items"]
+    participant = next(p["participant"] for p in members if p["slug"] == "buyer")
+    for argv, name in (((), "nothing"), (("--bpn", "BPNL0000BUYER001", "--framework", "X:1"), "both at once")):
+        tap.equal(refused(world.operate("attest", participant, *argv, check=False), 2, f"attesting {name}")["code"], "usage", "it says so")
+    made = world.operate("attest", participant, "--bpn", "BPNL0000BUYER001", "--until", "2099-01-01T00:00:00Z")
+    tap.equal((made["kind"], made["value"], made["valid_until"]), ("business_partner_number", "BPNL0000BUYER001", "2099-01-01T00:00:00Z"),
+              "the operator records a business partner number")
+    tap.equal(world.operate("attest", participant, "--framework", "DataExchangeGovernance:1.0")["kind"], "framework_agreement", "and a framework agreement")
+    tap.equal(refused(world.operate("attest", participant, "--bpn", "BPNL0000BUYER001", check=False), 1, "a second time")["code"], "conflict", "is a conflict")
+    tap.equal(world.operate("withdraw", participant, "--framework", "DataExchangeGovernance:1.0")["value"], "DataExchangeGovernance:1.0", "and withdraws it")
+    refused(world.operate("withdraw", participant, "--framework", "DataExchangeGovernance:1.0", check=False), 1, "once")
+
+
 def over(company, agreement):
     with sqlite3.connect(company.home / "connector.db", timeout=20) as db:
         return db.execute("SELECT ended_us FROM agreement WHERE agreement_id = ?", (agreement,)).fetchone()[0] is not None
@@ -214,6 +228,21 @@ def check_query(world, seller, buyer):
     tap.equal(rows[3], {"n": 3, "name": "이름 3"}, "rows of a query")
 
 
+def check_made(world, seller, buyer):
+    """A policy of clause templates that asks for an order: the plan's name in it is the one that the data bank settles."""
+    source, policy = world.folder / "data" / "made.csv", world.folder / "made.json"
+    source.write_text("n\n1\n2\n")
+    price = ["--plan", "per-row:2", "--vat", "0"]
+    made = seller.naru("policy", "make", f"purpose:purposes={RESEARCH}", "ai-training", "term-days:days=30", "confidentiality", *price, "-o", policy)
+    tap.equal(made["findings"], [], "a policy is made")
+    published = seller.naru("publish", source, "--title-en", "Made", "--domain", "process", *price, "--policy", policy)
+    page = buyer.naru("show", published["dataset"], as_json=False)
+    tap.ok("use for AI training: forbidden" in page, "the buyer reads its clauses", page)
+    tap.equal(buy_and_fetch(world, buyer, published["dataset"], "made.csv"), source.read_bytes(), "it is ordered, agreed and fetched")
+    refused(seller.naru("publish", source, "--title-en", "Made", "--domain", "process", "--plan", "per-row:3", "--policy", world.folder / "none.json",
+                        check=False), 2, "a policy file that is not there")
+
+
 def check_publishing_mistakes(world, seller):
     good = ["--title-en", "x", "--domain", "carbon", "--purpose", RESEARCH]
     for what, extra, code in (("/nonexistent", ["--plan", "free"], 2), (ROOT / "README.md", ["--plan", "free"], 1),
@@ -228,9 +257,11 @@ def scenario():
     try:
         seller, buyer = open_world(world)
         check_joining(world, buyer)
+        check_attestations(world)
         check_file(world, seller, buyer)
         check_origin(world, seller, buyer)
         check_query(world, seller, buyer)
+        check_made(world, seller, buyer)
         check_publishing_mistakes(world, seller)
         tap.equal(buyer.naru("statement", "--kind", "invoice")["items"], [], "no invoice before the close")
     finally:

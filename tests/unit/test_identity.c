@@ -153,6 +153,14 @@ static struct app app;
 static struct arena *arena;
 static char folder[64], database[128];
 
+/* What is due is not the identity's affair. */
+static void fire(void *cls, struct str key, int64_t due_us)
+{
+    (void)cls;
+    (void)key;
+    (void)due_us;
+}
+
 static void open_parts(void)
 {
     static const struct str allow[] = {STR_INIT("127.0.0.0/8")};
@@ -170,6 +178,7 @@ static void open_parts(void)
         0);
     ck_assert_int_eq(writer_open(&app.db, &test_env, &app.writer, &err), 0);
     ck_assert_int_eq(fetcher_open(&fetch_cfg, &app.fetcher, &err), 0);
+    ck_assert_int_eq(timers_open(&test_env, &app, fire, &app.timers, &err), 0);
     app.key = party_keys[US];
 }
 
@@ -244,6 +253,8 @@ static void teardown(void)
     flush();
     identity_close(&app.identity);
     writer_close(&app.writer);
+    timers_stop(app.timers);
+    timers_close(&app.timers);
     http_close(&web, US_PER_S);
     for (int i = PEER; i < PARTIES; i++)
         key_free(&party_keys[i]);
@@ -739,6 +750,41 @@ START_TEST(test_members_are_remembered)
 
 END_TEST
 
+#define ATTESTED                                                                                   \
+    "{\"participant\":\"01890a5d-ac96-774b-bcce-b302099a8057\",\"status\":\"active\","             \
+    "\"name\":\"Steel\",\"country\":\"KR\",\"attestations\":[{\"kind\":\"framework_agreement\","   \
+    "\"value\":\"X:1\",\"valid_until\":\"2099-01-01T00:00:00Z\"}]}"
+
+/* Facts need to know which credential it was, whose, and until when. */
+START_TEST(test_credential_goes_along)
+{
+    const struct credential_case attested = {.membership = ATTESTED, .issued_s = -60};
+    const struct credential_case odd = {
+        .membership = "{\"participant\":\"01890a5d-ac96-774b-bcce-b302099a8057\","
+                      "\"status\":\"active\",\"name\":\"Steel\",\"country\":\"KR\","
+                      "\"attestations\":[{\"kind\":\"shoe_size\",\"value\":\"44\"}]}"};
+    const struct str token = good_token(credential(&attested));
+    const int64_t now = env_wall_us(&test_env) / US_PER_S;
+    struct peer peer = {0};
+
+    for (int i = 0; i < 2; i++) { /* the second time from what was seen */
+        expect_good(token, &peer);
+        ck_assert(str_eq(peer.credential_id, STR("j")));
+        ck_assert(str_eq(peer.issuer, str_c(dids[BROKER])));
+        ck_assert(
+            str_eq(peer.attestations, STR("[{\"kind\":\"framework_agreement\",\"value\":\"X:1\","
+                                          "\"valid_until\":\"2099-01-01T00:00:00Z\"}]")));
+        ck_assert(peer.issued_us <= (now - 60) * US_PER_S &&
+                  peer.issued_us > (now - 70) * US_PER_S);
+        ck_assert_int_gt(peer.expires_us, now * US_PER_S);
+    }
+    check_refused(good_token(credential(&odd)), "with something that nobody understands");
+    expect_good(good_token(STR_NONE), &peer);
+    ck_assert(!str_present(peer.credential_id) && peer.expires_us == 0);
+}
+
+END_TEST
+
 START_TEST(test_absent_document_is_not_asked_for_again)
 {
     const struct token_case by_gone = {.iss = "gone", .kid = "gone#key-1", .signer = GONE};
@@ -1148,6 +1194,7 @@ static Suite *suite(void)
     tcase_add_test(tc, test_expected_issuer);
     tcase_add_test(tc, test_membership_ends_before_the_token);
     tcase_add_test(tc, test_membership_without_data_bank);
+    tcase_add_test(tc, test_credential_goes_along);
     tcase_add_test(tc, test_members_are_remembered);
     tcase_add_test(tc, test_absent_document_is_not_asked_for_again);
     tcase_add_test(tc, test_host_that_is_away_refuses_nothing);

@@ -102,9 +102,16 @@ END_TEST
 static const char *sample(enum policy_operand operand)
 {
     static const char *const values[POLICY_VALUE_TYPE__COUNT] = {
-        [POLICY_V_STRING] = "value",    [POLICY_V_IRI] = "urn:value", [POLICY_V_PLACE] = "KR",
-        [POLICY_V_DECIMAL] = "12.5",    [POLICY_V_INTEGER] = "7",     [POLICY_V_BOOLEAN] = "true",
-        [POLICY_V_TIME] = "2026-01-02", [POLICY_V_DURATION] = "P3D",
+        [POLICY_V_STRING] = "value",
+        [POLICY_V_IRI] = "urn:value",
+        [POLICY_V_PLACE] = "KR",
+        [POLICY_V_DECIMAL] = "12.5",
+        [POLICY_V_INTEGER] = "7",
+        [POLICY_V_BOOLEAN] = "true",
+        [POLICY_V_TIME] = "2026-01-02",
+        [POLICY_V_DURATION] = "P3D",
+        [POLICY_V_WEEKDAYS] = "mon/fri+09:00",
+        [POLICY_V_HOURS] = "09:00/18:00[Asia/Seoul]",
     };
 
     static const struct {
@@ -141,9 +148,13 @@ static bool explain_pair(int operand, int op, char mark, enum policy_lang lang, 
     struct err err = {0};
     const char *list = mark == '+' ? "permission" : mark == '-' ? "prohibition" : "obligation";
 
+    /* amounts have a meaning for the action of a duty only */
     (void)snprintf(json, sizeof(json),
-                   "{'%s':[{'action':'use','constraint':[{'leftOperand':'%s','operator':'%s',"
-                   "'rightOperand':['%s']}]}]}",
+                   operand == POLICY_OP_PAY_AMOUNT
+                       ? "{'%s':[{'action':{'rdf:value':'compensate','refinement':[{'leftOperand':'"
+                         "%s','operator':'%s','rightOperand':['%s'],'unit':'KRW'}]}}]}"
+                       : "{'%s':[{'action':'use','constraint':[{'leftOperand':'%s','operator':'%s',"
+                         "'rightOperand':['%s']}]}]}",
                    list, policy_operand_iri((enum policy_operand)operand),
                    policy_operator_name((enum policy_operator)op),
                    sample((enum policy_operand)operand));

@@ -259,7 +259,8 @@ static void many_threads(void)
     ck_assert_int_eq(writer_lag_us(writer), 0);
 }
 
-/* The first time the batch runs without savepoints up to the failure; then it is known better. */
+/* The first time the batch runs without savepoints up to the failure, or on PostgreSQL up to where it is heard of; then it
+ * is known better. */
 static void fail_two(bool known)
 {
     const int64_t base = known ? 10 : 0;
@@ -291,7 +292,9 @@ static void fail_two(bool known)
     wait_done(ARRAY_LEN(wanted));
     for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
         ck_assert_int_eq(jobs[i].code, wanted[i].code);
-        ck_assert_int_eq(atomic_load(&jobs[i].runs), wanted[i].runs);
+        ck_assert_int_ge(atomic_load(&jobs[i].runs), wanted[i].runs);
+        ck_assert_int_le(atomic_load(&jobs[i].runs),
+                         db_kind(db) == DB_PG && !known ? 2 : wanted[i].runs);
     }
     ck_assert_str_eq(jobs[1].at_text, "number_natural");
     ck_assert_int_eq(count_rows() - rows, 3);

@@ -104,7 +104,8 @@ SELECT token, expires_at
   FROM reg.credential
  WHERE participant_id = $1
    AND expires_at > $2
- ORDER BY expires_at DESC
+   AND revoked_at IS NULL
+ ORDER BY issued_at DESC, credential_id
  LIMIT 1;
 
 -- name: credential_insert
@@ -112,6 +113,89 @@ SELECT token, expires_at
 -- out:
 INSERT INTO reg.credential (credential_id, participant_id, token, issued_at, expires_at)
 VALUES ($1, $2, $3, $4, $5);
+
+-- name: credential_revoke
+-- in:   participant_id:uuid now:time
+-- out:  credential_id:uuid expires_at:time
+UPDATE reg.credential
+   SET revoked_at = $2
+ WHERE participant_id = $1
+   AND expires_at > $2
+   AND revoked_at IS NULL
+RETURNING credential_id, expires_at;
+
+-- name: attestation_insert
+-- in:   attestation_id:uuid participant_id:uuid kind:text value:text valid_until:time recorded_by:text recorded_at:time
+-- out:
+INSERT INTO reg.attestation (attestation_id, participant_id, kind, value, valid_until, recorded_by, recorded_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7);
+
+-- name: attestation_list
+-- in:   participant_id:uuid
+-- out:  attestation_id:uuid kind:text value:text valid_until:time recorded_at:time
+SELECT attestation_id, kind, value, valid_until, recorded_at
+  FROM reg.attestation
+ WHERE participant_id = $1
+   AND withdrawn_at IS NULL
+ ORDER BY recorded_at, attestation_id;
+
+-- Another company's business partner number.
+-- name: attestation_holder
+-- in:   value:text participant_id:uuid
+-- out:  participant_id:uuid
+SELECT participant_id
+  FROM reg.attestation
+ WHERE kind = 'business_partner_number'
+   AND value = $1
+   AND withdrawn_at IS NULL
+   AND participant_id <> $2;
+
+-- name: attestation_withdraw
+-- in:   attestation_id:uuid withdrawn_by:text withdrawn_at:time
+-- out:
+UPDATE reg.attestation
+   SET withdrawn_by = $2,
+       withdrawn_at = $3
+ WHERE attestation_id = $1
+   AND withdrawn_at IS NULL;
+
+-- Numbers are given in the order of the commits, so that whoever asks for those after the last one misses none.
+-- name: revocation_turn
+-- in:
+-- out:
+SELECT pg_advisory_xact_lock(hashtextextended('reg.revocation', 0));
+
+-- name: revocation_last
+-- in:
+-- out:  number:i64
+SELECT coalesce(max(number), 0) AS number
+  FROM reg.revocation;
+
+-- name: revocation_insert
+-- in:   number:i64 participant_id:uuid document:text made_at:time until_at:time
+-- out:
+INSERT INTO reg.revocation (number, participant_id, document, made_at, until_at)
+VALUES ($1, $2, $3, $4, $5);
+
+-- name: revocation_list
+-- in:   since:i64 now:time most:i64
+-- out:  number:i64 document:text
+SELECT number, document
+  FROM reg.revocation
+ WHERE number > $1
+   AND until_at > $2
+ ORDER BY number
+ LIMIT $3;
+
+-- Members, and the one whom it is about.
+-- name: participant_reach
+-- in:   subject:uuid
+-- out:  participant_id:uuid did:text connector_url:text
+SELECT participant_id, did, connector_url
+  FROM reg.participant
+ WHERE (state = 'active' OR participant_id = $1)
+   AND connector_url <> ''
+ ORDER BY participant_id;
 
 -- name: access_token_find
 -- in:   token_hash:bytes now:time

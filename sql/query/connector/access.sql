@@ -28,10 +28,10 @@ UPDATE transfer
 RETURNING next_access - $6 AS number;
 
 -- name: access_put
--- in:   event_id:text role:text agreement_id:text transfer_id:text since_us:i64 reserved_bytes:i64 owner:i64
+-- in:   event_id:text role:text agreement_id:text transfer_id:text since_us:i64 reserved_bytes:i64 reserved_rows:i64 owner:i64
 -- out:
-INSERT INTO access (event_id, role, agreement_id, transfer_id, since_us, reserved_bytes, bytes, row_count, seen_us, owner)
-VALUES ($1, $2, $3, $4, $5, $6, 0, 0, $5, $7);
+INSERT INTO access (event_id, role, agreement_id, transfer_id, since_us, reserved_bytes, reserved_rows, bytes, row_count, seen_us, owner)
+VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0, $5, $8);
 
 -- name: access_drop
 -- in:   event_id:text role:text
@@ -42,8 +42,8 @@ DELETE FROM access
 
 -- name: access_left
 -- in:   owner:i64 most:i64
--- out:  event_id:text role:text agreement_id:text transfer_id:text since_us:i64 reserved_bytes:i64 bytes:i64 row_count:i64 seen_us:i64
-SELECT event_id, role, agreement_id, transfer_id, since_us, reserved_bytes, bytes, row_count, seen_us
+-- out:  event_id:text role:text agreement_id:text transfer_id:text since_us:i64 reserved_bytes:i64 reserved_rows:i64 bytes:i64 row_count:i64 seen_us:i64
+SELECT event_id, role, agreement_id, transfer_id, since_us, reserved_bytes, reserved_rows, bytes, row_count, seen_us
   FROM access
  WHERE owner = $1
  ORDER BY since_us, event_id, role
@@ -66,12 +66,20 @@ UPDATE access
    AND role = $2;
 
 -- name: use_add
--- in:   agreement_id:text calls:i64 bytes:i64
+-- in:   agreement_id:text calls:i64 bytes:i64 row_count:i64
 -- out:
-INSERT INTO agreement_use (agreement_id, calls, bytes)
-VALUES ($1, $2, $3)
+INSERT INTO agreement_use (agreement_id, calls, bytes, row_count)
+VALUES ($1, $2, $3, $4)
     ON CONFLICT (agreement_id) DO UPDATE SET calls = agreement_use.calls + excluded.calls,
-                                             bytes = agreement_use.bytes + excluded.bytes;
+                                             bytes = agreement_use.bytes + excluded.bytes,
+                                             row_count = agreement_use.row_count + excluded.row_count;
+
+-- name: use_day
+-- in:   agreement_id:text day:i64
+-- out:
+INSERT INTO agreement_day (agreement_id, day)
+VALUES ($1, $2)
+    ON CONFLICT DO NOTHING;
 
 -- name: grant_use
 -- in:   transfer_id:text issued_us:i64

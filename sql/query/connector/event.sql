@@ -1,16 +1,16 @@
--- name: event_insert [sqlite]
--- in:   type:text subject:text detail:text at_us:i64 waits:i64
--- out:
-INSERT INTO event (type, subject, detail, at_us, waits)
-VALUES ($1, $2, $3, $4, $5);
-
--- name: event_insert [pg]
--- in:   type:text subject:text detail:text at_us:i64 waits:i64
+-- SQLite numbers a row without seq itself.
+-- name: event_insert
+-- in:   seq:i64 type:text subject:text detail:text at_us:i64 waits:i64
 -- out:
 INSERT INTO event (seq, type, subject, detail, at_us, waits)
-SELECT coalesce((SELECT max(e.seq) FROM event e WHERE e.seq > b.first AND e.seq < b.first + 65536), b.first) + 1, $1, $2, $3, $4, $5
-  FROM (SELECT base + 65536 * CAST(CAST(pg_current_xact_id() AS text) AS bigint) AS first
-          FROM event_base) b;
+VALUES ($1, $2, $3, $4, $5, $6);
+
+-- The number before the first of this transaction.
+-- name: event_turn [pg]
+-- in:
+-- out:  before:i64
+SELECT base + 65536 * CAST(CAST(pg_current_xact_id() AS text) AS bigint) AS before
+  FROM event_base;
 
 -- name: event_rebase [pg]
 -- in:

@@ -12,6 +12,12 @@ INSERT INTO membership (participant_id, credential, expires_us)
 VALUES ($1, $2, $3)
     ON CONFLICT (participant_id) DO UPDATE SET credential = excluded.credential, expires_us = excluded.expires_us;
 
+-- name: membership_drop
+-- in:   participant_id:text
+-- out:
+DELETE FROM membership
+ WHERE participant_id = $1;
+
 -- name: purchase_get
 -- in:   order_id:text
 -- out:  order_id:text role:text peer_id:text asset_id:text plan_hash:text purpose:text state:text version:i64 document:text agreement_id:text valid_until_us:i64 received_us:i64

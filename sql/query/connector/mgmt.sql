@@ -61,8 +61,8 @@ SELECT asset_id, $2, $3, created_us
 
 -- name: mgmt_policy_get
 -- in:   policy_id:text
--- out:  policy_id:text policy:text policy_hash:text private_properties:text version:i64 created_us:i64
-SELECT policy_id, policy, policy_hash, private_properties, version, created_us
+-- out:  policy_id:text policy:text own_policy:text policy_hash:text private_properties:text version:i64 created_us:i64
+SELECT policy_id, policy, own_policy, policy_hash, private_properties, version, created_us
   FROM policy_definition
  WHERE policy_id = $1;
 

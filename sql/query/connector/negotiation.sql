@@ -35,11 +35,11 @@ SELECT n.state, n.policy_hash, n.peer_pid, n.error, CAST(CASE WHEN n.callbacks I
 
 -- name: dsp_negotiation_insert
 -- in:   id:text role:text peer_pid:text peer_id:text peer_address:text protocol:text state:i64 now_us:i64 asset_id:text offer_id:text
---       policy_hash:text callbacks:text
+--       policy_hash:text callbacks:text agreement_id:text error:text
 -- out:
 INSERT INTO negotiation (negotiation_id, role, peer_pid, peer_id, peer_address, protocol, state, state_us, asset_id, offer_id, policy_hash,
-                         callbacks, created_us)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $8);
+                         callbacks, agreement_id, error, created_us)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $8);
 
 -- name: dsp_negotiation_advance
 -- in:   id:text state:i64 now_us:i64 peer_pid:text agreement_id:text offer_id:text policy_hash:text error:text
@@ -56,12 +56,22 @@ UPDATE negotiation
 
 -- name: dsp_negotiation_settle
 -- in:   id:text sending:i64 rest:i64 now_us:i64 peer_pid:text
+-- out:  error:text listened:i64
+UPDATE negotiation
+   SET state = $3,
+       state_us = $4,
+       peer_pid = coalesce(peer_pid, $5)
+ WHERE negotiation_id = $1
+   AND state = $2
+RETURNING error, CAST(CASE WHEN callbacks IS NULL THEN 0 ELSE 1 END AS bigint) AS listened;
+
+-- name: dsp_negotiation_learn
+-- in:   id:text peer_pid:text
 -- out:
 UPDATE negotiation
-   SET state = CASE WHEN state = $2 THEN $3 ELSE state END,
-       state_us = CASE WHEN state = $2 THEN $4 ELSE state_us END,
-       peer_pid = coalesce(peer_pid, $5)
- WHERE negotiation_id = $1;
+   SET peer_pid = $2
+ WHERE negotiation_id = $1
+   AND peer_pid IS NULL;
 
 -- name: dsp_policy_text_insert
 -- in:   policy_hash:text policy:text

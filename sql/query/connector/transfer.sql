@@ -33,11 +33,11 @@ SELECT n.state, n.peer_pid, n.error, CAST(CASE WHEN n.callbacks IS NULL THEN 0 E
 
 -- name: dsp_transfer_insert
 -- in:   id:text role:text peer_pid:text peer_id:text peer_address:text protocol:text state:i64 now_us:i64 agreement_id:text asset_id:text
---       format:text data_address:text private_properties:text callbacks:text decide_us:i64
+--       format:text data_address:text private_properties:text callbacks:text error:text decide_us:i64
 -- out:
 INSERT INTO transfer (transfer_id, role, peer_pid, peer_id, peer_address, protocol, state, state_us, agreement_id, asset_id, format,
-                      data_address, private_properties, callbacks, created_us, decide_us)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $8, $15);
+                      data_address, private_properties, callbacks, error, created_us, decide_us)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $8, $16);
 
 -- name: dsp_transfer_advance
 -- in:   id:text state:i64 now_us:i64 peer_pid:text error:text decide_us:i64 held:text
@@ -53,12 +53,22 @@ UPDATE transfer
 
 -- name: dsp_transfer_settle
 -- in:   id:text sending:i64 rest:i64 now_us:i64 peer_pid:text
+-- out:  error:text listened:i64
+UPDATE transfer
+   SET state = $3,
+       state_us = $4,
+       peer_pid = coalesce(peer_pid, $5)
+ WHERE transfer_id = $1
+   AND state = $2
+RETURNING error, CAST(CASE WHEN callbacks IS NULL THEN 0 ELSE 1 END AS bigint) AS listened;
+
+-- name: dsp_transfer_learn
+-- in:   id:text peer_pid:text
 -- out:
 UPDATE transfer
-   SET state = CASE WHEN state = $2 THEN $3 ELSE state END,
-       state_us = CASE WHEN state = $2 THEN $4 ELSE state_us END,
-       peer_pid = coalesce(peer_pid, $5)
- WHERE transfer_id = $1;
+   SET peer_pid = $2
+ WHERE transfer_id = $1
+   AND peer_pid IS NULL;
 
 -- name: dsp_transfer_running
 -- in:   agreement_id:text most:i64
