@@ -20,9 +20,10 @@ static void agreement_ended(void *cls, struct str id, const struct err *err)
 {
     (void)cls;
     /* ended before by somebody else: nothing left to do */
-    if (err->code != E_OK && err->code != E_CONFLICT && err->code != E_NOT_FOUND)
+    if (err->code != E_OK && err->code != E_CONFLICT && err->code != E_NOT_FOUND &&
+        err->code != E_BUSY)
         log_err(NULL, "agreement could not be ended", err);
-    else
+    else if (err->code != E_BUSY)
         log_info(NULL, "agreement has ended", L_STR("agreement", id));
 }
 
@@ -30,8 +31,7 @@ static void end_agreement(struct app *app, struct str id)
 {
     struct err err = {0};
 
-    if (dsp_agreement_end(app, id, STR("the agreement's time is over"), agreement_ended, NULL,
-                          &err) < 0)
+    if (dsp_agreement_expire(app, id, agreement_ended, NULL, &err) < 0)
         log_err(NULL, "agreement could not be ended", &err);
 }
 
@@ -41,6 +41,12 @@ static void end_with_order(struct app *app, struct str id)
 
     if (dsp_agreement_end(app, id, STR("its order is over"), agreement_ended, NULL, &err) < 0)
         log_err(NULL, "agreement could not be ended", &err);
+}
+
+static void decide_due(struct app *app, struct str id)
+{
+    (void)id;
+    dsp_decide_due(app);
 }
 
 static void renew_membership(struct app *app, struct str id)
@@ -91,6 +97,7 @@ static void look_at_facts(struct app *app, struct str id)
 static void facts_changed(struct app *app, struct str id)
 {
     dataplane_forget_all(app->dataplane);
+    dsp_doubt(app, id);
     look_at_facts(app, id);
 }
 
@@ -106,6 +113,8 @@ static const struct {
 } kinds[] = {
     {"agreement",   end_agreement      },
     {"order-over",  end_with_order     },
+    {"decisions",   decide_due         },
+    {"reconsider",  dsp_doubt          },
     {"membership",  renew_membership   },
     {"messages",    prune_messages     },
     {"events",      prune_events       },
@@ -201,8 +210,10 @@ int timed_start(struct app *app, struct err *err)
         return err_ret(err);
     if (db_each(db, &q_agreement_due, DB_NO_ARGS, &due_row, set_one, app, err) < 0)
         return err_ret(err);
-    if (db_each(db, &q_facts_partners, DB_NO_ARGS, &partner_row, look_at_partner, app, err) < 0)
+    if (db_each(db, &q_facts_partners, DB_NO_ARGS, &partner_row, look_at_partner, app, err) < 0 ||
+        db_each(db, &q_agreement_orphaned, DB_NO_ARGS, &due_row, set_over, app, err) < 0)
         return err_ret(err);
     timed_set(app, "duty", STR("orders"), env_wall_us(app->env));
-    return db_each(db, &q_agreement_orphaned, DB_NO_ARGS, &due_row, set_over, app, err);
+    dsp_decide_all(app);
+    return 0;
 }

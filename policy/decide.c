@@ -471,3 +471,60 @@ void policy_decide(const struct policy *policy, const struct policy_question *qu
 {
     policy__decide(policy, question, facts, NULL, ret_decision);
 }
+
+/* -- for certain ------------------------------------------------------------------------------- */
+
+/* Every unknown truth is taken for the better one: a record of what was done, too. */
+static bool may_grant(const struct eval *e, const struct prog_rule *rule, int64_t *until)
+{
+    struct outcome outcome;
+    bool may;
+
+    if (applies(e, rule) == TRUTH_FALSE)
+        return false;
+    outcome = policy__eval(e, rule->code);
+    *until = earlier(*until, outcome.until);
+    may = outcome.truth != TRUTH_FALSE;
+    for (uint32_t i = 0; i < rule->n_duties; i++) {
+        struct policy_duty duty;
+
+        if (policy__duty(e, &rule->duties[i], &duty, until) && e->facts->performed_known &&
+            policy__duty_blocks(e, &duty))
+            may = false;
+    }
+    return may;
+}
+
+static bool bars(const struct eval *e, const struct prog_rule *rule, int64_t *until)
+{
+    const struct outcome outcome = policy__eval_prohibition(e, rule);
+
+    *until = earlier(*until, outcome.until);
+    return applies(e, rule) == TRUTH_TRUE && outcome.truth == TRUTH_TRUE;
+}
+
+bool policy_may_permit(const struct policy *policy, const struct policy_question *question,
+                       const struct policy_facts *facts, int64_t *ret_until_us)
+{
+    const struct eval e = policy__eval_of(policy, question, facts, NULL);
+    const struct program *program = e.program;
+    const bool agreed =
+        question->scope == POLICY_AT_TRANSFER || question->scope == POLICY_AT_ACCESS;
+    bool may = policy_is_empty(policy) && (question->flags & POLICY_EMPTY_PERMITS) != 0;
+
+    *ret_until_us = POLICY_FOREVER;
+    for (uint32_t i = 0; i < program->n_permissions; i++)
+        may = may_grant(&e, &program->permissions[i], ret_until_us) || may;
+    for (uint32_t i = 0; i < program->n_prohibitions; i++) {
+        const bool barred = bars(&e, &program->prohibitions[i], ret_until_us);
+
+        may = may && !(barred && policy->conflict != CONFLICT_PERM);
+    }
+    for (uint32_t i = 0; agreed && i < program->n_gates; i++) {
+        const struct outcome outcome = policy__eval(&e, program->gates[i].code);
+
+        *ret_until_us = earlier(*ret_until_us, outcome.until);
+        may = may && outcome.truth != TRUTH_FALSE;
+    }
+    return may;
+}

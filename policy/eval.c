@@ -37,7 +37,7 @@ enum policy_why policy__fact_why(const struct policy_fact *fact, const struct op
 static int64_t fact_until(const struct eval *e, const struct policy_fact *fact,
                           const struct operand_row *row)
 {
-    if (row->max_age_us == 0)
+    if (row->max_age_us == 0 || (e->question->flags & POLICY_FACTS_LAST) != 0)
         return POLICY_FOREVER;
     return add_saturated(e->question->now_us,
                          row->max_age_us - (fact->age_us > 0 ? fact->age_us : 0) + 1);

@@ -276,6 +276,8 @@ enum policy_flags {
     /* An unfulfilled duty of a permission does not block, a violated one does. Without it the duty
        must be fulfilled before. */
     POLICY_DUTY_EVENTUAL = 2,
+    /* Facts do not grow old: for looking ahead at what time alone changes. */
+    POLICY_FACTS_LAST = 4,
 };
 
 struct policy_question {
@@ -372,6 +374,14 @@ struct policy_decision {
  */
 void policy_decide(const struct policy *policy, const struct policy_question *question,
                    const struct policy_facts *facts, struct policy_decision *ret_decision);
+
+/*
+ * False if it is denied for certain: whatever those facts may be that are unknown. Their absence
+ * alone never makes it so, a limit on time that has passed does. *ret_until_us is the next instant
+ * at which that may be different, POLICY_FOREVER if time changes nothing any more.
+ */
+bool policy_may_permit(const struct policy *policy, const struct policy_question *question,
+                       const struct policy_facts *facts, int64_t *ret_until_us);
 
 const char *
 policy_why_slug(enum policy_why why); /* machine-readable: "constraint-false", "fact-unknown", … */

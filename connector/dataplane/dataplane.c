@@ -116,6 +116,8 @@ static void look(struct dataplane *dp, struct db **db, int64_t now_us, bool at_o
     dataplane__meter_note(dp, now_us - RECHECK_US);
     if (*db != NULL)
         check_open(dp, *db, at_once ? now_us : now_us - RECHECK_US);
+    if (*db != NULL)
+        dataplane__pulls_check(dp, *db, at_once ? now_us : now_us - RECHECK_US);
 }
 
 static void *keep_watch(void *cls)
@@ -130,7 +132,8 @@ static void *keep_watch(void *cls)
         const bool at_once = dp->check_now;
 
         dp->check_now = false;
-        if (dp->open == NULL && dp->running == NULL && dp->unsettled == NULL && !dp->any_view) {
+        if (dp->open == NULL && dp->pulls == NULL && dp->running == NULL && dp->unsettled == NULL &&
+            !dp->any_view) {
             dp->watching = false;
             CHECK(pthread_cond_wait(&dp->wake, &dp->lock) == 0);
             dp->watching = true;

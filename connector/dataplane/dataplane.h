@@ -74,13 +74,14 @@ void dataplane_push_due(struct dataplane *dataplane);
 /*
  * Makes the DSP DataAddress (JSON text, appended) that a consumer gets with TransferStart:
  * endpoint, authorization token (JWT by our key, bound to transfer, agreement and consumer; life
- * settings->token_life_us, never beyond the agreement's end), expiresIn, refresh endpoint and
- * token.
+ * settings->token_life_us, never beyond the agreement's end nor until_us, at which its policy's
+ * decision turns), expiresIn, refresh endpoint and token.
  */
 MUST_CHECK int dataplane_grant(struct app *app, const struct transfer *transfer,
-                               const struct agreement *agreement, struct buf *out, struct err *err);
-/* A transfer or agreement changed: drops what the access cache knows of it; open streams of it end
- * within 5 s. After the commit. */
+                               const struct agreement *agreement, int64_t until_us, struct buf *out,
+                               struct err *err);
+/* A transfer or agreement changed: drops what the access cache knows of it; what is under way and has
+ * lost its right is cut, of pulls as consumer, too. After the commit. */
 void dataplane_forget(struct dataplane *dataplane, struct str transfer_id, struct str agreement_id);
 
 /* The same of all transfers. */

@@ -36,6 +36,7 @@
 #define DATAPLANE_JOURNAL "-accesses" /* behind the name of the database */
 
 struct access;
+struct pull;
 struct push;
 struct pusher;
 struct renewal;
@@ -80,6 +81,7 @@ struct view {
     struct jdoc *address; /* owned; NULL if the asset is gone */
     const struct source_ops *ops;
     int64_t loaded_us, until_us;      /* as long as it may be used */
+    int64_t decided_until_us;         /* as long as the decision holds; POLICY_FOREVER: it counts */
     struct err refusal;               /* why it gives no access; E_OK if it does */
     _Atomic(struct kept_file *) file; /* owned; file.c's, NULL: none */
     /* guarded by dataplane->lock */
@@ -336,6 +338,11 @@ bool digests_find(struct digests *digests, const struct file_key *key, uint8_t r
 bool digests_want(struct digests *digests, const struct file_key *key, int fd,
                   void (*done)(void *cls), void *cls);
 
+/* -- pull.c ------------------------------------------------------------------------------------ */
+
+/* Cuts pulls that have been under way since before an instant and whose transfer may not run any more. */
+void dataplane__pulls_check(struct dataplane *dp, struct db *db, int64_t began_before_us);
+
 /* -- dataplane.c ------------------------------------------------------------------------------- */
 
 struct dataplane {
@@ -355,6 +362,7 @@ struct dataplane {
     struct inode_key harmless[HARMLESS];
     uint64_t forgotten;           /* views loaded before the newest forgetting are not kept */
     struct access *open;          /* being answered */
+    struct pull *pulls;           /* the same as consumer */
     struct meter *running;        /* between their row in `access` and their receipt */
     struct taking *taking;        /* waits for the writer and takes more, as the next; or NULL */
     struct settling *settling[2]; /* the same for receipts; [1]: of slots */

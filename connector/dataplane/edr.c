@@ -22,6 +22,7 @@ static const struct field endpoint_fields[] = {
     FIELD(struct endpoint, refresh_token,    "refresh_token",    0),
     FIELD(struct endpoint, expires_us,       "expires_us",       0),
     FIELD(struct endpoint, received_us,      "received_us",      0),
+    FIELD(struct endpoint, held,             "held",             0),
 };
 /* clang-format on */
 static OBJECT(endpoint_row, struct endpoint, endpoint_fields, OPEN);
@@ -91,6 +92,16 @@ int dataplane__endpoint_get(struct db *db, struct str transfer_id, struct arena 
     CHECK_UNREACHABLE();
 }
 
+int dataplane__endpoint_check(const struct endpoint *e, struct err *err)
+{
+    if (e->state != TP_STARTED)
+        return err_tell(err, E_CONFLICT, "transfer", "the transfer is %s, not STARTED",
+                        transfer_state_name(e->state));
+    if (str_present(e->held))
+        return err_tell(err, E_POLICY, "policy", "%.*s", STR_ARG(e->held));
+    return 0;
+}
+
 int dataplane_edr(struct rq *rq, struct err *err)
 {
     const struct worker *worker = rq->thread;
@@ -107,6 +118,8 @@ int dataplane_edr(struct rq *rq, struct err *err)
     jw_kstr(&w, "asset", e.asset_id);
     jw_kstr(&w, "provider", e.peer_id);
     jw_kstr(&w, "provider_pid", e.peer_pid);
+    if (str_present(e.held))
+        jw_kstr(&w, "held", e.held);
     jw_kstr(&w, "endpoint", e.endpoint);
     jw_kbool(&w, "refreshable", e.refresh_token.n > 0 && e.refresh_endpoint.n > 0);
     if (e.received_us > 0)

@@ -14,9 +14,12 @@ struct endpoint {
     int64_t state;
     struct str peer_id, peer_pid, agreement_id, asset_id;
     struct str endpoint, token, refresh_endpoint, refresh_token; /* STR_NONE: none yet */
+    struct str held; /* why the policy lets the transfer wait; STR_NONE: it does not */
     int64_t expires_us, received_us;
 };
 
+/* May data pass now? Errors: E_CONFLICT, E_POLICY. */
+MUST_CHECK int dataplane__endpoint_check(const struct endpoint *endpoint, struct err *err);
 /* Errors: E_NOT_FOUND. Texts live in the arena. */
 MUST_CHECK int dataplane__endpoint_get(struct db *db, struct str transfer_id, struct arena *arena,
                                        struct endpoint *ret_endpoint, struct err *err);

@@ -23,6 +23,7 @@
 struct grant {
     struct buf access, refresh;
     int64_t life_us;
+    int64_t until_us; /* the access token is good until then at most */
 };
 
 static void grant_done(struct grant *grant)
@@ -46,7 +47,8 @@ static int make_tokens(struct dataplane *dp, struct str transfer_id,
         .agreement = agreement->agreement_id,
         .consumer = agreement->consumer_id,
         .issued_us = now_us,
-        .expires_us = earlier(now_us + dp->app->settings->token_life_us, end_us),
+        .expires_us =
+            earlier(now_us + dp->app->settings->token_life_us, earlier(end_us, grant->until_us)),
     };
 
     grant->life_us = token.expires_us - now_us;
@@ -84,10 +86,12 @@ static void edc_properties(struct jw *w, struct str endpoint, struct str token)
 }
 
 int dataplane_grant(struct app *app, const struct transfer *transfer,
-                    const struct agreement *agreement, struct buf *out, struct err *err)
+                    const struct agreement *agreement, int64_t until_us, struct buf *out,
+                    struct err *err)
 {
     AUTO(grant_done)
-    struct grant grant = {.access = buf_init(LIMIT_TOKEN), .refresh = buf_init(LIMIT_TOKEN)};
+    struct grant grant = {
+        .access = buf_init(LIMIT_TOKEN), .refresh = buf_init(LIMIT_TOKEN), .until_us = until_us};
     AUTO(buf_done) struct buf seconds = buf_init(32);
     AUTO(buf_done) struct buf endpoint = buf_init(LIMIT_URL);
     struct jw w = jw_init(out);
@@ -224,6 +228,7 @@ static int check_renewal(struct rq *rq, const struct peer *peer, struct renewal 
         *err = view->refusal;
         return err_ret(err);
     }
+    r->grant.until_us = view->decided_until_us;
     return make_tokens(app->dataplane, view->transfer_id, &view->agreement, &r->grant, err);
 }
 

@@ -45,6 +45,7 @@ struct pull {
     struct endpoint endpoint;
     struct renewal_waiter waiter;
     bool head, renewed;
+    bool listed; /* request's thread */
     struct flow flow;
     bool flowing;
     struct fetch *job; /* guarded by flow.lock */
@@ -60,6 +61,10 @@ struct pull {
     bool to_end;
     struct err err;
     struct writer_op op;
+    /* guarded by dataplane->lock */
+    struct pull *prev, *next; /* dataplane->pulls, until pull_end */
+    bool cut;
+    int64_t began_mono_us;
 };
 
 static int send_request(struct rq *rq, struct err *err);
@@ -101,15 +106,111 @@ static void pull_unref(struct pull *p)
     dataplane__settle(m);
 }
 
+static void enlist(struct pull *p)
+{
+    struct dataplane *dp = p->meter.dp;
+
+    p->began_mono_us = env_mono_us(dp->app->env);
+    p->listed = true;
+    pthread_mutex_lock(&dp->lock);
+    p->next = dp->pulls;
+    if (p->next != NULL)
+        p->next->prev = p;
+    dp->pulls = p;
+    if (!dp->watching)
+        pthread_cond_signal(&dp->wake);
+    pthread_mutex_unlock(&dp->lock);
+}
+
+static void delist(struct pull *p)
+{
+    struct dataplane *dp = p->meter.dp;
+
+    pthread_mutex_lock(&dp->lock);
+    if (p->next != NULL)
+        p->next->prev = p->prev;
+    if (p->prev != NULL)
+        p->prev->next = p->next;
+    else
+        dp->pulls = p->next;
+    pthread_mutex_unlock(&dp->lock);
+}
+
 static void pull_end(void *cls, uint64_t sent, bool complete)
 {
     struct pull *p = cls;
 
     (void)sent;
     (void)complete;
+    if (p->listed)
+        delist(p);
     if (p->flowing)
         flow_leave(&p->flow);
     pull_unref(p);
+}
+
+/* -- cutting ----------------------------------------------------------------------------------- */
+
+/* Those that have been open since before an instant, each with a reference; *ret_n of them. NULL
+ * without any, or without memory. */
+static struct pull **list_open(struct dataplane *dp, int64_t began_before_us, size_t *ret_n)
+{
+    struct pull **list;
+    size_t most = 0, n = 0;
+
+    pthread_mutex_lock(&dp->lock);
+    for (const struct pull *p = dp->pulls; p != NULL; p = p->next)
+        most++;
+    list = most > 0 ? calloc(most, sizeof(struct pull *)) : NULL;
+    for (struct pull *p = dp->pulls; list != NULL && p != NULL; p = p->next) {
+        if (p->began_mono_us > began_before_us || p->cut)
+            continue;
+        atomic_fetch_add(&p->refs, 1);
+        list[n++] = p;
+    }
+    pthread_mutex_unlock(&dp->lock);
+    *ret_n = n;
+    return list;
+}
+
+static void cut(struct dataplane *dp, struct pull *p)
+{
+    pthread_mutex_lock(&dp->lock);
+    for (const struct pull *open = dp->pulls; open != NULL; open = open->next) {
+        if (open != p) /* else its request has not ended yet */
+            continue;
+        p->cut = true;
+        rq_cut(p->rq);
+    }
+    pthread_mutex_unlock(&dp->lock);
+}
+
+/* True if its transfer has stopped, or waits; a transfer that could not be read may go on. */
+static bool is_over(struct db *db, const struct pull *p)
+{
+    AUTO(arena_free) struct arena *arena = arena_new(KIB(64));
+    struct endpoint e = {0};
+    struct err err = {0};
+
+    if (arena == NULL || dataplane__endpoint_get(db, p->endpoint.transfer_id, arena, &e, &err) < 0)
+        return err.code == E_NOT_FOUND;
+    return dataplane__endpoint_check(&e, &err) < 0;
+}
+
+void dataplane__pulls_check(struct dataplane *dp, struct db *db, int64_t began_before_us)
+{
+    size_t n = 0;
+    struct pull **list = list_open(dp, began_before_us, &n);
+
+    for (size_t i = 0; i < n; i++) {
+        if (is_over(db, list[i])) {
+            log_info(NULL, "a pull was cut: its transfer may not run any more",
+                     L_STR("transfer", list[i]->endpoint.transfer_id));
+            cut(dp, list[i]);
+        }
+        pull_unref(list[i]);
+    }
+    free(list);
 }
 
 /* -- what comes -------------------------------------------------------------------------------- */
@@ -486,9 +587,8 @@ static int load(struct pull *p, struct err *err)
 
     if (dataplane__endpoint_get(worker->db, rq_param(p->rq, "transfer"), p->arena, e, err) < 0)
         return err_ret(err);
-    if (e->state != TP_STARTED)
-        return err_tell(err, E_CONFLICT, "transfer", "the transfer is %s, not STARTED",
-                        transfer_state_name(e->state));
+    if (dataplane__endpoint_check(e, err) < 0)
+        return err_ret(err);
     if (e->endpoint.n == 0)
         return err_tell(err, E_CONFLICT, "transfer", "the provider has given no endpoint");
     p->meter.agreement = e->agreement_id;
@@ -507,6 +607,7 @@ int dataplane_pull(struct rq *rq, struct err *err)
     rq_on_sent(rq, pull_end, p); /* from here on the request owns the pull */
     if (load(p, err) < 0)
         return err_ret(err);
+    enlist(p);
     if (p->endpoint.expires_us > 0 && may_renew(p) &&
         env_wall_us(rq->env) + RENEW_BEFORE_US > p->endpoint.expires_us) {
         renew(p);

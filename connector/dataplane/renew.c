@@ -278,8 +278,8 @@ int dataplane_edr_renew(struct app *app, struct db *db, struct str transfer_id, 
         return err_set(err, E_NO_MEMORY, "", "renewal");
     if (dataplane__endpoint_get(db, transfer_id, arena, &e, err) < 0)
         return err_ret(err);
-    const bool possible =
-        e.refresh_token.n > 0 && e.refresh_endpoint.n > 0 && e.state == TP_STARTED;
+    const bool possible = e.refresh_token.n > 0 && e.refresh_endpoint.n > 0 &&
+                          e.state == TP_STARTED && !str_present(e.held);
 
     if (force && !possible)
         return err_tell(err, E_CONFLICT, "", "the transfer's token cannot be renewed");

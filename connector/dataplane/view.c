@@ -222,6 +222,7 @@ static int judge(struct dataplane *dp, struct db *db, struct view *view, struct 
     AUTO(arena_free) struct arena *arena = arena_new(MIB(4));
     int64_t decided_until_us = POLICY_FOREVER;
 
+    view->decided_until_us = POLICY_FOREVER;
     view->loaded_us = now_us;
     view->until_us = now_us + VIEW_US;
     if (view->agreement.ends_us > 0 && view->agreement.ends_us < view->until_us)
@@ -236,6 +237,7 @@ static int judge(struct dataplane *dp, struct db *db, struct view *view, struct 
         *err = view->refusal;
         return err_ret(err);
     }
+    view->decided_until_us = decided_until_us;
     if (decided_until_us < view->until_us)
         view->until_us = decided_until_us;
     return 0;
@@ -303,8 +305,9 @@ static struct view *find(struct dataplane *dp, struct str transfer_id, int64_t n
 
     struct view *view = dp->views[str_hash(transfer_id) % VIEWS];
 
-    if (view != NULL && now_us < view->until_us && str_eq(view->transfer_id, transfer_id) &&
-        replica_hears(dp->app->replica))
+    /* a clock that was set back makes an old view no younger */
+    if (view != NULL && now_us >= view->loaded_us && now_us < view->until_us &&
+        str_eq(view->transfer_id, transfer_id) && replica_hears(dp->app->replica))
         found = view_ref(view);
     *ret_forgotten = dp->forgotten;
     pthread_mutex_unlock(&dp->lock);

@@ -103,28 +103,6 @@ int dsp__make_agreement(struct app *app, struct effect *effect, const struct pro
     return 0;
 }
 
-int64_t dsp__ends_us(const struct policy *policy, struct str asset_id, struct str consumer_id,
-                     int64_t agreed_us)
-{
-    static const struct policy_facts nothing_known;
-    struct policy_decision decision;
-    const struct policy_question question = {
-        .action = POLICY_ACT_USE,
-        .scope = POLICY_AT_NEGOTIATION,
-        .now_us = agreed_us,
-        .agreement_us = agreed_us,
-        .target = asset_id,
-        .assignee = consumer_id,
-        .flags = POLICY_EMPTY_PERMITS | POLICY_DUTY_EVENTUAL,
-    };
-
-    policy_decide(policy, &question, &nothing_known, &decision);
-    /* a refusal speaks of facts that are not known here */
-    if (decision.verdict == POLICY_DENY || decision.valid_until_us == POLICY_FOREVER)
-        return 0;
-    return decision.valid_until_us;
-}
-
 /* clang-format off */
 static const struct field open_order_fields[] = {
     FIELD(struct open_order, order_id, "order_id", F_REQUIRED),
@@ -213,6 +191,11 @@ int dsp__read_agreement(struct db *db, struct str agreement_id, struct arena *ar
     case DB_FAIL: break;
     }
     return err_ret(err);
+}
+
+int dsp__drop_edr(struct db *tx, struct str transfer_id, struct err *err)
+{
+    return db_exec(tx, &q_dsp_edr_drop, DB_ARGS(DB_TEXT(transfer_id)), NULL, err);
 }
 
 int dsp__report(struct app *app, struct effect *effect, const struct agreement *agreement,

@@ -65,9 +65,14 @@ MUST_CHECK int catalogue_view_new(const struct catalogue *catalogue, struct db *
 MUST_CHECK int catalogue_visible(struct catalogue_view *view, const struct catalogue_offer *offer,
                                  bool *ret_visible, struct err *err);
 
+/* An offer that this peer may see, borrowed from the snapshot; NULL: there is none, or it may not see it,
+ * which takes the same time. */
+MUST_CHECK int catalogue_offer_for(struct catalogue_view *view, struct str offer_id,
+                                   const struct catalogue_offer **ret_offer, struct err *err);
+
 /*
  * Appends one dataset as JSON in the words of 2025-1, with the service of the version; *ret_found
- * is false if there is none that the peer may see. An asset that is a catalogue is no dataset.
+ * is false if there is none that the peer may see, which takes as long in either case. An asset that is a catalogue is no dataset.
  */
 MUST_CHECK int catalogue_write_dataset(struct catalogue_view *view, const struct codec *codec,
                                        struct str asset_id, struct buf *out, bool *ret_found,

@@ -545,6 +545,30 @@ static int by_offer_id(const void *a, const void *b)
 }
 
 /* Ids that we make name their asset; those that a definition says are looked up. */
+static bool asks_for_facts(const struct dataset *dataset)
+{
+    for (size_t i = 0; i < dataset->n_offers; i++) {
+        if (policy_needs(dataset->offers[i].access->policy, POLICY_AT_CATALOGUE) != 0)
+            return true;
+    }
+    return false;
+}
+
+/* Stand in for what does not exist (catalogue_view.c). */
+static int list_guarded(struct build *b, struct err *err)
+{
+    struct catalogue *c = b->catalogue;
+
+    c->guarded = ARENA_ARRAY(c->arena, const struct dataset *, c->n_datasets);
+    if (c->guarded == NULL)
+        return err_set(err, E_LIMIT, "", "the catalogue needs too much memory");
+    for (size_t i = 0; i < c->n_datasets; i++) {
+        if (!c->datasets[i].nested && asks_for_facts(&c->datasets[i]))
+            c->guarded[c->n_guarded++] = &c->datasets[i];
+    }
+    return 0;
+}
+
 static int list_named(struct build *b, struct err *err)
 {
     struct catalogue *c = b->catalogue;
@@ -600,7 +624,7 @@ static int read_all(struct db *db, void *arg, struct err *err)
         return err_ret(err);
     if (add_datasets(b, err) < 0)
         return err_ret(err);
-    return list_named(b, err);
+    return list_guarded(b, err) < 0 ? err_ret(err) : list_named(b, err);
 }
 
 static struct str service_text(struct str url, struct arena *arena)

@@ -35,6 +35,9 @@ struct catalogue {
     size_t n_datasets;
     const struct catalogue_offer **named; /* those whose definition says their id, by id */
     size_t n_named;
+    const struct dataset *
+        *guarded; /* those whose access policies ask for facts: who may see them differs */
+    size_t n_guarded;
     struct tail *tails;
     size_t n_tails;
     struct str participant;      /* who offers */

@@ -163,6 +163,7 @@ int dsp_open(struct app *app, struct dsp **ret_dsp, struct err *err)
     if (dsp == NULL)
         return err_set(err, E_NO_MEMORY, "", "protocol");
     dsp->app = app;
+    dsp->decide_us = POLICY_FOREVER;
     CHECK(pthread_mutex_init(&dsp->lock, NULL) == 0);
     if (catalogue_cache_open(app, &dsp->catalogue, err) < 0 ||
         dsp__known_peers_open(&dsp->known, err) < 0 ||

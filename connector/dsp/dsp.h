@@ -106,6 +106,23 @@ MUST_CHECK int dsp_transfer_act(struct app *app, struct str id, enum dsp_transfe
 MUST_CHECK int dsp_transfer_end(struct app *app, struct str id, bool complete, struct str reason,
                                 dsp_done_fn *done, void *cls, struct err *err);
 
+/*
+ * The policy of running transfers (reconsider.c). dsp_reconsider: after the commit, something has
+ * happened that may turn decisions about this peer (STR_NONE: about any); each of its transfers that
+ * runs or rests is decided again soon, and suspended, started again or terminated; any thread. What
+ * stands below this unit says the same with timed_set(app, "reconsider", peer_id, now).
+ */
+void dsp_reconsider(struct app *app, struct str peer_id);
+/* The timers' (timed.c): makes the transfers of a peer due; decides those that are due. */
+void dsp_doubt(struct app *app, struct str peer_id);
+void dsp_decide_due(struct app *app);
+/* At the start, and when another replica has gone: decides all. */
+void dsp_decide_all(struct app *app);
+
+/* An agreement's time is over (ends_us): as dsp_agreement_end, its policy says why. E_BUSY: not yet. */
+MUST_CHECK int dsp_agreement_expire(struct app *app, struct str agreement_id, dsp_done_fn *done,
+                                    void *cls, struct err *err);
+
 /* Ends an agreement before its time: its transfers are terminated, the next access is refused, the
  * peer is told. */
 MUST_CHECK int dsp_agreement_end(struct app *app, struct str agreement_id, struct str reason,

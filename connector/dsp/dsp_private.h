@@ -47,6 +47,8 @@ struct dsp {
     struct known_texts *texts;
     void (*agreed)(void *cls); /* NULL: nobody asks */
     void *agreed_cls;
+    int64_t decide_us; /* for which the timer is set (reconsider.c); POLICY_FOREVER: none; lock */
+    bool deciding;     /* a batch is with the writer; lock */
 };
 
 /* A negotiation or a transfer, as far as the protocol is concerned. */
@@ -54,6 +56,7 @@ struct process {
     struct str id, role, peer_pid, peer_id, peer_address, protocol;
     int64_t state;
     struct str asset_id, offer_id, policy_hash, policy, agreement_id, format, data_address, error;
+    struct str held; /* of a transfer: why its policy lets it wait; STR_NONE: it does not */
 };
 
 /* What the two kinds of process differ in. */
@@ -93,6 +96,8 @@ struct effect {
     int64_t state;
     struct str peer_pid; /* STR_NONE: unchanged, as the next three */
     struct str error;    /* "": none any more */
+    struct str held;     /* of a transfer; "": no more */
+    int64_t decide_us;   /* of a transfer: until when its policy permits this; 0: unchanged */
     struct str offer_id, policy_hash;
     struct kept_text texts[2];
     size_t n_texts;
@@ -255,6 +260,7 @@ MUST_CHECK int dsp__show(struct rq *rq, const struct process_kind *kind, struct 
 
 int dsp__act_request(struct inbound *in, struct err *err);
 int dsp__act_accepted(struct inbound *in, struct err *err);
+int dsp__act_verified(struct inbound *in, struct err *err);
 int dsp__act_agreement(struct inbound *in, struct err *err);
 int dsp__again_verification(struct inbound *in, struct err *err);
 int dsp__again_request(struct inbound *in, struct err *err);
@@ -284,9 +290,6 @@ struct agreeing {
     int64_t ends_us;   /* 0: no end known */
 };
 
-/* The instant at which it stops holding by itself, as far as time alone tells; 0: not known. */
-int64_t dsp__ends_us(const struct policy *policy, struct str asset_id, struct str consumer_id,
-                     int64_t agreed_us);
 /* Fills effect->agreement and its text; *ret_text is the agreement for the message. */
 MUST_CHECK int dsp__make_agreement(struct app *app, struct effect *effect,
                                    const struct process *process, const struct agreeing *agreeing,
@@ -309,17 +312,72 @@ enum db_result dsp__asset_address(struct db *db, struct str asset_id, struct are
 /* The agreement of a process, with its policy text. Errors: E_CORRUPT if there is none. */
 MUST_CHECK int dsp__read_agreement(struct db *db, struct str agreement_id, struct arena *arena,
                                    struct agreement *ret_agreement, struct err *err);
-/* Does the policy of the agreement permit a transfer to this peer now? */
-MUST_CHECK int dsp__decide_transfer(struct db *db, const struct agreement *agreement,
-                                    const struct peer *peer, int64_t now_us, struct arena *arena,
-                                    struct policy_decision *ret_decision, struct err *err);
-/* Adds a start with a fresh data address for this consumer. */
+/* Adds a start with a fresh data address for this consumer, good until an instant at most. */
 MUST_CHECK int dsp__send_start(struct app *app, struct effect *effect,
                                const struct process *process, const struct agreement *agreement,
-                               struct arena *arena, struct err *err);
+                               int64_t until_us, struct arena *arena, struct err *err);
+/* Inside an operation, as consumer: forgets the data address of a transfer. */
+MUST_CHECK int dsp__drop_edr(struct db *tx, struct str transfer_id, struct err *err);
 /* Adds the report to the broker, if there is one. */
 MUST_CHECK int dsp__report(struct app *app, struct effect *effect,
                            const struct agreement *agreement, struct arena *arena, struct err *err);
+
+/* -- other rules (difference.c), the same rules later (still.c) ---------------------------------- */
+
+struct difference {
+    struct str words; /* several lines, with values: for our operator */
+    struct str names; /* kinds of rules and operands: for the peer */
+};
+
+/* What was changed; texts in the arena. */
+MUST_CHECK int dsp__difference(const struct policy *was, const struct policy *now,
+                               struct arena *arena, struct difference *ret, struct err *err);
+/* True if we may agree to these rules in place of our own offer without asking anybody: they permit
+ * nothing that ours does not and demand nothing of us. What could not be decided gives false. */
+MUST_CHECK int dsp__may_take(const struct policy *asked, const struct policy *ours, int64_t now_us,
+                             struct arena *arena, bool *ret_may, struct err *err);
+
+struct stepping;
+/* Provider: may this peer still see the offer of the negotiation? */
+MUST_CHECK int dsp__is_shown(const struct stepping *s, const struct peer *peer, bool *ret_shown,
+                             struct err *err);
+/* Provider: does the policy of what is on the table, or agreed, still permit it to this peer? */
+MUST_CHECK int dsp__still(const struct stepping *s, const struct peer *peer,
+                          struct policy_decision *ret_decision, struct err *err);
+
+/* -- what a policy says of what runs (verdict.c, reconsider.c) ----------------------------------- */
+
+enum verdict_kind {
+    VERDICT_HOLDS, /* it may run */
+    VERDICT_WAITS, /* not now, but it can turn back: with time, or when a fact is known again */
+    VERDICT_ENDS,  /* not any more */
+};
+
+struct verdict {
+    enum verdict_kind kind;
+    int64_t until_us;   /* POLICY_FOREVER: until something happens */
+    struct str code;    /* why not: policy_why_slug */
+    struct str operand; /* IRI; STR_NONE: it is not about one */
+    struct str reason;  /* for the peer, too: without values */
+};
+
+/* Of a transfer under this agreement that was let through, in our role. Texts in the arena. */
+MUST_CHECK int dsp__judge(struct db *db, const struct agreement *agreement, int64_t now_us,
+                          struct arena *arena, struct verdict *ret_verdict, struct err *err);
+/* Does the policy of the agreement permit a transfer to this peer now, and until when? */
+MUST_CHECK int dsp__decide_transfer(struct db *db, const struct agreement *agreement,
+                                    const struct peer *peer, int64_t now_us, struct arena *arena,
+                                    struct policy_decision *ret_decision, int64_t *ret_until_us,
+                                    struct err *err);
+/* The instant from which on it cannot permit any more, whatever becomes known; 0: there is none, or
+ * too many turns lie before it. Both parties find the same. */
+int64_t dsp__ends_us(const struct policy *policy, struct str asset_id, struct str consumer_id,
+                     int64_t agreed_us);
+/* Why an agreement whose time is over has ended. */
+MUST_CHECK int dsp__why_over(const struct agreement *agreement, int64_t now_us, struct arena *arena,
+                             struct verdict *ret_verdict, struct err *err);
+/* After the commit: a transfer is to be decided again then, or before; any thread. */
+void dsp__decide_at(struct app *app, int64_t due_us);
 
 /* -- steps that follow by themselves or at an operator's word (step.c) -------------------------- */
 

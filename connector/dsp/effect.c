@@ -36,13 +36,20 @@ static int bind_order(struct db *tx, const struct agreement *a, struct err *err)
     return 0;
 }
 
+static struct db_arg decide_arg(const struct effect *e)
+{
+    const bool over = machine_is_final(&transfer_machine, e->state);
+
+    return e->decide_us != 0 && !over ? DB_I64(e->decide_us) : DB_NULL(DBT_I64);
+}
+
 static int advance(struct db *tx, const struct process_kind *kind, struct str id,
                    const struct effect *e, int64_t now_us, struct err *err)
 {
     if (kind == &transfer_kind)
         return db_exec(tx, &q_dsp_transfer_advance,
                        DB_ARGS(DB_TEXT(id), DB_I64(e->state), DB_I64(now_us), DB_TEXT(e->peer_pid),
-                               DB_TEXT(e->error)),
+                               DB_TEXT(e->error), decide_arg(e), DB_TEXT(e->held)),
                        NULL, err);
     return db_exec(tx, &q_dsp_negotiation_advance,
                    DB_ARGS(DB_TEXT(id), DB_I64(e->state), DB_I64(now_us), DB_TEXT(e->peer_pid),
@@ -93,7 +100,7 @@ static int insert(struct db *tx, const struct process_kind *kind, const struct e
                                DB_I64(e->state), DB_I64(now_us), DB_TEXT(p->agreement_id),
                                DB_TEXT(p->asset_id), DB_TEXT(p->format), DB_TEXT(p->data_address),
                                DB_TEXT(e->private_properties), DB_TEXT(e->callbacks),
-                               DB_TEXT(error)),
+                               DB_TEXT(error), decide_arg(e)),
                        NULL, err);
     return db_exec(tx, &q_dsp_negotiation_insert,
                    DB_ARGS(DB_TEXT(p->id), DB_TEXT(p->role), DB_TEXT(p->peer_pid),
@@ -197,6 +204,8 @@ void dsp__effect_done(struct app *app, const struct process_kind *kind, struct s
         outbox_wake(app->outbox, &e->out[i]);
     if (e->agreement != NULL && e->agreement->ends_us > 0)
         timed_set(app, "agreement", e->agreement->agreement_id, e->agreement->ends_us);
+    if (e->decide_us != 0)
+        dsp__decide_at(app, e->decide_us);
     if (kind == &transfer_kind && e->state == TP_STARTED)
         dataplane_push_due(app->dataplane);
     if (e->owes)

@@ -9,6 +9,27 @@
 
 #include "lib/base/banned.h"
 
+/* The operator, who has to accept it, reads what is other than what we asked for. */
+static int tell_difference(struct inbound *in, const struct policy *offer, struct err *err)
+{
+    AUTO(jdoc_free) struct jdoc *doc = NULL;
+    AUTO(policy_unref) struct policy *asked = NULL;
+    struct difference difference;
+
+    in->effect.error = STR("");
+    if (jdoc_parse(in->process.policy, NULL, &doc, err) < 0 ||
+        policy_compile(jdoc_root(doc), &asked, err) < 0)
+        return err_prefix(err, "offer of '%.*s'", STR_ARG(in->process.id));
+    if (policy_same_rules(offer, asked))
+        return 0;
+    if (dsp__difference(asked, offer, in->rq->arena, &difference, err) < 0)
+        return err_ret(err);
+    in->effect.error =
+        arena_printf(in->rq->arena, "the offer differs from what we asked for:\n%.*s",
+                     STR_ARG(difference.words));
+    return str_present(in->effect.error) ? 0 : err_set(err, E_NO_MEMORY, "", "difference");
+}
+
 /* Consumer: the provider offers; we wait for a command. */
 static int act_offer(struct inbound *in, struct err *err)
 {
@@ -19,13 +40,9 @@ static int act_offer(struct inbound *in, struct err *err)
         return err_at_prefix(err, "/offer");
     if (!in->endpoint->first && !str_eq(offered.target, in->process.asset_id))
         return err_tell(err, E_INVALID, "/offer/target", "is not what was requested");
+    if (!in->endpoint->first && tell_difference(in, offer, err) < 0)
+        return err_ret(err);
     return dsp__keep_offer(&in->effect, &in->process, &offered, in->rq->arena, err);
-}
-
-/* Provider: the consumer has verified. */
-static int act_verification(struct inbound *in, struct err *err)
-{
-    return dsp__follow(in, DSP_FINALIZE, NULL, err);
 }
 
 /* Provider: the contract is final, but the consumer does not know it any more. */
@@ -125,7 +142,7 @@ int dsp_negotiation_verification(struct rq *rq, struct err *err)
                                              .form = MF_VERIFICATION,
                                              .message = NM_VERIFICATION,
                                              .role = "provider",
-                                             .act = act_verification};
+                                             .act = dsp__act_verified};
 
     return dsp__receive(rq, &endpoint, err);
 }

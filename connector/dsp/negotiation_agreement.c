@@ -12,9 +12,12 @@
 
 #include "lib/base/banned.h"
 
-static int check(const struct inbound *in, const struct policy *got, struct err *err)
+/* *ret_words: what differs, for our operator; STR_NONE if it is not the rules. */
+static int check(const struct inbound *in, const struct policy *got, struct str *ret_words,
+                 struct err *err)
 {
     AUTO(policy_unref) struct policy *wanted = NULL;
+    struct difference difference;
 
     if (!str_eq(policy_target(got), in->process.asset_id))
         return err_tell(err, E_INVALID, "/agreement/target", "is not what was requested");
@@ -24,9 +27,13 @@ static int check(const struct inbound *in, const struct policy *got, struct err 
         return err_tell(err, E_INVALID, "/agreement/assignee", "is not us");
     if (policies_get(in->app->policies, in->process.policy, &wanted, err) < 0)
         return err_prefix(err, "offer of '%.*s'", STR_ARG(in->process.id));
-    if (!policy_same_rules(got, wanted))
-        return err_tell(err, E_INVALID, "/agreement", "the rules are not those of the offer");
-    return 0;
+    if (policy_same_rules(got, wanted))
+        return 0;
+    if (dsp__difference(wanted, got, in->rq->arena, &difference, err) < 0)
+        return err_ret(err);
+    *ret_words = difference.words;
+    return err_tell(err, E_INVALID, "/agreement", "the rules are not those of the offer: %.*s",
+                    STR_ARG(difference.names));
 }
 
 /*
@@ -34,14 +41,14 @@ static int check(const struct inbound *in, const struct policy *got, struct err 
  * other malformed message, and the negotiation waits for a better one.
  */
 static int understand(const struct inbound *in, struct policy **ret_got, bool *ret_unwanted,
-                      struct err *err)
+                      struct str *ret_words, struct err *err)
 {
     *ret_unwanted = false;
     if (policy_compile(in->msg.agreement, ret_got, err) < 0) {
         *ret_unwanted = err->code == E_POLICY_UNSUPPORTED;
         return err_at_prefix(err, "/agreement");
     }
-    if (check(in, *ret_got, err) < 0) {
+    if (check(in, *ret_got, ret_words, err) < 0) {
         *ret_unwanted = err_http(err->code) < 500;
         return err_ret(err);
     }
@@ -49,14 +56,21 @@ static int understand(const struct inbound *in, struct policy **ret_got, bool *r
 }
 
 /* Refuses the message and ends the negotiation; *err holds why. */
-static int reject(struct inbound *in, struct err *err)
+static int reject(struct inbound *in, struct str words, struct err *err)
 {
+    struct arena *arena = in->rq->arena;
+
     in->refusal = *err;
     in->follow = NM_TERMINATION;
     err_clear(err);
-    return dsp__terminate(in->app, &in->effect, &negotiation_kind, &in->process,
-                          STR("agreement-differs"),
-                          arena_str(in->rq->arena, str_c(in->refusal.detail)), in->rq->arena, err);
+    if (dsp__terminate(in->app, &in->effect, &negotiation_kind, &in->process,
+                       STR("agreement-differs"), arena_str(arena, str_c(in->refusal.detail)), arena,
+                       err) < 0)
+        return err_ret(err);
+    if (str_present(words)) /* the peer got the names only */
+        in->effect.error =
+            arena_printf(arena, "%.*s\n%.*s", STR_ARG(in->effect.error), STR_ARG(words));
+    return arena_failed(arena) ? err_set(err, E_NO_MEMORY, "", "agreement") : 0;
 }
 
 /* The order that the agreement uses up; one that comes again keeps that of the first. */
@@ -86,11 +100,11 @@ int dsp__act_agreement(struct inbound *in, struct err *err)
     struct arena *arena = in->rq->arena;
     AUTO(policy_unref) struct policy *got = NULL;
     struct agreeing agreeing = {.id = jval_str(jval_get(in->msg.agreement, "@id"))};
-    struct str unsent;
+    struct str unsent, words = STR_NONE;
     bool unwanted;
 
-    if (understand(in, &got, &unwanted, err) < 0)
-        return unwanted ? reject(in, err) : err_ret(err);
+    if (understand(in, &got, &unwanted, &words, err) < 0)
+        return unwanted ? reject(in, words, err) : err_ret(err);
     agreeing.rules = message_rules_of(in->msg.agreement, arena);
     agreeing.agreed_us = policy_timestamp_us(got);
     if (agreeing.agreed_us == POLICY_NO_TIME)

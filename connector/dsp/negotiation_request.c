@@ -48,18 +48,6 @@ static void decide(const struct inbound *in, const struct policy *policy, int64_
     policy_decide(policy, &question, facts, ret_decision);
 }
 
-/* Once agreed, how long will it hold by itself? */
-static int64_t ends_us(const struct inbound *in, const struct policy *policy, int64_t agreed_us,
-                       const struct policy_facts *facts)
-{
-    struct policy_decision decision;
-
-    decide(in, policy, agreed_us, facts, &decision);
-    return decision.verdict == POLICY_DENY || decision.valid_until_us == POLICY_FOREVER
-               ? 0
-               : decision.valid_until_us;
-}
-
 static int refuse(struct inbound *in, const struct policy_decision *decision, struct err *err)
 {
     AUTO(buf_done) struct buf reason = buf_init(KIB(1));
@@ -90,7 +78,7 @@ static int agree(struct inbound *in, const struct policy *policy, struct str rul
         .agreed_us = in->now_us - in->now_us % US_PER_S,
     };
 
-    agreeing.ends_us = ends_us(in, policy, agreeing.agreed_us, judgement->facts);
+    agreeing.ends_us = dsp__ends_us(policy, in->process.asset_id, in->peer.id, agreeing.agreed_us);
     return dsp__follow(in, DSP_AGREE, &agreeing, err);
 }
 
@@ -159,18 +147,14 @@ static int offered_to_all(struct inbound *in, const struct offer_text *wanted,
     AUTO(catalogue_unref) struct catalogue *catalogue = NULL;
     const struct catalogue_offer *offer;
     struct catalogue_view *view;
-    bool visible = false;
 
     if (catalogue_get(in->app->dsp->catalogue, worker->db, &catalogue, err) < 0 ||
         catalogue_view_new(catalogue, worker->db, &in->peer, in->now_us, in->rq->arena, &view,
                            err) < 0)
         return err_ret(err);
-    offer = catalogue_offer(catalogue, wanted->id);
-    if (offer == NULL)
-        return unknown_offer(in, err);
-    if (catalogue_visible(view, offer, &visible, err) < 0)
+    if (catalogue_offer_for(view, wanted->id, &offer, err) < 0)
         return err_ret(err);
-    if (!visible)
+    if (offer == NULL)
         return unknown_offer(in, err);
     if (!str_eq(wanted->target, offer->asset_id))
         return err_tell(err, E_INVALID, "/offer/target", "is not what was offered");
@@ -189,13 +173,34 @@ static int offered_here(struct inbound *in, const struct offer_text *wanted,
     return 0;
 }
 
+/*
+ * Other rules than ours: an operator decides, or they are taken if we are told to take stricter ones
+ * and these are; else they are refused.
+ */
+static int consider(const struct inbound *in, const struct policy *asked, const struct policy *ours,
+                    bool *ret_taken, struct err *err)
+{
+    const bool stricter = in->app->settings->accept_stricter;
+    struct difference difference;
+
+    if (stricter && dsp__may_take(asked, ours, in->now_us, in->rq->arena, ret_taken, err) < 0)
+        return err_ret(err);
+    if (*ret_taken || dsp__operator_decides(in->app, OPERATOR_AGREES))
+        return 0;
+    if (dsp__difference(ours, asked, in->rq->arena, &difference, err) < 0)
+        return err_ret(err);
+    return err_tell(err, E_INVALID, "/offer", "the rules are not those that were offered%s: %.*s",
+                    stricter ? ", nor stricter ones that bind nobody else" : "",
+                    STR_ARG(difference.names));
+}
+
 int dsp__act_request(struct inbound *in, struct err *err)
 {
     AUTO(policy_unref) struct policy *ours = NULL;
     AUTO(policy_unref) struct policy *asked = NULL;
     const struct offer_text wanted = dsp__offer_of(in->msg.offer, in->rq->arena);
     const bool here = !in->endpoint->first && str_eq(wanted.id, in->process.offer_id);
-    bool same;
+    bool same, taken;
 
     if ((here ? offered_here(in, &wanted, &ours, err) : offered_to_all(in, &wanted, &ours, err)) <
         0)
@@ -204,13 +209,42 @@ int dsp__act_request(struct inbound *in, struct err *err)
         return err_at_prefix(err, "/offer");
     if (check_parties(in, asked, err) < 0)
         return err_ret(err);
-    same = policy_same_rules(asked, ours);
-    if (!same && !dsp__operator_decides(in->app, OPERATOR_AGREES))
-        return err_tell(err, E_INVALID, "/offer", "the rules are not those that were offered");
+    same = taken = policy_same_rules(asked, ours);
+    if (!same && consider(in, asked, ours, &taken, err) < 0)
+        return err_ret(err);
     if (dsp__keep_offer(&in->effect, &in->process, &wanted, in->rq->arena, err) < 0)
         return err_ret(err);
     /* other rules than ours are a proposal: an operator decides */
-    return same ? answer(in, ours, wanted.rules, err) : 0;
+    return taken ? answer(in, same ? ours : asked, wanted.rules, err) : 0;
+}
+
+static struct stepping stepping_of(const struct inbound *in)
+{
+    const struct worker *worker = in->rq->thread;
+
+    return (struct stepping){.app = in->app,
+                             .db = worker->db,
+                             .arena = in->rq->arena,
+                             .process = &in->process,
+                             .now_us = in->now_us};
+}
+
+/* The negotiation ends if the peer may not see the offer any more. */
+static int check_shown(struct inbound *in, bool *ret_ended, struct err *err)
+{
+    const struct stepping stepping = stepping_of(in);
+    bool shown;
+
+    if (dsp__is_shown(&stepping, &in->peer, &shown, err) < 0)
+        return err_ret(err);
+    *ret_ended = !shown;
+    if (shown)
+        return 0;
+    in->follow = NM_TERMINATION;
+    log_info(&in->rq->log, "refused: the offer is not shown to this peer any more");
+    return dsp__terminate(in->app, &in->effect, &negotiation_kind, &in->process,
+                          STR("offer-withdrawn"), STR("the offer does not stand any more"),
+                          in->rq->arena, err);
 }
 
 /* The peer accepts the offer that we have kept. */
@@ -218,9 +252,28 @@ int dsp__act_accepted(struct inbound *in, struct err *err)
 {
     AUTO(jdoc_free) struct jdoc *doc = NULL;
     AUTO(policy_unref) struct policy *policy = NULL;
+    bool ended;
 
+    if (check_shown(in, &ended, err) < 0 || ended)
+        return err_ret(err);
     if (jdoc_parse(in->process.policy, NULL, &doc, err) < 0 ||
         policy_compile(jdoc_root(doc), &policy, err) < 0)
         return err_prefix(err, "offer of '%.*s'", STR_ARG(in->process.id));
     return answer(in, policy, message_rules_of(jdoc_root(doc), in->rq->arena), err);
+}
+
+/* The peer has verified what we agreed to: it becomes final if it still may. */
+int dsp__act_verified(struct inbound *in, struct err *err)
+{
+    const struct stepping stepping = stepping_of(in);
+    struct policy_decision decision;
+    bool ended;
+
+    if (check_shown(in, &ended, err) < 0 || ended)
+        return err_ret(err);
+    if (dsp__still(&stepping, &in->peer, &decision, err) < 0)
+        return err_ret(err);
+    if (decision.verdict == POLICY_DENY)
+        return refuse(in, &decision, err);
+    return dsp__follow(in, DSP_FINALIZE, NULL, err);
 }

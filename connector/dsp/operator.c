@@ -35,6 +35,7 @@ static int run_offer(struct db *tx, struct command *command, struct err *err)
     text.offer = message_offer(&offer, arena);
     if (dsp__keep_offer(&command->effect, process, &offer, arena, err) < 0)
         return err_ret(err);
+    command->effect.error = STR(""); /* what was other in the offer before */
     return dsp__send(command->app, &command->effect, &negotiation_kind, process,
                      provider ? "dsp.negotiation.offer" : "dsp.negotiation.request",
                      provider ? "offers" : "request", &text, arena, err);

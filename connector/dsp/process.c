@@ -14,6 +14,7 @@ static const struct field process_fields[] = {
     COLUMN(protocol),
     COLUMN(state),    COLUMN(asset_id),    COLUMN(offer_id), COLUMN(policy_hash),  COLUMN(policy),
     COLUMN(agreement_id), COLUMN(format),  COLUMN(data_address), COLUMN(error),
+    COLUMN(held),
 };
 OBJECT(process_row, struct process, process_fields, OPEN);
 

@@ -7,6 +7,7 @@
  * same function makes the message and what belongs to it.
  */
 #include "connector/dsp/dsp_private.h"
+#include "connector/facts/facts.h"
 #include "lib/base/timefmt.h"
 #include "policy/policy.h"
 
@@ -118,6 +119,27 @@ int dsp__follow(struct inbound *in, enum dsp_negotiation_act act, const struct a
     return steps[act].say(&stepping, err);
 }
 
+/* An operator's word binds us no more than a message would. */
+static int check_still(const struct stepping *s, struct err *err)
+{
+    AUTO(buf_done) struct buf reason = buf_init(KIB(2));
+    struct policy_decision decision;
+    struct peer peer;
+    bool shown;
+
+    if (facts_peer(s->db, s->process->peer_id, s->arena, &peer, err) < 0 ||
+        dsp__is_shown(s, &peer, &shown, err) < 0)
+        return err_ret(err);
+    if (!shown)
+        return err_tell(err, E_CONFLICT, "", "the other party may not see the offer any more");
+    if (dsp__still(s, &peer, &decision, err) < 0)
+        return err_ret(err);
+    if (decision.verdict == POLICY_PERMIT)
+        return 0;
+    policy_reason(&decision, POLICY_EN, &reason);
+    return err_tell(err, E_CONFLICT, "", "%.*s", STR_ARG(buf_str(&reason)));
+}
+
 static int run_step(struct db *tx, struct command *command, struct err *err)
 {
     const struct stepping stepping = {
@@ -132,6 +154,9 @@ static int run_step(struct db *tx, struct command *command, struct err *err)
     if (dsp__command_read(tx, command, err) < 0 ||
         dsp__command_step(command, steps[command->act].message, err) < 0)
         return err_ret(err);
+    if (dsp__is_provider(&command->process) && check_still(&stepping, err) < 0)
+        return err_ret(err);
+    command->effect.error = STR(""); /* what was other in the offer that is accepted now */
     return steps[command->act].say(&stepping, err);
 }
 

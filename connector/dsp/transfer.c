@@ -19,36 +19,6 @@
  * ----------------------------------------------------------------------------------------
  */
 
-int dsp__decide_transfer(struct db *db, const struct agreement *agreement, const struct peer *peer,
-                         int64_t now_us, struct arena *arena, struct policy_decision *ret_decision,
-                         struct err *err)
-{
-    AUTO(jdoc_free) struct jdoc *doc = NULL;
-    AUTO(policy_unref) struct policy *policy = NULL;
-    struct policy_facts *facts = ARENA_NEW(arena, struct policy_facts);
-    const struct facts_about about = {
-        .peer = peer, .asset_id = agreement->asset_id, .agreement = agreement};
-    const struct policy_question question = {
-        .action = POLICY_ACT_USE,
-        .scope = POLICY_AT_TRANSFER,
-        .now_us = now_us,
-        .agreement_us = agreement->agreed_us,
-        .target = agreement->asset_id,
-        .assignee = peer->id,
-        .flags = POLICY_EMPTY_PERMITS | POLICY_DUTY_EVENTUAL,
-    };
-
-    if (facts == NULL)
-        return err_set(err, E_NO_MEMORY, "", "facts");
-    if (jdoc_parse(agreement->policy, NULL, &doc, err) < 0 ||
-        policy_compile(jdoc_root(doc), &policy, err) < 0)
-        return err_prefix(err, "agreement '%.*s'", STR_ARG(agreement->agreement_id));
-    if (facts_gather(db, policy, &about, now_us, arena, facts, err) < 0)
-        return err_ret(err);
-    policy_decide(policy, &question, facts, ret_decision);
-    return 0;
-}
-
 /* What the policy refuses is terminated, with its reason. */
 static int decide(struct inbound *in, const struct agreement *agreement,
                   struct policy_decision *ret_decision, struct err *err)
@@ -56,7 +26,7 @@ static int decide(struct inbound *in, const struct agreement *agreement,
     const struct worker *worker = in->rq->thread;
 
     if (dsp__decide_transfer(worker->db, agreement, &in->peer, in->now_us, in->rq->arena,
-                             ret_decision, err) < 0)
+                             ret_decision, &in->effect.decide_us, err) < 0)
         return err_ret(err);
     if (ret_decision->verdict == POLICY_PERMIT)
         return 0;
@@ -138,8 +108,8 @@ static int check_format(struct inbound *in, const struct agreement *agreement, s
 
 /* A start message; for a pull with a fresh data address for this consumer. */
 static int send_address(struct app *app, struct effect *effect, const struct process *process,
-                        const struct agreement *agreement, const char *outbox_kind,
-                        struct arena *arena, struct err *err)
+                        const struct agreement *agreement, int64_t until_us,
+                        const char *outbox_kind, struct arena *arena, struct err *err)
 {
     AUTO(buf_done) struct buf address = buf_init(KIB(64));
     struct message_text text = {.form = MF_START};
@@ -157,7 +127,7 @@ static int send_address(struct app *app, struct effect *effect, const struct pro
     };
 
     if (!dataplane_is_push(process->format)) {
-        if (dataplane_grant(app, &transfer, agreement, &address, err) < 0)
+        if (dataplane_grant(app, &transfer, agreement, until_us, &address, err) < 0)
             return err_ret(err);
         text.data_address = arena_str(arena, buf_str(&address));
     }
@@ -165,9 +135,11 @@ static int send_address(struct app *app, struct effect *effect, const struct pro
 }
 
 int dsp__send_start(struct app *app, struct effect *effect, const struct process *process,
-                    const struct agreement *agreement, struct arena *arena, struct err *err)
+                    const struct agreement *agreement, int64_t until_us, struct arena *arena,
+                    struct err *err)
 {
-    return send_address(app, effect, process, agreement, "dsp.transfer.start", arena, err);
+    return send_address(app, effect, process, agreement, until_us, "dsp.transfer.start", arena,
+                        err);
 }
 
 /* Only a push has one; what comes with a pull (EDC's `HttpProxy`) says nothing. */
@@ -197,10 +169,13 @@ static int act_begin(struct inbound *in, struct err *err)
     if (check_format(in, &agreement, err) < 0 || keep_destination(in, err) < 0 ||
         decide(in, &agreement, &decision, err) < 0)
         return err_ret(err);
-    if (decision.verdict == POLICY_DENY || dsp__operator_decides(in->app, OPERATOR_STARTS))
+    if (decision.verdict == POLICY_DENY || dsp__operator_decides(in->app, OPERATOR_STARTS)) {
+        in->effect.decide_us = 0; /* when it starts */
         return 0;
+    }
     in->follow = TM_START;
-    return dsp__send_start(in->app, &in->effect, &in->process, &agreement, in->rq->arena, err);
+    return dsp__send_start(in->app, &in->effect, &in->process, &agreement, in->effect.decide_us,
+                           in->rq->arena, err);
 }
 
 /*
@@ -219,8 +194,8 @@ static int resume(struct inbound *in, struct err *err)
         return err_ret(err);
     if (decision.verdict == POLICY_DENY || !in->edc)
         return 0;
-    return send_address(in->app, &in->effect, &in->process, &agreement, "dsp.transfer.renewal",
-                        in->rq->arena, err);
+    return send_address(in->app, &in->effect, &in->process, &agreement, in->effect.decide_us,
+                        "dsp.transfer.renewal", in->rq->arena, err);
 }
 
 /* Provider: the consumer asks again for what runs; it has not kept our start. */
@@ -242,14 +217,37 @@ int dsp__again_start(struct inbound *in, struct err *err)
  * ----------------------------------------------------------------------------------------
  */
 
+/* Consumer: until when does the policy let us use what the provider starts? */
+static int hold_ourselves(struct inbound *in, struct err *err)
+{
+    const struct worker *worker = in->rq->thread;
+    struct arena *arena = in->rq->arena;
+    struct agreement agreement;
+    struct verdict verdict;
+
+    if (dsp__read_agreement(worker->db, in->process.agreement_id, arena, &agreement, err) < 0 ||
+        dsp__judge(worker->db, &agreement, in->now_us, arena, &verdict, err) < 0)
+        return err_ret(err);
+    in->effect.held = STR("");
+    in->effect.decide_us = verdict.until_us;
+    if (verdict.kind == VERDICT_WAITS)
+        in->effect.held =
+            arena_printf(arena, "%.*s: %.*s", STR_ARG(verdict.code), STR_ARG(verdict.reason));
+    else if (verdict.kind == VERDICT_ENDS)
+        in->effect.decide_us = in->now_us; /* it is terminated at once */
+    return arena_failed(arena) ? err_set(err, E_NO_MEMORY, "", "transfer") : 0;
+}
+
 /* Consumer: the provider starts, with a data address for a pull; provider: the consumer resumes. */
 static int act_start(struct inbound *in, struct err *err)
 {
     in->effect.error = STR(""); /* why it was suspended */
-    if (dsp__is_provider(&in->process))
+    if (dsp__is_provider(&in->process)) {
+        in->effect.held = STR("");
         return resume(in, err);
+    }
     in->effect.address = in->msg.data_address;
-    return 0;
+    return hold_ourselves(in, err);
 }
 
 static int act_suspension(struct inbound *in, struct err *err)

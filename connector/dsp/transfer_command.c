@@ -8,6 +8,10 @@
 #include "connector/exchange/exchange.h"
 #include "connector/facts/facts.h"
 #include "connector/replica.h"
+#include "connector/timed.h"
+#include "lib/base/timefmt.h"
+#include "lib/log/counters.h"
+#include "lib/log/log.h"
 #include "sql_connector.h"
 
 #include "lib/base/banned.h"
@@ -155,7 +159,8 @@ static const struct {
 
 /* The agreement is in force, and its policy still permits a transfer. */
 static int check_permitted(struct db *tx, struct command *command,
-                           const struct agreement *agreement, struct err *err)
+                           const struct agreement *agreement, int64_t *ret_until_us,
+                           struct err *err)
 {
     AUTO(buf_done) struct buf reason = buf_init(KIB(1));
     struct policy_decision decision;
@@ -168,7 +173,7 @@ static int check_permitted(struct db *tx, struct command *command,
         return err_tell(err, E_CONFLICT, "", "the agreement has been retired");
     if (facts_peer(tx, agreement->consumer_id, command->arena, &peer, err) < 0 ||
         dsp__decide_transfer(tx, agreement, &peer, command->now_us, command->arena, &decision,
-                             err) < 0)
+                             ret_until_us, err) < 0)
         return err_ret(err);
     if (decision.verdict == POLICY_PERMIT)
         return 0;
@@ -181,6 +186,7 @@ static int send_start(struct db *tx, struct command *command, struct err *err)
 {
     struct message_text text = {.form = MF_START};
     struct agreement agreement;
+    int64_t until_us;
 
     command->effect.error = STR(""); /* why it was suspended */
     if (!dsp__is_provider(&command->process))
@@ -188,9 +194,11 @@ static int send_start(struct db *tx, struct command *command, struct err *err)
                          "dsp.transfer.start", "start", &text, command->arena, err);
     if (dsp__read_agreement(tx, command->process.agreement_id, command->arena, &agreement, err) <
             0 ||
-        check_permitted(tx, command, &agreement, err) < 0)
+        check_permitted(tx, command, &agreement, &until_us, err) < 0)
         return err_ret(err);
-    return dsp__send_start(command->app, &command->effect, &command->process, &agreement,
+    command->effect.held = STR("");
+    command->effect.decide_us = until_us;
+    return dsp__send_start(command->app, &command->effect, &command->process, &agreement, until_us,
                            command->arena, err);
 }
 
@@ -243,10 +251,15 @@ int dsp_transfer_end(struct app *app, struct str id, bool complete, struct str r
  * ---------------------------------------------------------------------------
  */
 
+#define AT_ONCE_MOST 100 /* transfers that end with their agreement; reconsider.c ends the others */
+
 struct ending {
     struct app *app;
     struct arena *arena; /* owned, with everything here */
-    struct str agreement_id, reason;
+    struct str agreement_id;
+    struct str code, reason;
+    bool by_time; /* its policy says why */
+    struct str operand;
     struct list transfers;    /* struct process */
     struct effect *effects;   /* one each */
     struct outbox_msg report; /* to the broker; id 0: none */
@@ -261,10 +274,12 @@ static int end_one(struct db *tx, struct ending *ending, const struct process *p
 {
     *effect = (struct effect){.state = TP_TERMINATING, .forget = true, .error = ending->reason};
     if (str_present(process->peer_pid) &&
-        dsp__terminate(ending->app, effect, &transfer_kind, process, STR("agreement-ended"),
-                       ending->reason, ending->arena, err) < 0)
+        dsp__terminate(ending->app, effect, &transfer_kind, process, ending->code, ending->reason,
+                       ending->arena, err) < 0)
         return err_ret(err);
     effect->forget = str_present(process->peer_pid);
+    if (!dsp__is_provider(process) && dsp__drop_edr(tx, process->id, err) < 0)
+        return err_ret(err);
     return dsp__effect_write(ending->app, tx, &transfer_kind, process->id, effect, now_us, err);
 }
 
@@ -283,6 +298,22 @@ static int report_end(struct db *tx, struct ending *ending, const struct agreeme
     return ending->report.id == 0 ? 0 : outbox_put(app->outbox, tx, &ending->report, err);
 }
 
+/* Why now: as its policy says it; not before its time, whoever has set the timer. */
+static int find_reason(struct ending *ending, const struct agreement *agreement, int64_t now_us,
+                       struct err *err)
+{
+    struct verdict verdict;
+
+    if (agreement->ends_us == 0 || agreement->ends_us > now_us)
+        return err_set(err, E_BUSY, "", "the agreement's time is not over");
+    if (dsp__why_over(agreement, now_us, ending->arena, &verdict, err) < 0)
+        return err_ret(err);
+    ending->code = verdict.code;
+    ending->operand = verdict.operand;
+    ending->reason = verdict.reason;
+    return 0;
+}
+
 static int run_end(struct db *tx, void *arg, struct err *err)
 {
     struct ending *ending = arg;
@@ -299,8 +330,12 @@ static int run_end(struct db *tx, void *arg, struct err *err)
     }
     if (agreement.ended_us != 0)
         return err_tell(err, E_CONFLICT, "", "the agreement has ended before");
-    if (db_list(tx, &q_dsp_transfer_running, DB_ARGS(DB_TEXT(ending->agreement_id)), &process_row,
-                ending->arena, LIMIT_PAGE, &ending->transfers, err) < 0)
+    if (ending->by_time && find_reason(ending, &agreement, now_us, err) < 0)
+        return err_ret(err);
+    if (db_exec(tx, &q_dsp_transfer_over, DB_ARGS(DB_TEXT(ending->agreement_id)), NULL, err) < 0 ||
+        db_list(tx, &q_dsp_transfer_running,
+                DB_ARGS(DB_TEXT(ending->agreement_id), DB_I64(AT_ONCE_MOST)), &process_row,
+                ending->arena, AT_ONCE_MOST, &ending->transfers, err) < 0)
         return err_ret(err);
     ending->effects = ARENA_ARRAY(ending->arena, struct effect, ending->transfers.n);
     if (ending->effects == NULL)
@@ -320,6 +355,14 @@ static int run_end(struct db *tx, void *arg, struct err *err)
                    NULL, err);
 }
 
+static void tell_over(const struct ending *ending)
+{
+    count_add(C_POLICY_ENDED, (int64_t)ending->transfers.n);
+    log_info(NULL, "an agreement is over", L_STR("agreement", ending->agreement_id),
+             L_STR("code", ending->code), L_STR("operand", ending->operand),
+             L_STR("reason", ending->reason), L_I64("transfers", (int64_t)ending->transfers.n));
+}
+
 static void ended(void *arg, const struct err *err)
 {
     struct ending *ending = arg;
@@ -335,12 +378,20 @@ static void ended(void *arg, const struct err *err)
             outbox_wake(ending->app->outbox, &ending->report);
         if (ending->owes)
             duty_wake(ending->app);
+        if (ending->transfers.n == AT_ONCE_MOST)
+            dsp__decide_at(ending->app, 0);
+        if (ending->by_time)
+            tell_over(ending);
     }
+    if (ending->by_time &&
+        err->code == E_BUSY) /* the clock was set back, or the database is in use */
+        timed_set(ending->app, "agreement", ending->agreement_id,
+                  env_wall_us(ending->app->env) + US_PER_S);
     ending->done(ending->cls, ending->agreement_id, err);
     arena_free(&arena);
 }
 
-int dsp_agreement_end(struct app *app, struct str agreement_id, struct str reason,
+static int submit_end(struct app *app, struct str agreement_id, struct str reason, bool by_time,
                       dsp_done_fn *done, void *cls, struct err *err)
 {
     struct arena *arena = arena_new(MIB(16));
@@ -354,7 +405,9 @@ int dsp_agreement_end(struct app *app, struct str agreement_id, struct str reaso
         .app = app,
         .arena = arena,
         .agreement_id = arena_str(arena, agreement_id),
+        .code = STR("agreement-ended"),
         .reason = arena_str(arena, reason.n > 0 ? reason : STR("ended")),
+        .by_time = by_time,
         .done = done,
         .cls = cls,
         .op = {.name = "agreement end", .fn = run_end, .arg = ending, .done = ended},
@@ -364,4 +417,16 @@ int dsp_agreement_end(struct app *app, struct str agreement_id, struct str reaso
         return err->code != E_OK ? err_ret(err) : err_set(err, E_NO_MEMORY, "", "command");
     }
     return 0;
+}
+
+int dsp_agreement_end(struct app *app, struct str agreement_id, struct str reason,
+                      dsp_done_fn *done, void *cls, struct err *err)
+{
+    return submit_end(app, agreement_id, reason, /* by_time= */ false, done, cls, err);
+}
+
+int dsp_agreement_expire(struct app *app, struct str agreement_id, dsp_done_fn *done, void *cls,
+                         struct err *err)
+{
+    return submit_end(app, agreement_id, STR_NONE, /* by_time= */ true, done, cls, err);
 }

@@ -55,6 +55,7 @@ extern const struct object duty__count_row;
 struct duty_out {
     struct outbox_msg msg[DUTY_OUT_MAX];
     size_t n;
+    struct str peer; /* whose transfers have to be decided again */
 };
 
 struct settling {

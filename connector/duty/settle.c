@@ -10,6 +10,7 @@
 #include "connector/events/events.h"
 #include "connector/exchange/exchange.h"
 #include "connector/identity/identity.h"
+#include "connector/timed.h"
 #include "lib/base/timefmt.h"
 #include "lib/crypto/hash.h"
 #include "sql_connector.h"
@@ -230,7 +231,7 @@ int duty__settle(struct app *app, struct db *tx, const struct duty *d,
     struct settling s = *settling;
     struct str document = s.document, peer_told = STR_NONE, broker_told = STR_NONE;
 
-    *out = (struct duty_out){0};
+    *out = (struct duty_out){.peer = duty__peer(d)};
     s.state = late_or(d, settling);
     if (!str_present(document) && !s.quiet) {
         if (sign(app, d, &s, arena, &document, err) < 0 ||
@@ -254,5 +255,7 @@ void duty__settled(struct app *app, const struct duty_out *out)
 {
     for (size_t i = 0; i < out->n; i++)
         outbox_wake(app->outbox, &out->msg[i]);
+    if (str_present(out->peer)) /* a duty that was done or not is a fact */
+        timed_set(app, "reconsider", out->peer, env_wall_us(app->env));
     events_committed(app);
 }

@@ -73,6 +73,8 @@ static void order_stored(void *arg, const struct err *err)
     /* what is owed may be paid with it */
     if (err->code == E_OK && a->order.state == ORDER_ACTIVE)
         timed_set(a->rq->app, "duty", STR("orders"), env_wall_us(a->rq->env));
+    if (err->code == E_OK && strcmp(a->role, "provider") == 0)
+        timed_set(a->rq->app, "reconsider", a->peer, env_wall_us(a->rq->env));
     rq_resume(a->rq);
 }
 

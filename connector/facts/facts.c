@@ -209,6 +209,8 @@ static int count_use(struct gather *g, struct use *ret, struct err *err)
                DB_ARGS(DB_TEXT(about->agreement->agreement_id), DB_I64(g->now_us / US_PER_DAY)),
                &use_row, g->arena, ret, err) == DB_FAIL)
         return err_ret(err);
+    if (about->running && ret->calls > 0) /* no further one; its day was counted */
+        return 0;
     ret->calls = sum(ret->calls, 1);
     ret->bytes = sum(ret->bytes, about->bytes);
     ret->rows = sum(ret->rows, about->rows);

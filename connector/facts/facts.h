@@ -20,6 +20,7 @@ struct facts_about {
     const struct agreement *agreement;
     int64_t bytes; /* that this use will take, 0 if that is not known */
     int64_t rows;  /* the same */
+    bool running;  /* no further use: may those that were let through go on? */
 };
 
 /* Fills *ret_facts for the operands that `policy` needs. Errors: E_DB, E_NO_MEMORY. */

@@ -18,6 +18,7 @@ struct entry {
     struct str transfer_id, agreement_id, negotiation_id, asset_id, provider_id;
     struct str endpoint, token, refresh_endpoint, refresh_token;
     int64_t expires_us, received_us;
+    struct str held; /* why the policy lets the transfer wait; STR_NONE: it does not */
 };
 /* clang-format off */
 static const struct field entry_fields[] = {
@@ -32,6 +33,7 @@ static const struct field entry_fields[] = {
     FIELD(struct entry, refresh_token,    "refresh_token",    0),
     FIELD(struct entry, expires_us,       "expires_us",       0),
     FIELD(struct entry, received_us,      "received_us",      F_REQUIRED),
+    FIELD(struct entry, held,             "held",             0),
 };
 /* clang-format on */
 static OBJECT(entry_row, struct entry, entry_fields, OPEN);
@@ -97,6 +99,8 @@ static int show_address(struct rq *rq, struct err *err)
     case DB_FAIL: return err_ret(err);
     case DB_ROW: break;
     }
+    if (str_present(e.held)) /* who has the token needs no connector of ours */
+        return err_tell(err, E_POLICY, "", "%.*s", STR_ARG(e.held));
     jw_object(&w);
     jw_kc(&w, "@type", "DataAddress");
     jw_kc(&w, "type", HTTP_TYPE);

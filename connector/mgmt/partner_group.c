@@ -3,9 +3,10 @@
  * in, for policies about BusinessPartnerGroup
  *
  * A partner goes by the id with which it proves itself to us, its DID. The groups are ours alone:
- * no partner can see or claim them. A change counts for the next catalogue and negotiation, and for
- * accesses within five seconds.
+ * no partner can see or claim them. A change counts for the next catalogue and negotiation, and the
+ * transfers of the partner that run are decided again at once.
  */
+#include "connector/dsp/dsp.h"
 #include "connector/mgmt/mgmt_private.h"
 #include "sql_connector.h"
 
@@ -89,6 +90,13 @@ static int put_groups(struct db *tx, void *arg, struct err *err)
     return 0;
 }
 
+static void reconsider(struct change *change)
+{
+    const struct groups_change *c = (const struct groups_change *)change;
+
+    dsp_reconsider(change->rq->app, c->id);
+}
+
 static int change(struct rq *rq, bool create, bool remove, struct err *err)
 {
     struct groups_change *c = ARENA_NEW(rq->arena, struct groups_change);
@@ -96,6 +104,7 @@ static int change(struct rq *rq, bool create, bool remove, struct err *err)
     if (c == NULL)
         return err_set(err, E_LIMIT, "", "memory of the request");
     c->change.catalogue = true;
+    c->change.after = reconsider;
     c->create = create;
     c->id = remove ? rq_param(rq, "id") : STR_NONE;
     if (!remove && read_groups(rq, c, err) < 0)

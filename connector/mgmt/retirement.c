@@ -7,6 +7,7 @@
  * delivered before stay as they are, and the other party is not told.
  */
 #include "connector/dataplane/dataplane.h"
+#include "connector/dsp/dsp.h"
 #include "connector/mgmt/mgmt_private.h"
 #include "connector/replica.h"
 #include "lib/base/timefmt.h"
@@ -42,6 +43,7 @@ static OBJECT(retirement_row, struct retirement, retirement_fields, OPEN);
 struct retirement_change {
     struct change change;
     struct str id, reason;
+    struct str consumer_id; /* of one that is taken back */
 };
 
 static int retire(struct db *tx, void *arg, struct err *err)
@@ -70,11 +72,15 @@ static int retire(struct db *tx, void *arg, struct err *err)
 
 static int reactivate(struct db *tx, void *arg, struct err *err)
 {
-    const struct retirement_change *c = arg;
+    struct retirement_change *c = arg;
+    struct agreement row = {0};
     int64_t n = 0;
 
-    if (db_exec(tx, &q_mgmt_agreement_reactivate, DB_ARGS(DB_TEXT(c->id)), &n, err) < 0)
+    if (db_exec(tx, &q_mgmt_agreement_reactivate, DB_ARGS(DB_TEXT(c->id)), &n, err) < 0 ||
+        db_one(tx, &q_mgmt_agreement_get, DB_ARGS(DB_TEXT(c->id)), &agreement_row,
+               c->change.rq->arena, &row, err) == DB_FAIL)
         return err_ret(err);
+    c->consumer_id = row.consumer_id;
     return n > 0 ? 0
                  : err_tell(err, E_NOT_FOUND, "",
                             "Contract Agreement with %.*s was not found on retirement list.",
@@ -87,6 +93,8 @@ static void forget(struct change *change)
     struct app *app = change->rq->app;
 
     dataplane_forget(app->dataplane, STR_NONE, c->id);
+    if (str_present(c->consumer_id)) /* what would have been started again meanwhile */
+        dsp_reconsider(app, c->consumer_id);
 }
 
 static struct retirement_change *change_new(struct rq *rq, struct err *err)

@@ -721,4 +721,5 @@ def scenario():
             part(space)
 
 
-main(scenario)
+if __name__ == "__main__":
+    main(scenario)

@@ -349,6 +349,24 @@ def ends(pair):
         tap.equal(len(pair.sink.at(path)), 1, "and no further request is made")
 
 
+def policy_turns(pair):
+    """The consumer leaves the group that the policy asks for while its push is under way."""
+    def groups(ask, name):
+        answer = ask("/v3/business-partner-groups", {"@context": {"tx": "https://w3id.org/tractusx/v0.0.1/ns/"}, "@id": "consumer",
+                                                     "tx:groups": [name]})
+        tap.status(answer, 204, f"the consumer is in group {name}")
+
+    groups(pair.provider.api.post, "gold")
+    path = "/hold/grouped"
+    pids = pair.push("grouped", path)
+    pair.sink.wait_begun(path)
+    groups(pair.provider.api.put, "silver")
+    pair.reach(pids, TERMINATED, "ended by its policy in the middle")
+    cut(pair, path)
+    tap.ok(0 < pair.wait_receipts(pids[1])[0]["bytes"] < LARGE, "what had left is counted")
+    tap.contains(pair.consumer.error(pids[0], "transfer"), "business partner group", "the consumer is told why")
+
+
 def crashes(pair):
     for kill in (True, False):
         path = f"/hold/crash/{kill}"
@@ -417,6 +435,8 @@ def seed(space, provider):
     provider.offer("folder", address={"type": "File", "path": str(folder / "folder")})
     provider.offer("table", address={"type": "SqlQuery", "database": f"sqlite:{folder}/plant.db", "query": "SELECT * FROM reading"})
     provider.offer("origin", address={"type": "HttpData", "baseUrl": f"https://localhost:{server.server_address[1]}/"})
+    provider.offer("grouped", address={"type": "File", "path": str(folder / "large.bin")}, policy={"@type": "Offer", "permission": [
+        {"action": "use", "constraint": [{"leftOperand": "BusinessPartnerGroup", "operator": "isAnyOf", "rightOperand": ["gold"]}]}]})
     provider.offer("once", policy={"@type": "Offer", "permission": [{"action": "use", "constraint": [
         {"leftOperand": "count", "operator": "lteq", "rightOperand": 1}]}]})
 
@@ -429,7 +449,7 @@ def scenario():
     catalogue(pair)
     pair.contract("gone")
     (pair.provider.folder / "gone.bin").unlink()
-    for part in (whole_push, sources, large_push, wrong_wishes, refusals, strange_answers, counted_uses, many, suspensions, ends, crashes):
+    for part in (whole_push, sources, large_push, wrong_wishes, refusals, strange_answers, counted_uses, many, suspensions, ends, policy_turns, crashes):
         with tap.case(part.__name__):
             part(pair)
     with tap.case("foreign_consumer"):

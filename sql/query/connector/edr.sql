@@ -21,9 +21,9 @@ UPDATE edr
 -- name: edr_view
 -- in:   transfer_id:text
 -- out:  transfer_id:text state:i64 peer_id:text peer_pid:text agreement_id:text asset_id:text endpoint:text token:text
---       refresh_endpoint:text refresh_token:text expires_us:i64 received_us:i64
+--       refresh_endpoint:text refresh_token:text expires_us:i64 received_us:i64 held:text
 SELECT t.transfer_id, t.state, t.peer_id, t.peer_pid, t.agreement_id, t.asset_id, e.endpoint, e.token, e.refresh_endpoint,
-       e.refresh_token, e.expires_us, e.received_us
+       e.refresh_token, e.expires_us, e.received_us, t.held
   FROM transfer AS t
   LEFT JOIN edr AS e ON e.transfer_id = t.transfer_id
  WHERE t.transfer_id = $1

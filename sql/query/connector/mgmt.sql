@@ -232,9 +232,9 @@ SELECT transfer_id AS id
 -- name: mgmt_edr_get
 -- in:   transfer_id:text
 -- out:  transfer_id:text agreement_id:text negotiation_id:text asset_id:text provider_id:text endpoint:text token:text
---       refresh_endpoint:text refresh_token:text expires_us:i64 received_us:i64
+--       refresh_endpoint:text refresh_token:text expires_us:i64 received_us:i64 held:text
 SELECT e.transfer_id, t.agreement_id, a.negotiation_id, t.asset_id, t.peer_id AS provider_id, e.endpoint, e.token, e.refresh_endpoint,
-       e.refresh_token, e.expires_us, e.received_us
+       e.refresh_token, e.expires_us, e.received_us, t.held
   FROM edr e
   JOIN transfer t ON t.transfer_id = e.transfer_id
   JOIN agreement a ON a.agreement_id = t.agreement_id

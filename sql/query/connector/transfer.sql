@@ -1,14 +1,14 @@
 -- name: dsp_transfer_get
 -- in:   id:text
--- out:  id:text role:text peer_pid:text peer_id:text peer_address:text protocol:text state:i64 asset_id:text agreement_id:text format:text data_address:text error:text
-SELECT transfer_id AS id, role, peer_pid, peer_id, peer_address, protocol, state, asset_id, agreement_id, format, data_address, error
+-- out:  id:text role:text peer_pid:text peer_id:text peer_address:text protocol:text state:i64 asset_id:text agreement_id:text format:text data_address:text error:text held:text
+SELECT transfer_id AS id, role, peer_pid, peer_id, peer_address, protocol, state, asset_id, agreement_id, format, data_address, error, held
   FROM transfer
  WHERE transfer_id = $1;
 
 -- name: dsp_transfer_by_peer
 -- in:   peer_id:text role:text peer_pid:text
--- out:  id:text role:text peer_pid:text peer_id:text peer_address:text protocol:text state:i64 asset_id:text agreement_id:text format:text data_address:text error:text
-SELECT transfer_id AS id, role, peer_pid, peer_id, peer_address, protocol, state, asset_id, agreement_id, format, data_address, error
+-- out:  id:text role:text peer_pid:text peer_id:text peer_address:text protocol:text state:i64 asset_id:text agreement_id:text format:text data_address:text error:text held:text
+SELECT transfer_id AS id, role, peer_pid, peer_id, peer_address, protocol, state, asset_id, agreement_id, format, data_address, error, held
   FROM transfer
  WHERE peer_id = $1
    AND role = $2
@@ -33,20 +33,22 @@ SELECT n.state, n.peer_pid, n.error, CAST(CASE WHEN n.callbacks IS NULL THEN 0 E
 
 -- name: dsp_transfer_insert
 -- in:   id:text role:text peer_pid:text peer_id:text peer_address:text protocol:text state:i64 now_us:i64 agreement_id:text asset_id:text
---       format:text data_address:text private_properties:text callbacks:text error:text
+--       format:text data_address:text private_properties:text callbacks:text error:text decide_us:i64
 -- out:
 INSERT INTO transfer (transfer_id, role, peer_pid, peer_id, peer_address, protocol, state, state_us, agreement_id, asset_id, format,
-                      data_address, private_properties, callbacks, error, created_us)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $8);
+                      data_address, private_properties, callbacks, error, created_us, decide_us)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $8, $16);
 
 -- name: dsp_transfer_advance
--- in:   id:text state:i64 now_us:i64 peer_pid:text error:text
+-- in:   id:text state:i64 now_us:i64 peer_pid:text error:text decide_us:i64 held:text
 -- out:
 UPDATE transfer
    SET state = $2,
        state_us = $3,
        peer_pid = coalesce(peer_pid, $4),
-       error = nullif(coalesce($5, error), '')
+       error = nullif(coalesce($5, error), ''),
+       decide_us = CASE WHEN $2 IN (750, 800, 825, 850) THEN NULL ELSE coalesce($6, decide_us) END,
+       held = CASE WHEN $2 IN (750, 800, 825, 850) THEN NULL ELSE nullif(coalesce($7, held), '') END
  WHERE transfer_id = $1;
 
 -- name: dsp_transfer_settle
@@ -69,10 +71,87 @@ UPDATE transfer
    AND peer_pid IS NULL;
 
 -- name: dsp_transfer_running
--- in:   agreement_id:text
--- out:  id:text role:text peer_pid:text peer_id:text peer_address:text protocol:text state:i64 asset_id:text agreement_id:text format:text data_address:text error:text
-SELECT transfer_id AS id, role, peer_pid, peer_id, peer_address, protocol, state, asset_id, agreement_id, format, data_address, error
+-- in:   agreement_id:text most:i64
+-- out:  id:text role:text peer_pid:text peer_id:text peer_address:text protocol:text state:i64 asset_id:text agreement_id:text format:text data_address:text error:text held:text
+SELECT transfer_id AS id, role, peer_pid, peer_id, peer_address, protocol, state, asset_id, agreement_id, format, data_address, error, held
   FROM transfer
  WHERE agreement_id = $1
    AND state NOT IN (800, 825, 850)
- ORDER BY transfer_id;
+ ORDER BY transfer_id
+ LIMIT $2;
+
+-- name: dsp_transfer_undecided
+-- in:   now_us:i64 most:i64
+-- out:  id:text role:text peer_pid:text peer_id:text peer_address:text protocol:text state:i64 asset_id:text agreement_id:text format:text data_address:text error:text held:text
+SELECT transfer_id AS id, role, peer_pid, peer_id, peer_address, protocol, state, asset_id, agreement_id, format, data_address, error, held
+  FROM transfer
+ WHERE decide_us IS NOT NULL
+   AND decide_us <= $1
+ ORDER BY decide_us, transfer_id
+ LIMIT $2;
+
+-- The transfers of an agreement that has ended.
+-- name: dsp_transfer_over
+-- in:   agreement_id:text
+-- out:
+UPDATE transfer
+   SET decide_us = 0
+ WHERE agreement_id = $1
+   AND state NOT IN (800, 825, 850);
+
+-- name: dsp_transfer_decided
+-- in:   id:text decide_us:i64 held:text
+-- out:
+UPDATE transfer
+   SET decide_us = $2,
+       held = nullif(coalesce($3, held), '')
+ WHERE transfer_id = $1;
+
+-- name: dsp_transfer_decide_next
+-- in:
+-- out:  due_us:i64
+SELECT decide_us AS due_us
+  FROM transfer
+ WHERE decide_us IS NOT NULL
+ ORDER BY decide_us, transfer_id
+ LIMIT 1;
+
+-- name: dsp_transfer_doubt
+-- in:   peer_id:text most:i64
+-- out:
+UPDATE transfer
+   SET decide_us = 0
+ WHERE transfer_id IN (SELECT transfer_id
+                         FROM transfer
+                        WHERE peer_id = $1
+                          AND decide_us IS NOT NULL
+                          AND decide_us > 0
+                        ORDER BY decide_us, transfer_id
+                        LIMIT $2);
+
+-- name: dsp_transfer_doubt_all
+-- in:   most:i64
+-- out:
+UPDATE transfer
+   SET decide_us = 0
+ WHERE transfer_id IN (SELECT transfer_id
+                         FROM transfer
+                        WHERE decide_us IS NOT NULL
+                          AND decide_us > 0
+                        ORDER BY decide_us, transfer_id
+                        LIMIT $1);
+
+-- What a program before this one has left without an instant is decided with the others.
+-- name: dsp_transfer_adopt
+-- in:
+-- out:
+UPDATE transfer
+   SET decide_us = 0
+ WHERE decide_us IS NULL
+   AND state IN (550, 600, 650, 700, 720);
+
+-- name: dsp_edr_drop
+-- in:   transfer_id:text
+-- out:
+DELETE FROM edr
+ WHERE transfer_id = $1;
