@@ -30,6 +30,10 @@ ifdef SAN
 MODE := san-$(subst $(comma),-,$(SAN))
 OPT := -O1 -g -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer -DNARU_SLOW_CHECKS -DNARU_ARENA_MALLOC
 endif
+ifdef COV
+MODE := coverage
+OPT := -O0 -g -DNARU_ARENA_MALLOC
+endif
 B := build/$(MODE)
 GEN := build/gen
 
@@ -39,7 +43,7 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla -Wformat=2 -Wcast-q
         -Wstrict-prototypes -Wmissing-prototypes -Werror
 CPPFLAGS += -I. -I$(GEN) -D_GNU_SOURCE -DNARU_VERSION='"$(VERSION)"' $(PKG_CFLAGS)
 CFLAGS += -std=gnu17 -fPIE -pthread $(WARN) $(OPT)
-LDFLAGS += -pthread $(if $(SAN),-fsanitize=$(SAN)) -Wl,--as-needed $(LDHARD)
+LDFLAGS += -pthread $(if $(SAN),-fsanitize=$(SAN)) $(if $(COV),--coverage) -Wl,--as-needed $(LDHARD)
 LIBS_ALL := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 LIBS_TEST := $(shell pkg-config --libs check 2>/dev/null)
 
@@ -132,6 +136,13 @@ fuzz: ## run the fuzz targets for FUZZ_SECONDS each (clang)
 	@tools/deps build fuzz
 	@tests/fuzz/run $(or $(FUZZ_SECONDS),60)
 
+POLICY_TESTS := $(filter test_policy_%,$(notdir $(basename $(UNIT_SRC))))
+.PHONY: coverage
+coverage: ## branches of policy/ that its unit tests take; fails below 98 % (gcov)
+	@tools/deps build test
+	@$(MAKE) --no-print-directory COV=1 $(addprefix build/coverage/tests/unit/,$(POLICY_TESTS))
+	@$(PYTHON) tests/coverage.py --build build/coverage --folder policy --floor 98 --table tests/coverage.table $(POLICY_TESTS)
+
 .PHONY: format
 format: ## apply clang-format to all C sources
 	@clang-format -i $$(git ls-files '*.c' '*.h')
@@ -183,8 +194,13 @@ unit-programs: $(UNIT_TESTS)
 .PHONY: bench-programs
 bench-programs: $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(wildcard tests/bench/*.c))
 
-$(B)/tests/unit/%: $(B)/tests/unit/%.o $(call obj,$(UNIT_HELP_SRC)) $(CONNECTOR_A) $(GENC_A) $(SERVER_A) $(GENB_A) $(CLI_A) $(POLICY_A) $(LIB_A)
+# coverage is measured of policy/ alone
+$(if $(COV),$(eval $(call obj,$(POLICY_SRC)): OPT += --coverage))
+UNIT_ARCHIVES := $(if $(COV),,$(CONNECTOR_A) $(GENC_A) $(SERVER_A) $(GENB_A) $(CLI_A)) $(POLICY_A) $(LIB_A)
+UNIT_HELP := $(call obj,$(if $(COV),tests/unit/help_policy.c tests/unit/help_turtle.c,$(UNIT_HELP_SRC)))
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(UNIT_HELP) $(UNIT_ARCHIVES)
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_TEST) $(LIBS_ALL)
+$(B)/tests/unit/test_policy_memory: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 $(B)/tests/bench/%: $(B)/tests/bench/%.o $(CONNECTOR_A) $(GENC_A) $(SERVER_A) $(GENB_A) $(POLICY_A) $(LIB_A)
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_ALL)
 

@@ -514,6 +514,28 @@ int policy__program(struct parse *ps)
 
 /* -- life -------------------------------------------------------------------------------------- */
 
+/* No single allocation takes half of the arena, so it is known which of the two it was. */
+static int out_of_room(struct parse *ps)
+{
+    if (arena_used(ps->arena) > ARENA_MAX / 2)
+        return err_tell(ps->err, E_LIMIT, "", "policy is too large");
+    return err_set(ps->err, E_NO_MEMORY, "", "policy");
+}
+
+/* Texts are taken on the way without looking; what is said of a text that is not there is void. */
+static int compile(struct parse *ps, const struct jval *doc)
+{
+    int status = policy__parse(ps, doc);
+
+    if (status == 0)
+        status = policy__normalise(ps);
+    if (arena_failed(ps->arena))
+        return out_of_room(ps);
+    if (status < 0)
+        return err_ret(ps->err);
+    return policy__program(ps);
+}
+
 int policy_compile(const struct jval *doc, struct policy **ret_policy, struct err *err)
 {
     return policy_compile_with(doc, NULL, ret_policy, err);
@@ -530,12 +552,7 @@ int policy_compile_with(const struct jval *doc, const struct policy_parents *par
         return err_set(err, E_NO_MEMORY, "", "policy");
     atomic_init(&policy->refs, 1);
     policy->timestamp_us = POLICY_NO_TIME;
-    if (policy__parse(&ps, doc) < 0 || policy__normalise(&ps) < 0)
-        return err_ret(err);
-    /* texts are taken on the way without looking: one look here is enough */
-    if (arena_failed(arena))
-        return err_tell(err, E_LIMIT, "", "policy is too large");
-    if (policy__program(&ps) < 0)
+    if (compile(&ps, doc) < 0)
         return err_ret(err);
     policy->arena = MOVE(arena);
     *ret_policy = policy;

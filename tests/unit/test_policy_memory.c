@@ -1,0 +1,267 @@
+/*
+ * Without memory: everything that the policy engine can be asked, once for each allocation that it makes, with this allocation
+ * failing. It says so, gives nothing half made, and loses nothing (AddressSanitizer counts).
+ *
+ * The program is linked with malloc, calloc and realloc wrapped (Makefile).
+ */
+#include <check.h>
+#include <stdlib.h>
+
+#include "help_policy.h"
+#include "lib/base/limits.h"
+#include "lib/jdoc/jdoc.h"
+#include "policy/compare.h"
+#include "policy/lint.h"
+#include "policy/peer.h"
+
+#include "lib/base/banned.h"
+
+#define NOW INT64_C(1780272000000000) /* 2026-06-01T00:00:00Z */
+
+/* -- an allocator that fails ------------------------------------------------------------------- */
+
+static long left = -1; /* allocations until one fails; -1: none does */
+static bool for_good;  /* all after it fail, too */
+static bool hit;
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t n);
+
+static bool fails(void)
+{
+    if (left < 0 || left-- > 0)
+        return false;
+    left = for_good ? 0 : -1;
+    hit = true;
+    return true;
+}
+
+void *__wrap_malloc(size_t n)
+{
+    return fails() ? NULL : __real_malloc(n);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return fails() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *p, size_t n)
+{
+    return fails() ? NULL : __real_realloc(p, n);
+}
+
+/* -- what is asked ----------------------------------------------------------------------------- */
+
+/* clang-format off */
+static const char *const policies[][2] = {
+    {"+use", "-use +read"},
+    {"@type=Agreement @target=t @assigner=p @assignee=c @conflict=prohibit @profile=urn:naru:profile:commercial:1 "
+     "+use (purpose isAnyOf a b) (or (count lteq 5) (xone (spatial eq KR-11) (spatial eq EU))) [compensate (count lt 3) [inform]] "
+     "-distribute (BusinessPartnerGroup isNoneOf a b c) [delete] !delete (elapsedTime lteq P30D) [inform]",
+     "+use (purpose isAnyOf a) (andSequence (dateTime gteq 2026-01-01) (elapsedTime gteq P1D)) [inform] "
+     "-use (UsageRestriction isAllOf cx.thirdParty.forbidden:1) !use (DataProvisioningEndDate eq 2027-01-01)"},
+    {"@profile=https://w3id.org/catenax/2025/9/policy/ +use (FrameworkAgreement eq DataExchangeGovernance:1.0)"
+     "(UsagePurpose isAnyOf a b c d e f g h i j k l) (Liability eq cx.grossNegligence:1)(naru:profitShare eq 12.5)",
+     "+use (UsagePurpose isAllOf a b) (inForceDate lteq contractAgreement+30d) +use @@target=t -use (count gt 3) +use (naru:attribution eq true)"},
+};
+
+/* clang-format on */
+
+struct question {
+    struct jdoc *docs[2];
+    struct policy *policies[2];
+};
+
+static void question_done(struct question *q)
+{
+    for (int i = 0; i < 2; i++) {
+        policy_unref(&q->policies[i]);
+        jdoc_free(&q->docs[i]);
+    }
+}
+
+static void make_question(int row, struct question *q)
+{
+    AUTO(arena_free) struct arena *arena = arena_new(MIB(8));
+
+    *q = (struct question){0};
+    for (int i = 0; i < 2; i++) {
+        struct str json = help_policy_json(arena, policies[row][i]);
+        struct err err = {0};
+
+        ck_assert(jdoc_parse(json, &jlimits_default, &q->docs[i], &err) == 0);
+        ck_assert_msg(policy_compile(jdoc_root(q->docs[i]), &q->policies[i], &err) == 0, "%s %s",
+                      err.text, err.at);
+    }
+}
+
+/* Each says whether it noticed; a whole answer is fine, too, if the allocation was not needed. */
+enum outcome { DONE, REFUSED, WRONG };
+
+/* "policy is too large" is what arenas and buffers that end in the middle amount to. */
+static enum outcome of_status(int status, const struct err *err)
+{
+    if (status == 0)
+        return DONE;
+    return err->code == E_NO_MEMORY || err->code == E_LIMIT ? REFUSED : WRONG;
+}
+
+static enum outcome ask_compile(const struct question *q)
+{
+    AUTO(policy_unref) struct policy *policy = NULL;
+    struct err err = {0};
+    enum outcome outcome = of_status(policy_compile(jdoc_root(q->docs[0]), &policy, &err), &err);
+
+    if (outcome == DONE)
+        return memcmp(policy_hash(policy), policy_hash(q->policies[0]), POLICY_HASH_LEN) == 0
+                   ? DONE
+                   : WRONG;
+    return policy == NULL ? outcome : WRONG;
+}
+
+static enum outcome ask_compare(const struct question *q)
+{
+    AUTO(arena_free) struct arena *arena = arena_new(MIB(64));
+    struct policy_comparison comparison;
+    struct err err = {0};
+
+    if (arena == NULL)
+        return REFUSED;
+    return of_status(policy_compare(q->policies[0], q->policies[1], NOW, arena, &comparison, &err),
+                     &err);
+}
+
+static enum outcome ask_satisfiable(const struct question *q)
+{
+    AUTO(arena_free) struct arena *arena = arena_new(MIB(64));
+    const struct policy_world *world;
+    enum policy_answer answer;
+    struct err err = {0};
+
+    if (arena == NULL)
+        return REFUSED;
+    return of_status(
+        policy_satisfiable(q->policies[1], POLICY_ACT_USE, NOW, arena, &answer, &world, &err),
+        &err);
+}
+
+static enum outcome ask_lint(const struct question *q)
+{
+    AUTO(arena_free) struct arena *arena = arena_new(MIB(256));
+    struct policy_findings found;
+    struct err err = {0};
+
+    if (arena == NULL)
+        return REFUSED;
+    return of_status(policy_lint(q->policies[1], NOW, arena, &found, &err), &err);
+}
+
+static enum outcome of_text(const struct buf *text)
+{
+    return buf_failed(text) ? REFUSED : str_is_utf8(buf_str(text)) ? DONE : WRONG;
+}
+
+static enum outcome ask_explain(const struct question *q)
+{
+    AUTO(buf_done) struct buf text = buf_init(MIB(1));
+
+    policy_explain(q->policies[0], POLICY_KO, &text);
+    policy_explain_difference(q->policies[0], q->policies[1], POLICY_EN, &text);
+    return of_text(&text);
+}
+
+static enum outcome ask_write(const struct question *q)
+{
+    AUTO(buf_done) struct buf text = buf_init(MIB(1));
+    struct jw w = jw_init(&text);
+
+    policy_write(q->policies[0], POLICY_FORM_EXPANDED, &w);
+    return of_text(&text);
+}
+
+/* Deciding and the peer's opinion need no memory at all; their words do. */
+static enum outcome ask_decide(const struct question *q)
+{
+    AUTO(buf_done) struct buf text = buf_init(MIB(1));
+    struct policy_question asked = {.now_us = NOW, .agreement_us = POLICY_NO_TIME};
+    struct policy_facts facts = {0};
+    struct policy_peer_opinion opinion;
+    struct policy_decision decision;
+    long before = left;
+
+    policy_decide(q->policies[1], &asked, &facts, &decision);
+    policy_peer_decide(q->policies[1], POLICY_PEER_EDC, &asked, &facts, &opinion);
+    if (left != before)
+        return WRONG;
+    policy_explain_decision(q->policies[1], &decision, POLICY_EN, &text);
+    policy_reason(&decision, POLICY_KO, &text);
+    policy_explain_peer(&opinion, POLICY_EN, &text);
+    return of_text(&text);
+}
+
+/* clang-format off */
+static const struct { const char *name; enum outcome (*ask)(const struct question *); } asks[] = {
+    {"compile", ask_compile}, {"compare", ask_compare}, {"satisfiable", ask_satisfiable}, {"lint", ask_lint},
+    {"explain", ask_explain}, {"write", ask_write},     {"decide", ask_decide},
+};
+
+/* clang-format on */
+
+/* -- tests ------------------------------------------------------------------------------------- */
+
+static void check_all(const struct question *q, size_t a, bool rest)
+{
+    bool refused = false;
+    long n = 0;
+
+    for (;; n++) {
+        enum outcome outcome;
+
+        for_good = rest;
+        hit = false;
+        left = n;
+        outcome = asks[a].ask(q);
+        left = -1;
+        ck_assert_msg(outcome != WRONG, "%s: wrong without allocation %ld", asks[a].name, n);
+        ck_assert_msg(outcome == DONE || hit, "%s: refused without need", asks[a].name);
+        refused = refused || outcome == REFUSED;
+        if (!hit)
+            break;
+    }
+    ck_assert_msg(n > 0 && refused, "%s: %ld allocations, and none was missed", asks[a].name, n);
+}
+
+START_TEST(test_memory)
+{
+    AUTO(question_done) struct question q;
+
+    make_question(_i, &q);
+    for (size_t a = 0; a < ARRAY_LEN(asks); a++) {
+        check_all(&q, a, /* rest= */ false);
+        check_all(&q, a, /* rest= */ true);
+    }
+}
+
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("policy_memory");
+    TCase *tc = tcase_create("memory");
+    SRunner *sr;
+    int bad;
+
+    tcase_set_timeout(tc, 120);
+    tcase_add_loop_test(tc, test_memory, 0, (int)ARRAY_LEN(policies));
+    suite_add_tcase(s, tc);
+    sr = srunner_create(s);
+    srunner_run_all(sr, CK_ENV);
+    bad = srunner_ntests_failed(sr);
+    srunner_free(sr);
+    return bad != 0;
+}
