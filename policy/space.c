@@ -437,6 +437,19 @@ static void mark_week(struct marks *m, const struct insn *insn, int64_t now_us)
     }
 }
 
+/* Where a window that is counted from the agreement ends; a month has no fixed length, its greatest
+ * is taken. */
+static int64_t span_of(int64_t us, int64_t months)
+{
+    int64_t span;
+
+    if (us == INT64_MIN || us == INT64_MAX)
+        return us;
+    if (__builtin_mul_overflow(months, 31 * US_PER_DAY, &span))
+        return months < 0 ? INT64_MIN : INT64_MAX;
+    return add_saturated(span, us);
+}
+
 static int collect_marks(const struct space *s, struct marks *m, int64_t now_us)
 {
     const size_t room =
@@ -463,16 +476,9 @@ static int collect_marks(const struct space *s, struct marks *m, int64_t now_us)
                 mark_week(m, insn, now_us);
             if (insn->kind != INSN_AGREEMENT)
                 continue;
-            /* a month has no fixed length: its greatest and least are tried, with a day around */
             m->months = m->months || insn->window.lo_months != 0 || insn->window.hi_months != 0;
-            mark(m->span, &m->n_span,
-                 insn->window.lo == INT64_MIN
-                     ? INT64_MIN
-                     : insn->window.lo + insn->window.lo_months * 31 * US_PER_DAY);
-            mark(m->span, &m->n_span,
-                 insn->window.hi == INT64_MAX
-                     ? INT64_MAX
-                     : insn->window.hi + insn->window.hi_months * 31 * US_PER_DAY);
+            mark(m->span, &m->n_span, span_of(insn->window.lo, insn->window.lo_months));
+            mark(m->span, &m->n_span, span_of(insn->window.hi, insn->window.hi_months));
         }
     }
     return 0;
