@@ -74,6 +74,16 @@ static bool reserved(struct str name)
            policy__term_known(name);
 }
 
+/* The same name for something else: which of the two counts would depend on the reader. */
+static bool contradicts(const struct prefixes *prefixes, struct str name, struct str iri)
+{
+    for (size_t i = 0; i < prefixes->n; i++) {
+        if (str_eq(prefixes->items[i].name, name) && !str_eq(prefixes->items[i].iri, iri))
+            return true;
+    }
+    return false;
+}
+
 static int add_prefix(struct parse *ps, struct str name, struct str iri, const struct where *w)
 {
     bool is_known = false, agrees = false;
@@ -91,6 +101,8 @@ static int add_prefix(struct parse *ps, struct str name, struct str iri, const s
     if (name.n == 0 || iri.n == 0 || memchr(name.p, ':', name.n) != NULL || reserved(name) ||
         strchr("/#:", iri.p[iri.n - 1]) == NULL)
         return refuse(ps, w, E_POLICY_UNSUPPORTED, "'%.*s' redefines a term", STR_ARG(name));
+    if (contradicts(&ps->prefixes, name, iri))
+        return refuse(ps, w, E_POLICY_UNSUPPORTED, "prefix '%.*s' is given twice", STR_ARG(name));
     if (ps->prefixes.n == ARRAY_LEN(ps->prefixes.items))
         return refuse(ps, w, E_LIMIT, "more than %zu prefixes", ARRAY_LEN(ps->prefixes.items));
     *prefix = (struct prefix){name, iri};

@@ -171,13 +171,17 @@ struct items policy__items(const struct jval *v)
     if (list != NULL)
         v = list;
     if (jtype_of(v) == J_ARRAY)
-        return (struct items){v, jval_len(v), true};
-    return (struct items){v, v != NULL ? 1 : 0, false};
+        return (struct items){.v = v, .n = jval_len(v), .array = true, .list = list != NULL};
+    return (struct items){.v = v, .n = v != NULL ? 1 : 0, .list = list != NULL};
 }
 
-const struct jval *policy__item(const struct items *items, size_t i, const struct where *w,
+const struct jval *policy__item(struct items *items, size_t i, const struct where *w,
                                 struct where *ret_at)
 {
+    if (items->list) {
+        items->inside = (struct where){.up = w, .key = STR("@list")};
+        w = &items->inside;
+    }
     *ret_at = items->array ? (struct where){.up = w, .index = i} : *w;
     return items->array ? jval_at(items->v, i) : items->v;
 }

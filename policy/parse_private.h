@@ -67,6 +67,8 @@ struct items {
     const struct jval *v;
     size_t n;
     bool array;
+    bool list;           /* the array stands in {"@list":…}, */
+    struct where inside; /* which is this frame of the place of its elements */
 };
 
 /* The bare name of a member. */
@@ -80,7 +82,8 @@ MUST_CHECK int policy__members(struct parse *ps, const struct jval *v, const str
 struct where policy__member_at(const struct members *m, enum term term, const struct where *w);
 
 struct items policy__items(const struct jval *v);
-const struct jval *policy__item(const struct items *items, size_t i, const struct where *w,
+/* *ret_at points into *items and to *w. */
+const struct jval *policy__item(struct items *items, size_t i, const struct where *w,
                                 struct where *ret_at);
 
 /* One name, as of policy__name, that stands at `at`. */

@@ -349,7 +349,8 @@ struct parse {
     struct prefixes prefixes;             /* of the document that is read */
     struct str id;                        /* of the document that is read, or STR_NONE */
     unsigned nodes;                       /* JSON values so far, of all documents */
-    char at[160];                         /* of policy__where */
+    /* of policy__where; longer than err's, which sees from that where to cut */
+    char at[sizeof(((struct err *)NULL)->at) + 8];
 };
 
 const char *policy__where(struct parse *ps, const struct where *w);
