@@ -197,7 +197,7 @@ bench-programs: $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(wildcard tests/b
 # coverage is measured of policy/ alone
 $(if $(COV),$(eval $(call obj,$(POLICY_SRC)): OPT += --coverage))
 UNIT_ARCHIVES := $(if $(COV),,$(CONNECTOR_A) $(GENC_A) $(SERVER_A) $(GENB_A) $(CLI_A)) $(POLICY_A) $(LIB_A)
-UNIT_HELP := $(call obj,$(if $(COV),tests/unit/help_policy.c tests/unit/help_turtle.c,$(UNIT_HELP_SRC)))
+UNIT_HELP := $(call obj,$(if $(COV),$(wildcard tests/unit/help_policy*.c) tests/unit/help_turtle.c,$(UNIT_HELP_SRC)))
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(UNIT_HELP) $(UNIT_ARCHIVES)
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_TEST) $(LIBS_ALL)
 $(B)/tests/unit/test_policy_memory: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc

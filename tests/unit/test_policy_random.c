@@ -1,444 +1,17 @@
 /*
- * Random policies in random worlds: the engine against a slow evaluator that follows the rules word by word, and properties
- * that hold for every policy. POLICY_SEED and POLICY_CASES choose the run.
- *
- * The evaluator here knows nothing of programs, windows or normal forms: it walks a tree that the generator made, one
- * question at a time. Both see the same policy because the generator also writes it in the notation of help_policy.h.
+ * Random policies in random worlds: the engine against a slow evaluator that follows the rules word by word
+ * (help_policy_reference.c), and properties that hold for every policy. POLICY_SEED and POLICY_CASES choose the run.
  */
 #include <check.h>
 #include <inttypes.h>
 
-#include "help_policy.h"
+#include "help_policy_tree.h"
 #include "lib/base/limits.h"
 #include "lib/base/timefmt.h"
+#include "lib/jdoc/jdoc.h"
 #include "policy/compare.h"
 
 #include "lib/base/banned.h"
-
-enum { T_FALSE, T_UNKNOWN, T_TRUE };
-
-enum kind { ATOM, AND, OR, XONE };
-
-/* -- what is generated ------------------------------------------------------------------------- */
-
-/* clang-format off */
-static const struct operand {
-    enum policy_operand id;
-    const char *name;
-    enum { TEXT, PLACE, NUMBER, DAY, ELAPSED } type;
-    bool many, claims;
-    int64_t max_age_us;
-    const char *ops[8];
-} operands[] = {
-    {POLICY_OP_PURPOSE,                 "odrl:purpose",          TEXT,    true,  true,  0,          {"eq", "neq", "isAnyOf", "isNoneOf", "isA"}},
-    {POLICY_OP_BUSINESS_PARTNER_GROUP,  "BusinessPartnerGroup",  TEXT,    true,  false, 0,          {"eq", "neq", "isAnyOf", "isNoneOf", "isAllOf"}},
-    {POLICY_OP_BUSINESS_PARTNER_NUMBER, "BusinessPartnerNumber", TEXT,    false, false, US_PER_DAY, {"eq", "neq", "isAnyOf", "isNoneOf"}},
-    {POLICY_OP_SPATIAL,                 "odrl:spatial",          PLACE,   false, false, 0,          {"eq", "neq", "isAnyOf", "isNoneOf", "isPartOf"}},
-    {POLICY_OP_COUNT,                   "odrl:count",            NUMBER,  false, false, US_PER_MIN, {"eq", "neq", "lt", "lteq", "gt", "gteq"}},
-    {POLICY_OP_DATE_TIME,               "odrl:dateTime",         DAY,     false, false, 0,          {"eq", "neq", "lt", "lteq", "gt", "gteq"}},
-    {POLICY_OP_ELAPSED_TIME,            "odrl:elapsedTime",      ELAPSED, false, false, 0,          {"lt", "lteq", "gt", "gteq"}},
-};
-#define OPERANDS ((unsigned)ARRAY_LEN(operands))
-
-static const char *const texts[] = {"a", "b", "c", "d"};
-static const char *const places[] = {"KR", "KR-11", "JP", "nowhere", "cx.region.asia:1"};
-/* which lies in which: row in column */
-static const int within[5][5] = {
-    {T_TRUE,    T_UNKNOWN, T_FALSE,   T_UNKNOWN, T_TRUE},
-    {T_TRUE,    T_TRUE,    T_FALSE,   T_UNKNOWN, T_TRUE},
-    {T_FALSE,   T_FALSE,   T_TRUE,    T_UNKNOWN, T_TRUE},
-    {T_UNKNOWN, T_UNKNOWN, T_UNKNOWN, T_TRUE,    T_UNKNOWN},
-    {T_UNKNOWN, T_UNKNOWN, T_UNKNOWN, T_UNKNOWN, T_TRUE},
-};
-
-/* clang-format on */
-
-struct node {
-    enum kind kind;
-    unsigned operand;
-    const char *op;
-    int values[3], n_values; /* index into texts or places; number; days */
-    struct node *children[3];
-    int n_children;
-    int forced; /* -1, or the truth that it is made to have */
-};
-
-struct rule {
-    enum policy_action action;
-    struct node *nodes[3];
-    int n_nodes;
-    const char *target;
-};
-
-struct policy_tree {
-    struct rule permissions[2], prohibitions[2];
-    int n_permissions, n_prohibitions;
-    int conflict; /* 0 invalid, 1 perm, 2 prohibit */
-    struct node *atoms[24];
-    int n_atoms;
-};
-
-struct fact {
-    enum policy_knowledge knowledge;
-    bool claimed;
-    int64_t age_us;
-    int values[3], n_values;
-};
-
-struct place_and_time {
-    struct fact facts[OPERANDS];
-    int64_t now_us, agreed_us;
-    enum policy_action action;
-    const char *target;
-    bool hypothetical;
-};
-
-#define DAY_ZERO INT64_C(1780272000000000) /* 2026-06-01T00:00:00Z */
-
-static uint64_t state;
-
-static unsigned pick(unsigned n)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return (unsigned)((state >> 11) % n);
-}
-
-static const enum policy_action actions[] = {POLICY_ACT_USE, POLICY_ACT_READ,
-                                             POLICY_ACT_DISTRIBUTE};
-
-static const char *const action_names[] = {"use", "read", "distribute"};
-
-static struct node *make_atom(struct arena *arena, struct policy_tree *tree)
-{
-    struct node *node = ARENA_NEW(arena, struct node);
-    unsigned n_ops = 0;
-
-    node->forced = -1;
-    node->operand = pick(OPERANDS);
-    while (n_ops < 8 && operands[node->operand].ops[n_ops] != NULL)
-        n_ops++;
-    node->op = operands[node->operand].ops[pick(n_ops)];
-    node->n_values = strcmp(node->op, "isAnyOf") == 0 || strcmp(node->op, "isNoneOf") == 0 ||
-                             strcmp(node->op, "isAllOf") == 0
-                         ? 1 + (int)pick(3)
-                         : 1;
-    for (int i = 0; i < node->n_values; i++)
-        node->values[i] = (int)pick(operands[node->operand].type == PLACE ? 5 : 4);
-    tree->atoms[tree->n_atoms++] = node;
-    return node;
-}
-
-static struct node *make_node(struct arena *arena, struct policy_tree *tree, int depth)
-{
-    struct node *node;
-
-    if (depth == 0 || pick(3) != 0 || tree->n_atoms > 12)
-        return make_atom(arena, tree);
-    node = ARENA_NEW(arena, struct node);
-    node->forced = -1;
-    node->kind = (enum kind)(AND + pick(3));
-    node->n_children = 1 + (int)pick(3);
-    for (int i = 0; i < node->n_children; i++)
-        node->children[i] = make_node(arena, tree, depth - 1);
-    return node;
-}
-
-static void make_rule(struct arena *arena, struct policy_tree *tree, struct rule *rule, bool free)
-{
-    rule->action = actions[pick(4) == 0 ? 1 + pick(2) : 0];
-    rule->n_nodes = (int)pick(free ? 4 : 3);
-    for (int i = 0; i < rule->n_nodes && tree->n_atoms < 20; i++)
-        rule->nodes[i] = make_node(arena, tree, 3);
-    rule->n_nodes = rule->n_nodes > 0 && rule->nodes[rule->n_nodes - 1] == NULL ? 0 : rule->n_nodes;
-    rule->target = pick(8) == 0 ? "t1" : NULL;
-}
-
-static void make_policy(struct arena *arena, struct policy_tree *tree)
-{
-    memset(tree, 0, sizeof(*tree));
-    tree->n_permissions = pick(8) == 0 ? 0 : 1 + (int)pick(2);
-    tree->n_prohibitions = pick(2) == 0 ? 0 : 1 + (int)pick(2);
-    tree->conflict = (int)pick(3);
-    for (int i = 0; i < tree->n_permissions; i++)
-        make_rule(arena, tree, &tree->permissions[i], true);
-    for (int i = 0; i < tree->n_prohibitions; i++)
-        make_rule(arena, tree, &tree->prohibitions[i], false);
-}
-
-static void make_world(struct place_and_time *w)
-{
-    memset(w, 0, sizeof(*w));
-    for (unsigned i = 0; i < OPERANDS; i++) {
-        struct fact *fact = &w->facts[i];
-
-        if (operands[i].type == DAY || operands[i].type == ELAPSED)
-            continue;
-        fact->knowledge = pick(4) == 0   ? POLICY_UNKNOWN
-                          : pick(6) == 0 ? POLICY_ABSENT
-                                         : POLICY_KNOWN;
-        fact->claimed = pick(8) == 0;
-        fact->age_us = pick(3) == 0   ? (int64_t)pick(100) * US_PER_S
-                       : pick(8) == 0 ? 2 * US_PER_DAY
-                                      : 0;
-        fact->n_values = operands[i].many ? 1 + (int)pick(3) : pick(10) == 0 ? 2 : 1;
-        for (int v = 0; v < fact->n_values; v++)
-            fact->values[v] = (int)pick(operands[i].type == PLACE ? 5 : 4);
-    }
-    w->now_us = DAY_ZERO + (int64_t)pick(12) * (US_PER_DAY / 2) + (pick(3) == 0 ? pick(3) : 0);
-    w->agreed_us = pick(3) == 0 ? POLICY_NO_TIME : w->now_us - (int64_t)pick(10) * (US_PER_DAY / 2);
-    w->hypothetical = pick(2) == 0;
-    w->action = actions[pick(4) == 0 ? 1 + pick(2) : 0];
-    w->target = pick(3) == 0 ? NULL : pick(2) == 0 ? "t1" : "t2";
-}
-
-/* -- as notation, for the engine --------------------------------------------------------------- */
-
-static void write_atom(struct buf *out, const struct node *node)
-{
-    const struct operand *operand = &operands[node->operand];
-
-    buf_printf(out, "(%s %s", operand->name, node->op);
-    for (int i = 0; i < node->n_values; i++) {
-        int v = node->values[i];
-
-        if (operand->type == TEXT)
-            buf_printf(out, " %s", texts[v]);
-        else if (operand->type == PLACE)
-            buf_printf(out, " %s", places[v]);
-        else if (operand->type == NUMBER)
-            buf_printf(out, " %d", v);
-        else if (operand->type == DAY)
-            buf_printf(out, " 2026-06-0%dT00:00:00Z", v + 1);
-        else
-            buf_printf(out, " P%dD", v);
-    }
-    buf_add_c(out, ")");
-}
-
-static void write_node(struct buf *out, const struct node *node, bool backwards)
-{
-    static const char *const names[] = {"", "(and", "(or", "(xone"};
-
-    if (node->kind == ATOM) {
-        write_atom(out, node);
-        return;
-    }
-    buf_add_c(out, names[node->kind]);
-    for (int i = 0; i < node->n_children; i++)
-        write_node(out, node->children[backwards ? node->n_children - 1 - i : i], backwards);
-    buf_add_c(out, ")");
-}
-
-static void write_rule(struct buf *out, const struct rule *rule, char mark,
-                       const struct node *extra, bool backwards)
-{
-    const char *name = action_names[rule->action == POLICY_ACT_USE    ? 0
-                                    : rule->action == POLICY_ACT_READ ? 1
-                                                                      : 2];
-
-    buf_printf(out, " %c%s", mark, name);
-    for (int i = 0; i < rule->n_nodes; i++)
-        write_node(out, rule->nodes[backwards ? rule->n_nodes - 1 - i : i], backwards);
-    if (extra != NULL)
-        write_node(out, extra, backwards);
-    if (rule->target != NULL)
-        buf_printf(out, " @@target=%s", rule->target);
-}
-
-/* `extra` is one more constraint for every permission. */
-static struct policy *compile_tree(const struct policy_tree *tree, const struct node *extra,
-                                   bool backwards)
-{
-    static const char *const conflicts[] = {"", "@conflict=perm", "@conflict=prohibit"};
-    AUTO(buf_done) struct buf text = buf_init(KIB(64));
-
-    buf_add_c(&text, conflicts[tree->conflict]);
-    for (int i = 0; i < tree->n_permissions; i++)
-        write_rule(&text, &tree->permissions[backwards ? tree->n_permissions - 1 - i : i], '+',
-                   extra, backwards);
-    for (int i = 0; i < tree->n_prohibitions; i++)
-        write_rule(&text, &tree->prohibitions[backwards ? tree->n_prohibitions - 1 - i : i], '-',
-                   NULL, backwards);
-    buf_add_char(&text, '\0');
-    return help_policy(text.p);
-}
-
-static void give_facts(struct arena *arena, const struct place_and_time *w,
-                       struct policy_facts *facts)
-{
-    memset(facts, 0, sizeof(*facts));
-    for (unsigned i = 0; i < OPERANDS; i++) {
-        struct policy_value *values = ARENA_ARRAY(arena, struct policy_value, 3);
-        const struct fact *fact = &w->facts[i];
-
-        for (int v = 0; v < fact->n_values; v++) {
-            values[v].number = fact->values[v];
-            values[v].text = str_c(operands[i].type == PLACE  ? places[fact->values[v]]
-                                   : operands[i].type == TEXT ? texts[fact->values[v]]
-                                                              : NULL);
-        }
-        facts->of[operands[i].id] = (struct policy_fact){.knowledge = fact->knowledge,
-                                                         .claimed = fact->claimed,
-                                                         .age_us = fact->age_us,
-                                                         .n_values = (size_t)fact->n_values,
-                                                         .values = values};
-    }
-}
-
-static void ask(struct arena *arena, const struct policy *policy, const struct place_and_time *w,
-                struct policy_decision *ret_decision)
-{
-    struct policy_facts facts;
-    struct policy_question q = {.action = w->action,
-                                .scope = w->hypothetical ? POLICY_AT_CATALOGUE : POLICY_AT_ACCESS,
-                                .now_us = w->now_us,
-                                .agreement_us = w->agreed_us,
-                                .target = str_c(w->target)};
-
-    give_facts(arena, w, &facts);
-    policy_decide(policy, &q, &facts, ret_decision);
-}
-
-/* -- the slow evaluator ------------------------------------------------------------------------ */
-
-static int not_(int truth)
-{
-    return T_TRUE - truth;
-}
-
-static int compare(const char *op, int64_t x, int64_t y)
-{
-    bool holds = strcmp(op, "eq") == 0     ? x == y
-                 : strcmp(op, "neq") == 0  ? x != y
-                 : strcmp(op, "lt") == 0   ? x < y
-                 : strcmp(op, "lteq") == 0 ? x <= y
-                 : strcmp(op, "gt") == 0   ? x > y
-                                           : x >= y;
-
-    return holds ? T_TRUE : T_FALSE;
-}
-
-static int eval_time(const struct node *node, const struct place_and_time *w)
-{
-    int64_t agreed = w->agreed_us != POLICY_NO_TIME ? w->agreed_us
-                     : w->hypothetical              ? w->now_us
-                                                    : POLICY_NO_TIME;
-
-    if (operands[node->operand].type == DAY)
-        return compare(node->op, w->now_us, DAY_ZERO + node->values[0] * US_PER_DAY);
-    if (agreed == POLICY_NO_TIME)
-        return T_UNKNOWN;
-    return compare(node->op, w->now_us - agreed, node->values[0] * US_PER_DAY);
-}
-
-/* Is one of the fact's values one of the operand's? */
-static int eval_member(const struct node *node, const struct fact *fact)
-{
-    int best = T_FALSE;
-
-    for (int f = 0; f < fact->n_values; f++) {
-        for (int v = 0; v < node->n_values; v++) {
-            int one = fact->values[f] == node->values[v] ? T_TRUE : T_FALSE;
-
-            if (operands[node->operand].type == PLACE)
-                one = within[fact->values[f]][node->values[v]];
-            else if (strcmp(node->op, "isA") == 0 && one == T_FALSE)
-                one = T_UNKNOWN;
-            best = one > best ? one : best;
-        }
-    }
-    return best;
-}
-
-static int eval_fact(const struct node *node, const struct place_and_time *w)
-{
-    const struct operand *operand = &operands[node->operand];
-    const struct fact *fact = &w->facts[node->operand];
-    bool negative = strcmp(node->op, "neq") == 0 || strcmp(node->op, "isNoneOf") == 0;
-
-    if (fact->knowledge == POLICY_UNKNOWN)
-        return T_UNKNOWN;
-    if (fact->claimed && !operand->claims)
-        return T_UNKNOWN;
-    if (operand->max_age_us != 0 && fact->age_us > operand->max_age_us)
-        return T_UNKNOWN;
-    if (fact->knowledge == POLICY_ABSENT)
-        return !negative ? T_FALSE : operand->many ? T_TRUE : T_UNKNOWN;
-    if (!operand->many && fact->n_values != 1)
-        return T_UNKNOWN;
-    if (operand->type == NUMBER)
-        return compare(node->op, fact->values[0], node->values[0]);
-    if (strcmp(node->op, "isAllOf") == 0) {
-        for (int v = 0; v < node->n_values; v++) {
-            const struct node one = {
-                .operand = node->operand, .op = "eq", .values = {node->values[v]}, .n_values = 1};
-            if (eval_member(&one, fact) != T_TRUE)
-                return T_FALSE;
-        }
-        return T_TRUE;
-    }
-    return negative ? not_(eval_member(node, fact)) : eval_member(node, fact);
-}
-
-static int eval(const struct node *node, const struct place_and_time *w)
-{
-    int n_true = 0, n_unknown = 0, n_false = 0;
-
-    if (node->forced >= 0)
-        return node->forced;
-    if (node->kind == ATOM)
-        return operands[node->operand].type == DAY || operands[node->operand].type == ELAPSED
-                   ? eval_time(node, w)
-                   : eval_fact(node, w);
-    for (int i = 0; i < node->n_children; i++) {
-        int truth = eval(node->children[i], w);
-
-        n_true += truth == T_TRUE;
-        n_unknown += truth == T_UNKNOWN;
-        n_false += truth == T_FALSE;
-    }
-    if (node->kind == AND)
-        return n_false > 0 ? T_FALSE : n_unknown > 0 ? T_UNKNOWN : T_TRUE;
-    if (node->kind == OR)
-        return n_true > 0 ? T_TRUE : n_unknown > 0 ? T_UNKNOWN : T_FALSE;
-    if (n_true >= 2 || (n_true == 0 && n_unknown == 0))
-        return T_FALSE;
-    return n_true == 1 && n_unknown == 0 ? T_TRUE : T_UNKNOWN;
-}
-
-static int eval_rule(const struct rule *rule, const struct place_and_time *w)
-{
-    int least = T_TRUE;
-
-    if (rule->action != POLICY_ACT_USE && rule->action != w->action)
-        return T_FALSE;
-    if (rule->target != NULL && w->target != NULL && strcmp(rule->target, w->target) != 0)
-        return T_FALSE;
-    for (int i = 0; i < rule->n_nodes; i++) {
-        int truth = eval(rule->nodes[i], w);
-
-        least = truth < least ? truth : least;
-    }
-    /* not knowing the target, a permission does not count and a prohibition does */
-    if (rule->target != NULL && w->target == NULL && least == T_TRUE)
-        return T_UNKNOWN;
-    return least;
-}
-
-static enum policy_verdict judge(const struct policy_tree *tree, const struct place_and_time *w)
-{
-    bool permitted = false, prohibited = false;
-
-    for (int i = 0; i < tree->n_permissions; i++)
-        permitted = permitted || eval_rule(&tree->permissions[i], w) == T_TRUE;
-    for (int i = 0; i < tree->n_prohibitions; i++)
-        prohibited = prohibited || eval_rule(&tree->prohibitions[i], w) != T_FALSE;
-    if (!permitted)
-        return POLICY_DENY;
-    return prohibited && tree->conflict != 1 ? POLICY_DENY : POLICY_PERMIT;
-}
 
 /* -- checks ------------------------------------------------------------------------------------ */
 
@@ -466,14 +39,12 @@ static void case_done(struct one_case *c)
 
 static void make_case(struct one_case *c, unsigned long seed)
 {
-    state = seed * UINT64_C(0x9E3779B97F4A7C15) + 1;
-    for (int i = 0; i < 8; i++)
-        (void)pick(2);
+    help_seed(seed);
     c->arena = arena_new(MIB(4));
-    make_policy(c->arena, &c->tree);
-    make_world(&c->world);
-    c->policy = compile_tree(&c->tree, NULL, false);
-    ask(c->arena, c->policy, &c->world, &c->decision);
+    help_tree_make(c->arena, &c->tree);
+    help_tree_world(&c->world);
+    c->policy = help_tree_compile(&c->tree, NULL, 0);
+    help_tree_ask(c->arena, c->policy, &c->world, &c->decision);
 }
 
 /* The world as it is later: the same facts, older. */
@@ -496,45 +67,148 @@ static struct place_and_time later(const struct place_and_time *w, int64_t now_u
 #endif
 #define SEED_ARG "POLICY_SEED=%lu"
 
+/* It does not turn before its end, and there the question is answered anew. */
 static void check_until(const struct one_case *c, unsigned long seed)
 {
     int64_t from = c->world.now_us, until = c->decision.valid_until_us;
     int64_t span = until == POLICY_FOREVER ? 30 * US_PER_DAY : until - from;
+    struct policy_decision decision;
 
     ck_assert_msg(until > from, SEED_ARG, seed);
     for (int i = 0; i < 6; i++) {
-        int64_t t = i == 0 ? from + span - 1 : from + (int64_t)pick(1000000) * (span / 1000000);
+        int64_t t =
+            i == 0 ? from + span - 1 : from + (int64_t)help_pick(1000000) * (span / 1000000);
         struct place_and_time then = later(&c->world, t);
 
-        ck_assert_msg(judge(&c->tree, &then) == c->decision.verdict,
+        ck_assert_msg(help_tree_judge(&c->tree, &then) == c->decision.verdict,
                       SEED_ARG ": turns before its end", seed);
     }
+    if (until != POLICY_FOREVER) {
+        struct place_and_time then = later(&c->world, until);
+
+        help_tree_ask(c->arena, c->policy, &then, &decision);
+        ck_assert_msg(help_tree_judge(&c->tree, &then) == decision.verdict,
+                      SEED_ARG ": wrong at its end", seed);
+    }
+}
+
+static void check_denied(struct one_case *c, const struct policy *policy,
+                         const struct place_and_time *w, unsigned long seed, const char *what)
+{
+    struct policy_decision decision;
+
+    help_tree_ask(c->arena, policy, w, &decision);
+    ck_assert_msg(decision.verdict == POLICY_DENY, SEED_ARG ": %s permits", seed, what);
+}
+
+/* Whoever knows less, or is told less, does not get more. */
+static void check_less(struct one_case *c, unsigned long seed)
+{
+    struct place_and_time less = c->world;
+    int n_duties = 0;
+
+    for (int i = 0; i < c->tree.n_permissions; i++)
+        n_duties += c->tree.permissions[i].n_duties;
+    less.facts[help_pick(OPERANDS)].knowledge = POLICY_UNKNOWN;
+    check_denied(c, c->policy, &less, seed, "a fact less");
+    less.groups_known = false;
+    check_denied(c, c->policy, &less, seed, "a group less");
+    less.target = NULL;
+    check_denied(c, c->policy, &less, seed, "a target less");
+    if ((less.flags & POLICY_DUTY_EVENTUAL) == 0) { /* else a violation that is not known does */
+        less.done_known = false;
+        check_denied(c, c->policy, &less, seed, "a record less");
+    }
+    if (n_duties == 0) {
+        less.assignee = NULL;
+        check_denied(c, c->policy, &less, seed, "a party less");
+    }
+}
+
+/* One constraint, one prohibition, one duty more does not permit. */
+static void check_more(struct one_case *c, const struct policy *stricter, unsigned long seed)
+{
+    struct policy_tree more = c->tree;
+    struct rule *rule = &more.permissions[0];
+
+    check_denied(c, stricter, &c->world, seed, "a constraint more");
+    if (more.n_prohibitions > 0 && more.n_prohibitions < 2) {
+        AUTO(policy_unref) struct policy *policy = NULL;
+
+        more.prohibitions[more.n_prohibitions] = more.prohibitions[0];
+        more.prohibitions[more.n_prohibitions++].n_nodes = 0;
+        policy = help_tree_compile(&more, NULL, 0);
+        check_denied(c, policy, &c->world, seed, "a prohibition more");
+    }
+    if (more.n_permissions > 0 && rule->n_duties < 2) {
+        AUTO(policy_unref) struct policy *policy = NULL;
+
+        rule->duties[rule->n_duties++] =
+            (struct duty){.action = POLICY_ACT_INFORM, .consequence = POLICY_ACT__COUNT};
+        policy = help_tree_compile(&more, NULL, 0);
+        check_denied(c, policy, &c->world, seed, "a duty more");
+    }
+}
+
+/* The same decision by the same causes, which may stand elsewhere in the document. */
+static void check_same(struct one_case *c, unsigned how, unsigned long seed)
+{
+    AUTO(policy_unref) struct policy *other = help_tree_compile(&c->tree, NULL, how);
+    struct policy_decision decision;
+
+    help_tree_ask(c->arena, other, &c->world, &decision);
+    ck_assert_msg(memcmp(policy_hash(other), policy_hash(c->policy), POLICY_HASH_LEN) == 0,
+                  SEED_ARG ": writing it another way changes the hash", seed);
+    ck_assert_msg(policy_same_rules(other, c->policy), SEED_ARG, seed);
+    ck_assert_msg(decision.verdict == c->decision.verdict &&
+                      decision.valid_until_us == c->decision.valid_until_us &&
+                      decision.n_duties == c->decision.n_duties &&
+                      decision.n_causes == c->decision.n_causes,
+                  SEED_ARG ": writing it another way changes the decision", seed);
+    for (unsigned i = 0; i < decision.n_causes; i++)
+        ck_assert_msg(decision.causes[i].why == c->decision.causes[i].why &&
+                          decision.causes[i].operand == c->decision.causes[i].operand,
+                      SEED_ARG ": other causes", seed);
 }
 
 static void check_metamorphic(struct one_case *c, unsigned long seed)
 {
     struct policy_tree scratch = {0};
-    struct node *extra = make_atom(c->arena, &scratch);
-    AUTO(policy_unref) struct policy *stricter = compile_tree(&c->tree, extra, false);
-    AUTO(policy_unref) struct policy *turned = compile_tree(&c->tree, NULL, true);
-    struct place_and_time less = c->world;
-    struct policy_decision decision;
+    struct node *extra = help_tree_atom(c->arena, &scratch, RULE_P);
+    AUTO(policy_unref) struct policy *stricter = help_tree_compile(&c->tree, extra, 0);
 
     if (c->decision.verdict == POLICY_DENY) {
-        ask(c->arena, stricter, &c->world, &decision);
-        ck_assert_msg(decision.verdict == POLICY_DENY, SEED_ARG ": a constraint more permits",
-                      seed);
-        less.facts[pick(OPERANDS)].knowledge = POLICY_UNKNOWN;
-        ask(c->arena, c->policy, &less, &decision);
-        ck_assert_msg(decision.verdict == POLICY_DENY, SEED_ARG ": a fact less permits", seed);
+        check_less(c, seed);
+        check_more(c, stricter, seed);
     }
-    ask(c->arena, turned, &c->world, &decision);
-    ck_assert_msg(memcmp(policy_hash(turned), policy_hash(c->policy), POLICY_HASH_LEN) == 0,
-                  SEED_ARG ": order changes the hash", seed);
-    ck_assert_msg(decision.verdict == c->decision.verdict &&
-                      decision.valid_until_us == c->decision.valid_until_us &&
-                      decision.n_causes == c->decision.n_causes,
-                  SEED_ARG ": order changes the decision", seed);
+    check_same(c, 1 + help_pick(7), seed);
+}
+
+/* For the message of a failure. */
+static const char *told(const struct one_case *c)
+{
+    AUTO(buf_done) struct buf text = buf_init(KIB(64));
+    const struct place_and_time *w = &c->world;
+    struct jw jw = jw_init(&text);
+
+    policy_write(c->policy, POLICY_FORM_DSP, &jw);
+    buf_printf(&text, " at %s, agreed %s, scope %d, action %s, target %s, assignee %s, flags %u",
+               time_format(w->now_us).c,
+               w->agreed_us != POLICY_NO_TIME ? time_format(w->agreed_us).c : "never",
+               (int)w->scope, policy_action_iri(w->action), w->target != NULL ? w->target : "-",
+               w->assignee != NULL ? w->assignee : "-", w->flags);
+    return arena_cstr(c->arena, buf_str(&text));
+}
+
+static void check_decision(const struct one_case *c, unsigned long seed)
+{
+    ck_assert_msg(help_tree_judge(&c->tree, &c->world) == c->decision.verdict,
+                  SEED_ARG ": engine says %d: %s", seed, (int)c->decision.verdict, told(c));
+    ck_assert_msg((c->decision.verdict == POLICY_DENY) == (c->decision.n_causes > 0),
+                  SEED_ARG ": %u causes", seed, c->decision.n_causes);
+    if (c->decision.verdict == POLICY_PERMIT && c->tree.n_permissions == 1)
+        ck_assert_msg((int)c->decision.n_duties == help_tree_duties(&c->tree, &c->world),
+                      SEED_ARG ": %u duties: %s", seed, c->decision.n_duties, told(c));
 }
 
 START_TEST(test_against_reference)
@@ -549,10 +223,9 @@ START_TEST(test_against_reference)
 
         make_case(&c, seed);
         for (int world = 0; world < WORLDS; world++) {
-            make_world(&c.world);
-            ask(c.arena, c.policy, &c.world, &c.decision);
-            if (judge(&c.tree, &c.world) != c.decision.verdict)
-                ck_abort_msg(SEED_ARG ": engine says %d", seed, (int)c.decision.verdict);
+            help_tree_world(&c.world);
+            help_tree_ask(c.arena, c.policy, &c.world, &c.decision);
+            check_decision(&c, seed);
             permits += c.decision.verdict == POLICY_PERMIT;
             check_until(&c, seed);
         }
@@ -571,8 +244,13 @@ static bool same_atom(const struct node *a, const struct node *b)
     return a->operand == b->operand && strcmp(a->op, b->op) == 0;
 }
 
+/* A cause names an operand and an operator; so only trees in which these tell the atoms apart, and no duties. */
 static bool atoms_differ(const struct policy_tree *tree)
 {
+    for (int i = 0; i < tree->n_permissions; i++) {
+        if (tree->permissions[i].n_duties > 0)
+            return false;
+    }
     for (int i = 0; i < tree->n_atoms; i++) {
         for (int j = 0; j < i; j++) {
             if (same_atom(tree->atoms[i], tree->atoms[j]))
@@ -588,7 +266,7 @@ static int least_changes(struct policy_tree *tree, const struct place_and_time *
     int best = -1;
 
     if (atom == tree->n_atoms)
-        return judge(tree, w) == POLICY_PERMIT ? 0 : -1;
+        return help_tree_judge(tree, w) == POLICY_PERMIT ? 0 : -1;
     for (int forced = -1; forced <= T_TRUE; forced++) {
         int rest;
 
@@ -616,7 +294,7 @@ static bool force_causes(struct policy_tree *tree, const struct policy_decision 
         for (int a = 0; a < tree->n_atoms; a++) {
             struct node *atom = tree->atoms[a];
 
-            if (operands[atom->operand].id == cause->operand &&
+            if (help_operands[atom->operand].id == cause->operand &&
                 strcmp(atom->op, policy_operator_name(cause->op)) == 0)
                 atom->forced = unmake ? T_FALSE : T_TRUE;
         }
@@ -639,8 +317,8 @@ START_TEST(test_causes)
         least = least_changes(&c.tree, &c.world, 0);
         if (least < 0 || !force_causes(&c.tree, &c.decision))
             continue;
-        ck_assert_msg(judge(&c.tree, &c.world) == POLICY_PERMIT, SEED_ARG ": causes do not suffice",
-                      seed);
+        ck_assert_msg(help_tree_judge(&c.tree, &c.world) == POLICY_PERMIT,
+                      SEED_ARG ": causes do not suffice", seed);
         ck_assert_msg((int)c.decision.n_causes == least, SEED_ARG ": %u causes, %d would do", seed,
                       c.decision.n_causes, least);
         checked++;
@@ -650,6 +328,16 @@ START_TEST(test_causes)
 END_TEST
 
 /* -- comparisons ------------------------------------------------------------------------------- */
+
+/* The worlds of which compare.h speaks: nothing was done yet, and agreements are behind accesses. */
+static void to_compare(struct place_and_time *w)
+{
+    if (w->scope == POLICY_AT_CATALOGUE || w->scope == POLICY_AT_NEGOTIATION)
+        w->agreed_us = POLICY_NO_TIME;
+    w->flags = POLICY_DUTY_EVENTUAL;
+    w->done_known = true;
+    w->n_done = 0;
+}
 
 /* A witness is real, and no world that is tried at random contradicts a "yes". */
 static void check_comparison(struct arena *arena, const struct policy *a, const struct policy *b,
@@ -672,10 +360,10 @@ static void check_comparison(struct arena *arena, const struct policy *a, const 
         struct place_and_time w;
         enum policy_verdict verdicts[2];
 
-        make_world(&w);
-        w.agreed_us = w.hypothetical ? POLICY_NO_TIME : w.agreed_us;
+        help_tree_world(&w);
+        to_compare(&w);
         for (int k = 0; k < 2; k++) {
-            ask(arena, policies[k], &w, &decision);
+            help_tree_ask(arena, policies[k], &w, &decision);
             verdicts[k] = decision.verdict;
         }
         for (int k = 0; k < 2; k++)
@@ -692,12 +380,12 @@ static void check_comparison(struct arena *arena, const struct policy *a, const 
 static void change(struct policy_tree *tree)
 {
     struct rule *rule = &tree->permissions[0];
-    struct node *atom = tree->n_atoms > 0 ? tree->atoms[pick((unsigned)tree->n_atoms)] : NULL;
+    struct node *atom = tree->n_atoms > 0 ? tree->atoms[help_pick((unsigned)tree->n_atoms)] : NULL;
 
-    if (pick(2) == 0 && rule->n_nodes > 0)
+    if (help_pick(2) == 0 && rule->n_nodes > 0)
         rule->n_nodes--;
     else if (atom != NULL)
-        atom->values[0] = (int)pick(4);
+        atom->values[0] = (int)help_pick(4);
 }
 
 START_TEST(test_comparisons)
@@ -715,13 +403,13 @@ START_TEST(test_comparisons)
         struct err err = {0};
 
         make_case(&c, seed);
-        stricter = compile_tree(&c.tree, make_atom(c.arena, &scratch), false);
+        stricter = help_tree_compile(&c.tree, help_tree_atom(c.arena, &scratch, RULE_P), 0);
         ck_assert_int_eq(policy_compare(stricter, c.policy, DAY_ZERO, arena, &found, &err), 0);
         ck_assert_msg(found.only[0] == NULL, SEED_ARG ": one constraint more is wider", seed);
         complete += found.complete;
         same += found.relation == POLICY_SAME;
         change(&c.tree);
-        near_by = compile_tree(&c.tree, NULL, false);
+        near_by = help_tree_compile(&c.tree, NULL, 0);
         check_comparison(arena, c.policy, near_by, seed);
         check_comparison(arena, stricter, near_by, seed);
     }
