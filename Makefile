@@ -143,6 +143,12 @@ coverage: ## branches of policy/ that its unit tests take; fails below 98 % (gco
 	@$(MAKE) --no-print-directory COV=1 $(addprefix build/coverage/tests/unit/,$(POLICY_TESTS))
 	@$(PYTHON) tests/coverage.py --build build/coverage --folder policy --floor 98 --table tests/coverage.table $(POLICY_TESTS)
 
+.PHONY: random-policies
+random-policies: ## the policy engine against a slow evaluator on POLICIES random policies (a million), from SEED on
+	@tools/deps build test
+	@$(MAKE) --no-print-directory build/dev/tests/unit/test_policy_random
+	@tests/random_policies build/dev/tests/unit/test_policy_random $(or $(POLICIES),1000000) $(or $(SEED),1)
+
 .PHONY: format
 format: ## apply clang-format to all C sources
 	@clang-format -i $$(git ls-files '*.c' '*.h')

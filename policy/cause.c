@@ -232,14 +232,11 @@ static void walk(const struct collect *c, uint32_t pc, bool want)
             walk_all(c, pc, false);
         return;
     case INSN_XONE: walk_xone(c, pc, want); return;
-    case INSN_TRUE:
-        if (want)
-            add_atom(c, pc, want); /* a term that is not accepted (struct terms) */
-        return;
     case INSN_SEQUENCE:
         /* one cause for the whole: its operands may all hold, in the wrong order */
         (void)add_cause(c, want ? POLICY_WHY_FALSE : c->unmake_why, c->e->code[pc].node->at);
         return;
+    case INSN_TRUE: /* a term that is not accepted (struct terms), or one of two that exclude each other */
     case INSN_NOW:
     case INSN_AGREEMENT:
     case INSN_NUMBER:

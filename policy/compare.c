@@ -118,8 +118,9 @@ static const struct policy_world *keep_world(struct search *s)
         return NULL;
     *kept = s->world;
     kept->refused_term = POLICY_OP__COUNT;
-    if (s->terms.refused < s->terms.n) {
-        const struct node *node = s->space.terms.nodes[s->terms.refused];
+    if (s->terms.refused != s->terms.n) { /* if none is accepted, the first stands for all */
+        const size_t first = s->terms.refused < s->terms.n ? s->terms.refused : 0;
+        const struct node *node = s->space.terms.nodes[first];
 
         kept->refused_term = node->operand;
         kept->refused_value = node->required;

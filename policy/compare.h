@@ -25,7 +25,7 @@
 struct policy_world {
     struct policy_question question;
     struct policy_facts facts; /* texts in the arena */
-    /* a term of contract that is not accepted; POLICY_OP__COUNT: all are */
+    /* a term of contract that is not accepted, perhaps one of several; POLICY_OP__COUNT: all are */
     enum policy_operand refused_term;
     struct str refused_value;
 };

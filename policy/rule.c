@@ -157,7 +157,7 @@ static int check_total(struct parse *ps, const struct where *w, const struct com
     return 0;
 }
 
-static int split_all(struct parse *ps, const struct items *items, const struct where *w,
+static int split_all(struct parse *ps, struct items *items, const struct where *w,
                      const struct compound *compounds, struct rule_list *list)
 {
     struct rule *rules;

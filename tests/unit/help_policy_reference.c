@@ -249,8 +249,19 @@ static bool kind_of(enum policy_action general, enum policy_action special)
            (general == POLICY_ACT_TRANSFER && special == POLICY_ACT_SELL);
 }
 
-static bool done(const struct duty *duty, enum policy_action action, const struct place_and_time *w,
-                 bool violated, int64_t lo, int64_t hi)
+/* A record of other data than the policy's is about another duty, unless the duty names its own. */
+static bool done_to(const struct policy_tree *tree, const struct duty *duty, const char *target)
+{
+    const char *common = tree->target.collection ? NULL : tree->target.id;
+    const char *own = duty->target.id;
+
+    if (own != NULL && (common == NULL || strcmp(own, common) != 0))
+        return target != NULL && strcmp(own, target) == 0;
+    return target == NULL || common == NULL || strcmp(common, target) == 0;
+}
+
+static bool done(const struct policy_tree *tree, const struct duty *duty, enum policy_action action,
+                 const struct place_and_time *w, bool violated, int64_t lo, int64_t hi)
 {
     const char *who = duty->assignee.id != NULL ? duty->assignee.id : w->assignee;
 
@@ -260,8 +271,7 @@ static bool done(const struct duty *duty, enum policy_action action, const struc
         if (d->violated == violated && kind_of(action, d->action) && d->at_us >= lo &&
             d->at_us <= hi && d->at_us <= w->now_us &&
             (who == NULL || (d->assignee != NULL && strcmp(who, d->assignee) == 0)) &&
-            (duty->target.id == NULL ||
-             (d->target != NULL && strcmp(duty->target.id, d->target) == 0)))
+            done_to(tree, duty, d->target))
             return true;
     }
     return false;
@@ -278,13 +288,13 @@ static enum state state_of(const struct policy_tree *tree, const struct duty *du
         active = least(active, window(tree, duty->nodes[i], w, &lo, &hi));
     if (active == T_FALSE)
         return INACTIVE;
-    if (done(duty, duty->action, w, false, lo, hi))
+    if (done(tree, duty, duty->action, w, false, lo, hi))
         return FULFILLED;
     if (duty->consequence != POLICY_ACT__COUNT &&
-        done(duty, duty->action, w, false, INT64_MIN, INT64_MAX) &&
-        done(&anybody, duty->consequence, w, false, INT64_MIN, INT64_MAX))
+        done(tree, duty, duty->action, w, false, INT64_MIN, INT64_MAX) &&
+        done(tree, &anybody, duty->consequence, w, false, INT64_MIN, INT64_MAX))
         return FULFILLED;
-    return w->now_us > hi || done(duty, duty->action, w, true, INT64_MIN, INT64_MAX) ? VIOLATED
+    return w->now_us > hi || done(tree, duty, duty->action, w, true, INT64_MIN, INT64_MAX) ? VIOLATED
                                                                                      : OUTSTANDING;
 }
 
@@ -380,10 +390,11 @@ int help_tree_duties(const struct policy_tree *tree, const struct place_and_time
     for (int i = 0; i < tree->permissions[0].n_duties; i++)
         n += state_of(tree, &tree->permissions[0].duties[i], w) != INACTIVE;
     for (int i = 0; i < tree->n_obligations; i++) {
-        const struct node *node = tree->obligations[i].node;
+        struct duty duty = {.consequence = POLICY_ACT__COUNT,
+                            .nodes = {tree->obligations[i].node},
+                            .n_nodes = tree->obligations[i].node != NULL};
 
-        /* windows do not make a duty inactive */
-        n += node == NULL || is_time(node) || eval(tree, node, w) != T_FALSE;
+        n += state_of(tree, &duty, w) != INACTIVE;
     }
     return n;
 }

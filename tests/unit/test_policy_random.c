@@ -205,7 +205,7 @@ static void check_decision(const struct one_case *c, unsigned long seed)
     ck_assert_msg(help_tree_judge(&c->tree, &c->world) == c->decision.verdict,
                   SEED_ARG ": engine says %d: %s", seed, (int)c->decision.verdict, told(c));
     ck_assert_msg((c->decision.verdict == POLICY_DENY) == (c->decision.n_causes > 0),
-                  SEED_ARG ": %u causes", seed, c->decision.n_causes);
+                  SEED_ARG ": %u causes: %s", seed, c->decision.n_causes, told(c));
     if (c->decision.verdict == POLICY_PERMIT && c->tree.n_permissions == 1)
         ck_assert_msg((int)c->decision.n_duties == help_tree_duties(&c->tree, &c->world),
                       SEED_ARG ": %u duties: %s", seed, c->decision.n_duties, told(c));
@@ -350,7 +350,10 @@ static void check_comparison(struct arena *arena, const struct policy *a, const 
 
     ck_assert_int_eq(policy_compare(a, b, DAY_ZERO, arena, &c, &err), 0);
     for (int i = 0; i < 2; i++) {
-        for (int k = 0; c.only[i] != NULL && k < 2; k++) {
+        /* whether a term is accepted is none of policy_decide's questions */
+        if (c.only[i] == NULL || c.only[i]->refused_term != POLICY_OP__COUNT)
+            continue;
+        for (int k = 0; k < 2; k++) {
             policy_decide(policies[k], &c.only[i]->question, &c.only[i]->facts, &decision);
             ck_assert_msg((decision.verdict == POLICY_PERMIT) == (k == i),
                           SEED_ARG ": witness %d is none", seed, i);
@@ -390,7 +393,7 @@ static void change(struct policy_tree *tree)
 
 START_TEST(test_comparisons)
 {
-    unsigned long first = setting("POLICY_SEED", 1), n = setting("POLICY_CASES", CASES / 10);
+    unsigned long first = setting("POLICY_SEED", 1), n = setting("POLICY_CASES", CASES / 40);
     unsigned long complete = 0, same = 0;
 
     for (unsigned long seed = first; seed < first + n; seed++) {
@@ -422,13 +425,15 @@ END_TEST
 static Suite *suite(void)
 {
     Suite *s = suite_create("policy_random");
-    TCase *tc = tcase_create("random");
+    TCase *reference = tcase_create("reference"), *questions = tcase_create("questions");
 
-    tcase_set_timeout(tc, 600);
-    tcase_add_loop_test(tc, test_against_reference, 0, 4);
-    tcase_add_test(tc, test_causes);
-    tcase_add_test(tc, test_comparisons);
-    suite_add_tcase(s, tc);
+    tcase_set_timeout(reference, 3600);
+    tcase_add_loop_test(reference, test_against_reference, 0, 4);
+    suite_add_tcase(s, reference);
+    tcase_set_timeout(questions, 3600);
+    tcase_add_test(questions, test_causes);
+    tcase_add_test(questions, test_comparisons);
+    suite_add_tcase(s, questions);
     return s;
 }
 
