@@ -122,8 +122,10 @@ static const struct row { const char *name, *json; enum err_code code; const cha
     {"reference beside value",   P("{'leftOperand':'count','operator':'lt','rightOperand':5,'rightOperandReference':'urn:x'}"), UNSUPPORTED, AT_C "/rightOperandReference"},
     {"atom and logic",           P("{'or':[" A("count", "lt", "5") "],'leftOperand':'count','operator':'gt','rightOperand':0}"), E_INVALID, AT_C "/leftOperand"},
     {"two kinds of logic",       P("{'and':[" A("count", "lt", "5") "],'xone':[" A("count", "lt", "5") "]}"), E_INVALID, AT_C "/xone"},
-    {"two actions",              R("'action':['use','sell']"), E_INVALID, "/permission/0/action"},
-    {"two assignees",            R("'action':'use','assignee':['a','b']"), E_INVALID, "/permission/0/assignee"},
+    {"one action of two unknown", R("'action':['use','fly']"), UNSUPPORTED, "/permission/0/action/1"},
+    {"one action of two null",   R("'action':['use',null]"), E_INVALID, "/permission/0/action/1"},
+    {"one assignee of two null", R("'action':'use','assignee':['a',null]"), E_INVALID, "/permission/0/assignee/1"},
+    {"one target of two empty",  R("'action':'use','target':['a','']"), E_INVALID, "/permission/0/target/1"},
     {"two values for eq",        P(A("purpose", "eq", "['a','b']")), E_INVALID, AT_R},
     {"two values for lteq",      P(A("count", "lteq", "[5,500]")), E_INVALID, AT_R},
     {"two conflicts",            "{'conflict':['perm','prohibit']}", E_INVALID, "/conflict"},
@@ -165,7 +167,12 @@ static const struct row { const char *name, *json; enum err_code code; const cha
     {"profile nearly known",     "{'profile':'https://w3id.org/catenax/2025/9/policy'}", UNSUPPORTED, "/profile"},
     {"agreement without parties", "{'@type':'Agreement','target':'t','permission':[{'action':'use'}]}", E_INVALID, "/assigner"},
     {"member of a collection",   R("'action':'use','assignee':{'@type':'PartyCollection','@id':'g','permission':[]}"), UNSUPPORTED, "/permission/0/assignee/permission"},
-    {"party of another type",    R("'action':'use','assignee':{'@type':'Party','@id':'g'}"), UNSUPPORTED, "/permission/0/assignee"},
+    {"party as a data set",      R("'action':'use','assignee':{'@type':'Asset','@id':'g'}"), UNSUPPORTED, "/permission/0/assignee"},
+    {"refinement of nothing",    R("'action':{'rdf:value':{'@id':'odrl:use'},'refinement':[{}]}"), E_INVALID, "/permission/0/action/refinement/0/leftOperand"},
+    {"null refinement",          R("'action':{'rdf:value':{'@id':'odrl:use'},'refinement':null}"), E_INVALID, "/permission/0/action/refinement"},
+    {"action of an action",      R("'action':{'rdf:value':{'rdf:value':{'@id':'odrl:use'}}}"), UNSUPPORTED, "/permission/0/action/rdf:value"},
+    {"parent of a stranger",     "{'inheritFrom':'urn:q','permission':[{'action':'use'}]}", UNSUPPORTED, "/inheritFrom"},
+    {"parent of itself",         "{'@id':'urn:q','inheritFrom':'urn:q','permission':[{'action':'use'}]}", E_INVALID, "/inheritFrom"},
     /* -- numbers */
     {"exponent",                 P(A("count", "lteq", "1e3")), E_INVALID, AT_R},
     {"huge exponent",            P(A("count", "lteq", "1e308")), E_INVALID, AT_R},
@@ -679,6 +686,7 @@ END_TEST
 
 /* -- size -------------------------------------------------------------------------------------- */
 
+#define TEN(x)     x x x x x x x x x x
 #define MANY       1000000
 #define DEEP       100000
 #define SECONDS    10 /* of processor time, under sanitizers on a slow machine */
@@ -694,6 +702,7 @@ static const struct { const char *name, *head, *piece, *tail; int n; enum err_co
     {"contexts",    "{\"@context\":[",    "{},", "{}]}", MANY, E_LIMIT},
     {"depth",       "{\"permission\":",   "[", "", DEEP, E_LIMIT},
     {"deep logic",  "{\"permission\":[{\"action\":\"use\",\"constraint\":[", "{\"and\":[", "", DEEP, E_LIMIT},
+    {"rules that others stand for", "{\"permission\":[", "{\"action\":[" TEN("\"use\",\"read\",") "\"sell\"],\"target\":[" TEN("\"a\",\"b\",") "\"c\"],\"assignee\":[" TEN("\"a\",\"b\",") "\"c\"]},", "{\"action\":\"use\"}]}", 10, E_LIMIT},
     {"deep objects", "",                  "{\"permission\":", "1", DEEP, E_LIMIT},
 };
 
