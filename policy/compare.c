@@ -56,8 +56,8 @@ static void set_party(const struct party *party, struct str *id, const struct st
                       size_t *n_in)
 {
     *id = party->id;
-    *in = party->member ? &party->id : NULL;
-    *n_in = party->member ? 1 : 0;
+    *in = &party->group;
+    *n_in = str_present(party->group) ? 1 : 0;
 }
 
 static void make_world(const struct space *s, const size_t at[], struct policy_world *world,

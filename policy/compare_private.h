@@ -13,10 +13,9 @@ struct instant {
     int64_t now_us, agreement_us;
 };
 
-/* Somebody or a data set; `member`: they belong to the collection of this id. */
+/* Somebody or a data set, and the collection that they belong to; STR_NONE: to none. */
 struct party {
-    struct str id;
-    bool member;
+    struct str id, group;
 };
 
 struct parties {

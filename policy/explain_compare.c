@@ -71,7 +71,11 @@ static void explain_world(const struct policy_world *world, uint64_t asked, enum
         buf_printf(out, "  - %s: %s\n", ko ? "계약 체결 시각" : "agreement concluded",
                    time_format(q->agreement_us).c);
     add_named(out, ko ? "데이터" : "data set", q->target);
+    if (q->n_target_in > 0)
+        add_named(out, ko ? "데이터가 속한 집합" : "data set is one of", q->target_in[0]);
     add_named(out, ko ? "이용자" : "recipient", q->assignee);
+    if (q->n_assignee_in > 0)
+        add_named(out, ko ? "이용자가 속한 집합" : "recipient is one of", q->assignee_in[0]);
     explain_facts(world, asked, lang, out);
     if (world->refused_term != POLICY_OP__COUNT)
         buf_printf(out, "  - %s: %s: %.*s\n",

@@ -549,60 +549,75 @@ static void find_actions(struct space *s)
     }
 }
 
-static void add_party(struct space *s, struct parties *parties, const struct entity *entity)
-{
-    bool collections = false;
+/* Who, or what, is named in rules. */
+struct entities_named {
+    struct str *ids, *groups;
+    size_t n_ids, n_groups;
+};
 
+static void add_once(struct str *list, size_t *n, struct str id)
+{
+    for (size_t i = 0; i < *n; i++) {
+        if (str_eq(list[i], id))
+            return;
+    }
+    list[(*n)++] = id;
+}
+
+static void add_entity(struct entities_named *named, const struct entity *entity)
+{
     if (!str_present(entity->id))
         return;
-    for (size_t i = 0; i < parties->n; i++) {
-        if (str_eq(parties->items[i].id, entity->id) &&
-            parties->items[i].member == entity->collection)
-            return;
-        collections = collections || parties->items[i].member;
-    }
-    /* a member of two collections is not looked at */
-    if (entity->collection && collections)
-        s->complete = false;
-    parties->items[parties->n++] = (struct party){entity->id, entity->collection};
+    if (entity->collection)
+        add_once(named->groups, &named->n_groups, entity->id);
+    else
+        add_once(named->ids, &named->n_ids, entity->id);
 }
 
-static void add_parties_of(struct space *s, const struct prog_rule *rules, uint32_t n)
+static void add_entities_of(struct entities_named *named, const struct prog_rule *rules, uint32_t n,
+                            bool targets)
 {
-    for (uint32_t i = 0; i < n; i++) {
-        add_party(s, &s->targets, &rules[i].target);
-        add_party(s, &s->assignees, &rules[i].assignee);
-    }
+    for (uint32_t i = 0; i < n; i++)
+        add_entity(named, targets ? &rules[i].target : &rules[i].assignee);
 }
 
-/* One that no rule names, and none at all, which matters only where one is named. */
-static void add_others(struct parties *parties)
+/*
+ * Everybody who is named and one whom no rule names, each in no collection and in each of them; and
+ * nobody at all, which matters only where somebody is named. Whoever is in several collections is
+ * not looked at. That it is not known who is in one need not be looked at: then a permission for it
+ * does not count and a prohibition does, so that what differs there differs for members or for
+ * others too.
+ */
+static int find_parties(struct space *s, bool targets, struct parties *parties)
 {
-    const bool named = parties->n > 0;
-
-    parties->items[parties->n++] = (struct party){STR(POLICY_OTHER), false};
-    if (named)
-        parties->items[parties->n++] = (struct party){STR_NONE, false};
-}
-
-static int find_parties(struct space *s)
-{
-    size_t room = 2;
+    struct entities_named named = {0};
+    size_t room = 1;
 
     for (int p = 0; p < 2; p++)
         room += s->policies[p]->program.n_permissions + s->policies[p]->program.n_prohibitions;
-    s->targets.items = ARENA_ARRAY(s->arena, struct party, room);
-    s->assignees.items = ARENA_ARRAY(s->arena, struct party, room);
-    if (s->targets.items == NULL || s->assignees.items == NULL)
+    named.ids = ARENA_ARRAY(s->arena, struct str, room);
+    named.groups = ARENA_ARRAY(s->arena, struct str, room);
+    if (named.ids == NULL || named.groups == NULL)
         return -E_NO_MEMORY;
     for (int p = 0; p < 2; p++) {
         const struct program *program = &s->policies[p]->program;
 
-        add_parties_of(s, program->permissions, program->n_permissions);
-        add_parties_of(s, program->prohibitions, program->n_prohibitions);
+        add_entities_of(&named, program->permissions, program->n_permissions, targets);
+        add_entities_of(&named, program->prohibitions, program->n_prohibitions, targets);
     }
-    add_others(&s->targets);
-    add_others(&s->assignees);
+    if (named.n_groups > 1)
+        s->complete = false;
+    named.ids[named.n_ids++] = STR(POLICY_OTHER);
+    parties->items = ARENA_ARRAY(s->arena, struct party, named.n_ids * (named.n_groups + 1) + 1);
+    if (parties->items == NULL)
+        return -E_NO_MEMORY;
+    for (size_t i = 0; i < named.n_ids; i++) {
+        parties->items[parties->n++] = (struct party){.id = named.ids[i]};
+        for (size_t g = 0; g < named.n_groups; g++)
+            parties->items[parties->n++] = (struct party){named.ids[i], named.groups[g]};
+    }
+    if (parties->n > 1)
+        parties->items[parties->n++] = (struct party){0};
     return 0;
 }
 
@@ -680,7 +695,8 @@ int policy__space(const struct policy *a, const struct policy *b, int64_t now_us
             rc = add_operand(s, (enum policy_operand)i);
     }
     find_actions(s);
-    if (rc < 0 || find_instants(s, now_us) < 0 || find_parties(s) < 0 || find_terms(s) < 0)
+    if (rc < 0 || find_instants(s, now_us) < 0 || find_parties(s, true, &s->targets) < 0 ||
+        find_parties(s, false, &s->assignees) < 0 || find_terms(s) < 0)
         return err_set(err, E_NO_MEMORY, "", "policies to compare");
     return 0;
 }

@@ -36,6 +36,16 @@ static const struct {
     {"+use [compensate]", ""},
     {"+use !delete", "no-deadline /obligation/0"},
     {"+use !delete (odrl:elapsedTime lteq P30D)", ""},
+    {"@profile=https://w3id.org/catenax/policy/profile2405 +use (UsagePurpose eq cx.pcf.base:1)", "cx-framework /permission/0"},
+    {"@profile=urn:naru:profile:commercial:1 +use", ""},
+    {IN_CX "+read", ""},
+    {IN_CX "+use " CX " -use (UsageRestriction isAllOf cx.thirdParty.forbidden:1)", ""},
+    {"+use (odrl:elapsedTime lteq P2Y)", ""},
+    {"+use (odrl:dateTime lteq 2026-01-01)", "ended /permission/0/constraint/0"},
+    {"+use !delete (or (odrl:count lt 5)(odrl:dateTime lt 2027-01-01))", ""},
+    {"+use !delete (or (odrl:count lt 5)(Membership eq active))", "no-deadline /obligation/0"},
+    {"+use +sell -sell", "shadowed /permission/1"},
+    {"+use -use (odrl:count gt 5) -sell", "conflict /prohibition/0, shadowed /prohibition/1"},
     {IN_CX "+use (UsagePurpose eq cx.pcf.base:1)", "cx-framework /permission/0"},
     {IN_CX "+use (FrameworkAgreement eq DataExchangeGovernance:1.0)", "cx-purpose /permission/0"},
     {IN_CX "+use " CX "(DataUsageEndDurationDays eq 30)(DataUsageEndDate eq 2027-12-31T23:59:59Z)", "cx-exclusive"},
@@ -94,6 +104,27 @@ static const struct {
     {"+use +distribute", "", POLICY_PEER_EDC, POLICY_AT_NEGOTIATION, POLICY_PERMIT, POLICY_PERMIT, "action all-permissions"},
     {"+use (andSequence (odrl:dateTime gteq 2026-01-01T00:00:00Z))", "", POLICY_PEER_EDC, POLICY_AT_NEGOTIATION, POLICY_PERMIT, POLICY_DENY, "sequence"},
     {"+use @@assignee=did:web:a", "", POLICY_PEER_EDC, POLICY_AT_NEGOTIATION, POLICY_DENY, POLICY_PERMIT, "party"},
+    /* duties and other actions */
+    {"+use [compensate (Membership eq active)]", "", POLICY_PEER_TRACTUSX, POLICY_AT_NEGOTIATION, POLICY_DENY, POLICY_DENY, "duty"},
+    {"+use [compensate (Membership eq active)]", "", POLICY_PEER_EDC, POLICY_AT_NEGOTIATION, POLICY_DENY, POLICY_PERMIT, "duty not-bound"},
+    {"+use [compensate]", "", POLICY_PEER_EDC, POLICY_AT_NEGOTIATION, POLICY_DENY, POLICY_PERMIT, "duty"},
+    {"+use !use (Membership eq active)", "", POLICY_PEER_TRACTUSX, POLICY_AT_NEGOTIATION, POLICY_PERMIT, POLICY_DENY, "duty"},
+    {"+use !use (Membership eq active)", "Membership=active", POLICY_PEER_TRACTUSX, POLICY_AT_NEGOTIATION, POLICY_PERMIT, POLICY_PERMIT, "duty"},
+    {"+use !use", "", POLICY_PEER_EDC, POLICY_AT_NEGOTIATION, POLICY_PERMIT, POLICY_PERMIT, "duty"},
+    {"+use !delete", "", POLICY_PEER_EDC, POLICY_AT_NEGOTIATION, POLICY_PERMIT, POLICY_PERMIT, "action"},
+    {"+use (Membership eq active) !use", "", POLICY_PEER_TRACTUSX, POLICY_AT_NEGOTIATION, POLICY_DENY, POLICY_DENY, "duty"},
+    {"+access +use", "", POLICY_PEER_TRACTUSX, POLICY_AT_NEGOTIATION, POLICY_PERMIT, POLICY_PERMIT, "all-permissions all-permissions"},
+    {"+access +use", "", POLICY_PEER_EDC, POLICY_AT_NEGOTIATION, POLICY_PERMIT, POLICY_PERMIT, "all-permissions action"},
+    {"+use -use", "", POLICY_PEER_EDC, POLICY_AT_NEGOTIATION, POLICY_DENY, POLICY_PERMIT, ""},
+    {"+use -distribute (Membership eq active)", "", POLICY_PEER_TRACTUSX, POLICY_AT_NEGOTIATION, POLICY_PERMIT, POLICY_PERMIT, "action"},
+    /* logic, and what of it is left out */
+    {"+use (xone (Membership eq active)(BusinessPartnerNumber eq a))", "Membership=active BusinessPartnerNumber=b", POLICY_PEER_TRACTUSX, POLICY_AT_NEGOTIATION, POLICY_PERMIT, POLICY_PERMIT, ""},
+    {"+use (or (odrl:count lteq 5)(odrl:count gteq 7))", "count=6", POLICY_PEER_EDC, POLICY_AT_NEGOTIATION, POLICY_DENY, POLICY_PERMIT, "not-bound not-bound"},
+    {"+use (or (and (odrl:count lteq 5)(odrl:count lt 7))(Membership eq active))", "count=1 Membership=active", POLICY_PEER_TRACTUSX, POLICY_AT_NEGOTIATION, POLICY_PERMIT, POLICY_PERMIT, "not-bound not-bound"},
+    {"+use (or (and (odrl:count lteq 5)(BusinessPartnerNumber eq a))(Membership eq active))", "count=1 Membership=active", POLICY_PEER_TRACTUSX, POLICY_AT_NEGOTIATION, POLICY_PERMIT, POLICY_PERMIT, "not-bound"},
+    {"+use (UsagePurpose eq a)", "UsagePurpose=a", POLICY_PEER_TRACTUSX, POLICY_AT_NEGOTIATION, POLICY_PERMIT, POLICY_PERMIT, "met"},
+    {"+use (Liability eq cx.grossNegligence:1)", "", POLICY_PEER_TRACTUSX, POLICY_AT_NEGOTIATION, POLICY_PERMIT, POLICY_PERMIT, ""},
+    {"+use @@target=other", "", POLICY_PEER_EDC, POLICY_AT_NEGOTIATION, POLICY_DENY, POLICY_PERMIT, "party"},
     {"+use (odrl:count lteq 5)", "count=6", POLICY_PEER_TRACTUSX, POLICY_AT_ACCESS, POLICY_DENY, POLICY_PERMIT, "no-access"},
 };
 
@@ -133,6 +164,36 @@ START_TEST(test_peer)
 
 END_TEST
 
+/* Lists of findings and of differences are cut, and say so. */
+START_TEST(test_many)
+{
+    AUTO(arena_free) struct arena *arena = arena_new(MIB(256));
+    AUTO(buf_done) struct buf notation = buf_init(KIB(16));
+    AUTO(buf_done) struct buf text = buf_init(KIB(64));
+    AUTO(policy_unref) struct policy *policy = NULL;
+    const struct policy_question question = {.now_us = NOW, .agreement_us = POLICY_NO_TIME};
+    const struct policy_facts facts = {0};
+    struct policy_peer_opinion opinion;
+    struct policy_findings found;
+    struct err err = {0};
+
+    buf_add_c(&notation, "+use");
+    for (int i = 0; i <= POLICY_FINDINGS; i++)
+        buf_printf(&notation, " !delete @@target=t%d", i);
+    buf_add_char(&notation, '\0');
+    policy = help_policy(notation.p);
+    ck_assert_int_eq(policy_lint(policy, NOW, arena, &found, &err), 0);
+    ck_assert(found.n == POLICY_FINDINGS && found.more);
+    policy_peer_decide(policy, POLICY_PEER_EDC, &question, &facts, &opinion);
+    ck_assert(opinion.n == POLICY_PEER_DIFFERENCES && opinion.more);
+    policy_explain_peer(&opinion, POLICY_EN, &text);
+    ck_assert(str_ends(buf_str(&text), STR("  - and more\n")));
+    policy_explain_peer(&opinion, POLICY_KO, &text);
+    ck_assert(str_ends(buf_str(&text), STR("  - 그 밖에 더 있음\n")));
+}
+
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("policy_advice");
@@ -142,6 +203,7 @@ int main(void)
 
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, test_lint, 0, (int)ARRAY_LEN(lints));
+    tcase_add_test(tc, test_many);
     tcase_add_loop_test(tc, test_peer, 0, (int)ARRAY_LEN(opinions));
     suite_add_tcase(s, tc);
     sr = srunner_create(s);

@@ -57,7 +57,16 @@ void *__wrap_realloc(void *p, size_t n)
 
 /* -- what is asked ----------------------------------------------------------------------------- */
 
+#define GROUP                                                                                      \
+    "{'@type':'PartyCollection','source':'urn:g','refinement':[{'leftOperand':'spatial','operator':'eq','rightOperand':'KR'}]}"
+#define TARGET                                                                                     \
+    "{'@type':'AssetCollection','source':'urn:h','refinement':[{'leftOperand':'language','operator':'eq','rightOperand':'ko'}]}"
+#define PURPOSE "{'leftOperand':'purpose','operator':'eq','rightOperand':'urn:p'}"
+#define PAY                                                                                        \
+    "{'rdf:value':'odrl:compensate','refinement':[{'leftOperand':'payAmount','operator':'eq','rightOperand':'500.5','unit':'EUR'}]}"
+
 /* clang-format off */
+/* short notation, or JSON with ' for " */
 static const char *const policies[][2] = {
     {"+use", "-use +read"},
     {"@type=Agreement @target=t @assigner=p @assignee=c @conflict=prohibit @profile=urn:naru:profile:commercial:1 "
@@ -68,6 +77,10 @@ static const char *const policies[][2] = {
     {"@profile=https://w3id.org/catenax/2025/9/policy/ +use (FrameworkAgreement eq DataExchangeGovernance:1.0)"
      "(UsagePurpose isAnyOf a b c d e f g h i j k l) (Liability eq cx.grossNegligence:1)(naru:profitShare eq 12.5)",
      "+use (UsagePurpose isAllOf a b) (inForceDate lteq contractAgreement+30d) +use @@target=t -use (count gt 3) +use (naru:attribution eq true)"},
+    {"{'target':" TARGET ",'assignee':" GROUP ",'assigner':'urn:a','permission':[{'target':" TARGET ",'assignee':" GROUP ",'action':{'rdf:value':'odrl:print','refinement':[" PURPOSE "]},"
+     "'constraint':[{'leftOperand':'naru:daysOfWeek','operator':'isAnyOf','rightOperand':['mon/fri+09:00','sunZ']},{'leftOperand':'naru:timeOfDay','operator':'eq','rightOperand':'09:00/18:00+09:00'},"
+     "{'leftOperand':'count','operator':'lteq','rightOperand':5,'dataType':'xsd:integer'}],'duty':[{'action':" PAY "}]}]}",
+     "{'target':'urn:t','obligation':[{'action':" PAY ",'consequence':[{'action':'odrl:inform'}]}],'permission':[{'action':['use','sell'],'assignee':['urn:a','urn:b']}]}"},
 };
 
 /* clang-format on */
@@ -85,13 +98,25 @@ static void question_done(struct question *q)
     }
 }
 
+static struct str json_of(struct arena *arena, const char *written)
+{
+    struct str json = arena_str(arena, str_c(written));
+    char *p = ARENA_ARRAY(arena, char, json.n + 1);
+
+    if (written[0] != '{')
+        return help_policy_json(arena, written);
+    for (size_t i = 0; i < json.n; i++)
+        p[i] = json.p[i] == '\'' ? '"' : json.p[i];
+    return str_n(p, json.n);
+}
+
 static void make_question(int row, struct question *q)
 {
     AUTO(arena_free) struct arena *arena = arena_new(MIB(8));
 
     *q = (struct question){0};
     for (int i = 0; i < 2; i++) {
-        struct str json = help_policy_json(arena, policies[row][i]);
+        struct str json = json_of(arena, policies[row][i]);
         struct err err = {0};
 
         ck_assert(jdoc_parse(json, &jlimits_default, &q->docs[i], &err) == 0);

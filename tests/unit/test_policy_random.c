@@ -379,13 +379,21 @@ static void check_comparison(struct arena *arena, const struct policy *a, const 
     }
 }
 
-/* Another policy near this one: a constraint less somewhere, or a value of another one. */
+/* Another policy near this one: a constraint less somewhere, another value, another party. */
 static void change(struct policy_tree *tree)
 {
+    static const struct named parties[] = {
+        {NULL,          false},
+        {"c1",          false},
+        {"c2",          false},
+        {"urn:group:c", true }
+    };
     struct rule *rule = &tree->permissions[0];
     struct node *atom = tree->n_atoms > 0 ? tree->atoms[help_pick((unsigned)tree->n_atoms)] : NULL;
 
-    if (help_pick(2) == 0 && rule->n_nodes > 0)
+    if (help_pick(3) == 0)
+        rule->assignee = parties[help_pick(4)];
+    else if (help_pick(2) == 0 && rule->n_nodes > 0)
         rule->n_nodes--;
     else if (atom != NULL)
         atom->values[0] = (int)help_pick(4);
