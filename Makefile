@@ -141,7 +141,7 @@ POLICY_TESTS := $(filter test_policy_%,$(notdir $(basename $(UNIT_SRC))))
 coverage: ## branches of policy/ that its unit tests take; fails below 98 % (gcov)
 	@tools/deps build test
 	@$(MAKE) --no-print-directory COV=1 $(addprefix build/coverage/tests/unit/,$(POLICY_TESTS))
-	@$(PYTHON) tests/coverage.py --build build/coverage --folder policy --floor 98 --table tests/coverage.table $(POLICY_TESTS)
+	@POLICY_CASES=60 $(PYTHON) tests/coverage.py --build build/coverage --folder policy --floor 98 --table tests/coverage.table $(POLICY_TESTS)
 
 .PHONY: random-policies
 random-policies: ## the policy engine against a slow evaluator on POLICIES random policies (a million), from SEED on

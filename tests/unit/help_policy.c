@@ -210,7 +210,8 @@ struct policy *help_policy(const char *notation)
     AUTO(arena_free) struct arena *arena = arena_new(MIB(8));
     struct policy *policy = NULL;
     struct err err = {0};
-    int status = compile(help_policy_json(arena, notation), &policy, &err);
+    int status = notation[0] == '{' ? help_policy_from(notation, &policy, &err)
+                                    : compile(help_policy_json(arena, notation), &policy, &err);
 
     ck_assert_msg(status == 0, "%s: %s at '%s'", notation, err.text, err.at);
     return policy;

@@ -23,7 +23,7 @@ struct world {
 
 /* JSON (DSP compact) of a policy in short notation. */
 struct str help_policy_json(struct arena *arena, const char *notation);
-/* Compiles it; the test fails if it is refused. */
+/* Compiles it, or JSON as help_policy_from takes it; the test fails if it is refused. */
 struct policy *help_policy(const char *notation);
 /* Compiles JSON in which ' stands for "; -(code) if refused. */
 int help_policy_from(const char *quoted_json, struct policy **ret_policy, struct err *err);

@@ -44,6 +44,7 @@ static const struct {
     {"+use (odrl:dateTime lteq 2026-01-01)", "ended /permission/0/constraint/0"},
     {"+use !delete (or (odrl:count lt 5)(odrl:dateTime lt 2027-01-01))", ""},
     {"+use !delete (or (odrl:count lt 5)(Membership eq active))", "no-deadline /obligation/0"},
+    {"+use (odrl:count lt 1) -use (odrl:count gt 5)", "shadowed /prohibition/0"},
     {"+use +sell -sell", "shadowed /permission/1"},
     {"+use -use (odrl:count gt 5) -sell", "conflict /prohibition/0, shadowed /prohibition/1"},
     {IN_CX "+use (UsagePurpose eq cx.pcf.base:1)", "cx-framework /permission/0"},

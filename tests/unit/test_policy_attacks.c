@@ -202,6 +202,9 @@ static const struct row { const char *name, *json; enum err_code code; const cha
     {"duration of a number",     P(A("elapsedTime", "lteq", "30")), E_INVALID, AT_R},
     {"id with a blank value",    P(A("purpose", "eq", "{'@id':''}")), UNSUPPORTED, AT_R},
     {"sequence of not then",     P("{'andSequence':[" A("dateTime", "neq", "'2026-01-01'") "]}"), UNSUPPORTED, AT_C "/andSequence"},
+    {"unit of another kind",     "{'obligation':[{'action':{'rdf:value':'odrl:compensate','refinement':[{'leftOperand':'payAmount','operator':'eq','rightOperand':5,'unit':'http://dbpedia.org/resource/Nothing'}]}}]}", E_INVALID, "/obligation/0/action/refinement/0/unit"},
+    {"text as an id",            P(A("FrameworkAgreement", "eq", "{'@id':'urn:x'}")), E_INVALID, AT_R},
+    {"policy of a number",       "{'hasPolicy':5,'permission':[{'action':'use'}]}", UNSUPPORTED, "/hasPolicy"},
     {"parent of a stranger",     "{'inheritFrom':'urn:q','permission':[{'action':'use'}]}", UNSUPPORTED, "/inheritFrom"},
     {"parent of itself",         "{'@id':'urn:q','inheritFrom':'urn:q','permission':[{'action':'use'}]}", E_INVALID, "/inheritFrom"},
     /* -- numbers */
@@ -796,6 +799,30 @@ START_TEST(test_long_names)
 
 END_TEST
 
+/* A prefix cannot make a name longer than any that there is. */
+START_TEST(test_long_expansion)
+{
+    static const char *const heads[] = {
+        "{\"permission\":[{\"action\":\"odrl:",
+        "{\"permission\":[{\"action\":\"use\",\"constraint\":[{\"leftOperand\":\"purpose\","
+        "\"operator\":\"lt\",\"rightOperand\":{\"@id\":\"odrl:"};
+
+    static const char *const tails[] = {"\"}]}", "\"}}]}]}"};
+
+    for (size_t i = 0; i < ARRAY_LEN(heads); i++) {
+        AUTO(buf_done) struct buf json = buf_init(KIB(8));
+        struct err err;
+
+        buf_add_c(&json, heads[i]);
+        for (int n = 0; n < 300; n++)
+            buf_add_char(&json, 'a');
+        buf_add_c(&json, tails[i]);
+        ck_assert_int_eq(refuse(buf_str(&json), &err), UNSUPPORTED);
+    }
+}
+
+END_TEST
+
 /* A number as long as a book is a text that is too long, or no number. */
 START_TEST(test_digits)
 {
@@ -838,6 +865,7 @@ int main(void)
     tcase_add_loop_test(tc, test_large, 0, (int)ARRAY_LEN(large));
     tcase_add_test(tc, test_long_names);
     tcase_add_test(tc, test_digits);
+    tcase_add_test(tc, test_long_expansion);
     suite_add_tcase(s, tc);
     sr = srunner_create(s);
     srunner_run_all(sr, CK_ENV);

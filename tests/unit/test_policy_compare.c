@@ -17,18 +17,6 @@
 #define DATA(id)  "{'@type':'AssetCollection','source':'" id "'}"
 #define GROUP(id) "{'@type':'PartyCollection','source':'" id "'}"
 
-/* Short notation, or JSON with ' for ". */
-static struct policy *policy_of(const char *written)
-{
-    struct policy *policy = NULL;
-    struct err err = {0};
-
-    if (written[0] != '{')
-        return help_policy(written);
-    ck_assert_msg(help_policy_from(written, &policy, &err) == 0, "%s: %s", written, err.text);
-    return policy;
-}
-
 /* What is said of a comparison: in both languages, and nothing if there is nothing to say. */
 static void check_said(const struct policy *a, const struct policy *b,
                        const struct policy_comparison *c)
@@ -122,6 +110,16 @@ static const struct {
     {"{'permission':[{'action':'use'}],'prohibition':[{'action':'use','assignee':" GROUP("g") "}]}", "+use",  POLICY_STRICTER},
     {"{'permission':[{'action':'use','target':" DATA("g") "}],'prohibition':[{'action':'use','target':'t'}]}", "{'permission':[{'action':'use','target':" DATA("g") "}]}", POLICY_STRICTER},
     {"{'permission':[{'action':'use','assignee':'a'}],'prohibition':[{'action':'use','assignee':" GROUP("g") "}]}", "+use @@assignee=a", POLICY_STRICTER},
+    {"+use (BusinessPartnerGroup isAllOf a b c d e f g h i j)", "+use (BusinessPartnerGroup isNoneOf k)", POLICY_INCOMPARABLE},
+    {"+use (and (odrl:count lteq 5)(odrl:dateTime lt 2027-01-01))", "+use (and (odrl:count lteq 6)(odrl:dateTime lt 2027-01-01))", POLICY_STRICTER},
+    {"+use [compensate]",                                "+use [compensate] [inform]",                       POLICY_WIDER},
+    {"+use [compensate]",                                "+use (odrl:count lteq 5) [compensate]",            POLICY_WIDER},
+    {"+use (odrl:spatial eq K)",                         "+use (odrl:spatial eq K)",                         POLICY_SAME},
+    {"+use (odrl:spatial eq nowhere)",                   "+use (odrl:spatial eq nowhere)",                   POLICY_SAME},
+    /* there is no count below zero, and no calendar beyond the last day */
+    {"+use (odrl:count gteq -5)",                        "+use (odrl:count gteq -6)",                        POLICY_SAME},
+    {"+use (DataUsageEndDurationDays eq 9000000000000000)", "+use (DataUsageEndDurationDays eq 9000000000000000)", POLICY_SAME},
+    {"+use (DataUsageEndDurationDays eq -9000000000000000)", "+use (DataUsageEndDurationDays eq 30)",        POLICY_STRICTER},
     /* several terms, of which none is accepted */
     {"+use (Liability eq cx.grossNegligence:1) +use (Warranty eq cx.warranty.none:1)", "+use",               POLICY_STRICTER},
     {"+use (naru:attribution eq true)",                  "+use (naru:attribution eq false)",                 POLICY_INCOMPARABLE},
@@ -135,8 +133,8 @@ static const struct {
 START_TEST(test_relations)
 {
     AUTO(arena_free) struct arena *arena = arena_new(MIB(64));
-    AUTO(policy_unref) struct policy *a = policy_of(relations[_i].a);
-    AUTO(policy_unref) struct policy *b = policy_of(relations[_i].b);
+    AUTO(policy_unref) struct policy *a = help_policy(relations[_i].a);
+    AUTO(policy_unref) struct policy *b = help_policy(relations[_i].b);
 
     static const enum policy_relation turned[] = {
         [POLICY_SAME] = POLICY_SAME,
@@ -175,6 +173,7 @@ static const struct {
     {"+use -use", POLICY_NO},
     {"+use -use (odrl:count gt 5)", POLICY_YES},
     {"+distribute", POLICY_NO},
+    {"+use (odrl:elapsedTime lteq P1M)(odrl:count lteq 5)(odrl:count gt 5)", POLICY_UNDECIDED},
     {"", POLICY_NO},
 };
 
@@ -311,6 +310,29 @@ START_TEST(test_words)
 
 END_TEST
 
+/* More duties than a decision lists: what was not compared is not said to be the same. */
+START_TEST(test_many_duties)
+{
+    AUTO(arena_free) struct arena *arena = arena_new(MIB(64));
+    AUTO(buf_done) struct buf notation = buf_init(KIB(16));
+    AUTO(policy_unref) struct policy *policy = NULL;
+    AUTO(policy_unref) struct policy *fewer = help_policy("+use !delete");
+    struct policy_comparison c;
+    struct err err = {0};
+
+    buf_add_c(&notation, "+use");
+    for (int i = 0; i <= POLICY_DUTIES; i++)
+        buf_printf(&notation, " !delete @@target=t%d", i);
+    buf_add_char(&notation, '\0');
+    policy = help_policy(notation.p);
+    ck_assert_int_eq(policy_compare(policy, fewer, NOW, arena, &c, &err), 0);
+    ck_assert_int_eq(c.relation, POLICY_RELATION_UNDECIDED);
+    ck_assert_int_eq(policy_compare(fewer, policy, NOW, arena, &c, &err), 0);
+    ck_assert_int_eq(policy_at_least_as_strict(&c, 0), POLICY_UNDECIDED);
+}
+
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("policy_compare");
@@ -322,6 +344,7 @@ int main(void)
     tcase_add_loop_test(tc, test_relations, 0, (int)ARRAY_LEN(relations));
     tcase_add_loop_test(tc, test_satisfiable, 0, (int)ARRAY_LEN(satisfiable));
     tcase_add_test(tc, test_strictness);
+    tcase_add_test(tc, test_many_duties);
     tcase_add_test(tc, test_bounds);
     tcase_add_test(tc, test_words);
     suite_add_tcase(s, tc);

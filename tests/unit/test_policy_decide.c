@@ -32,8 +32,10 @@ struct row {
     {                                                                                              \
         .policy = policy_, .world = world_, .verdict = verdict_, .causes = causes_, ##__VA_ARGS__  \
     }
-#define GROUP "BusinessPartnerGroup"
-#define BPN   "BusinessPartnerNumber"
+#define GROUP    "BusinessPartnerGroup"
+#define BPN      "BusinessPartnerNumber"
+#define DATA     "{'@type':'AssetCollection','source':'urn:h'}"
+#define GROUP_OF "{'@type':'PartyCollection','source':'urn:g'}"
 
 /* clang-format off */
 static const struct row rows[] = {
@@ -311,6 +313,62 @@ static const struct row rows[] = {
     ROW("+use [compensate] [inform]", "did:compensate@2026-05-01T00:00:00Z", DENY, "0:duty-unfulfilled"),
     ROW("+use (count lteq 1) [compensate]", "count=2", DENY, "0:count:constraint-false 0:duty-unfulfilled"),
     ROW("+use (count lteq 1) +use [compensate]", "count=2 did:compensate@2026-05-01T00:00:00Z", PERMIT, ""),
+    /* whose and of what */
+    ROW("@target=a +use [compensate]", "did:compensate@2026-05-01T00:00:00Z,,b", DENY, "0:duty-unfulfilled", .target = "a"),
+    ROW("@target=a +use [compensate]", "did:compensate@2026-05-01T00:00:00Z,,a", PERMIT, "", .target = "a"),
+    ROW("@target=a +use [compensate @@target=fee]", "did:compensate@2026-05-01T00:00:00Z,,fee", PERMIT, "", .target = "a"),
+    ROW("@target=a +use [compensate @@target=fee]", "did:compensate@2026-05-01T00:00:00Z,,a", DENY, "0:duty-unfulfilled", .target = "a"),
+    ROW("+use [compensate @@assignee=x]", "did:compensate@2026-05-01T00:00:00Z,x", PERMIT, "", .assignee = "c"),
+    ROW("+use [compensate @@assignee=x]", "did:compensate@2026-05-01T00:00:00Z,c", DENY, "0:duty-unfulfilled", .assignee = "c"),
+    ROW("{'target':" DATA ",'permission':[{'action':'use','duty':[{'action':'compensate'}]}]}", "did:compensate@2026-05-01T00:00:00Z,,b", DENY, "0:other-target", .target = "a"),
+    ROW("{'permission':[{'action':'use','duty':[{'action':'compensate','assignee':" GROUP_OF "}]}]}", "did:compensate@2026-05-01T00:00:00Z,c", PERMIT, "", .assignee = "c"),
+    ROW("{'permission':[{'action':'use','assignee':" GROUP_OF "}]}", "", DENY, "0:other-assignee", .assignee = "c"),
+    ROW("{'permission':[{'action':'use'}],'prohibition':[{'action':'use','assignee':" GROUP_OF "}]}", "", DENY, "1:conflict", .assignee = "c"),
+    /* windows and conditions of duties */
+    ROW("+use [compensate (dateTime gteq 2026-05-15T00:00:00Z)]", "did:compensate@2026-05-01T00:00:00Z", DENY, "0:duty-unfulfilled"),
+    ROW("+use [compensate (dateTime gteq 2026-05-15T00:00:00Z)]", "did:compensate@2026-05-15T00:00:00Z", PERMIT, ""),
+    ROW("+use [compensate (dateTime neq 2026-06-01T00:00:00Z)]", "", PERMIT, ""),
+    ROW("+use [compensate (and (dateTime gteq 2026-05-15) (purpose eq a))]", "purpose=a did:compensate@2026-05-20T00:00:00Z", PERMIT, ""),
+    ROW("+use [compensate (and (dateTime gteq 2026-05-15) (purpose eq a))]", "purpose=b", PERMIT, ""),
+    ROW("+use [compensate (elapsedTime lteq P5D)]", "did:compensate@2026-05-04T00:00:00Z", PERMIT, "", .agreed = "2026-05-01T00:00:00Z"),
+    ROW("+use [compensate (elapsedTime lteq P5D)]", "did:compensate@2026-05-07T00:00:00Z", DENY, "0:duty-unfulfilled", .agreed = "2026-05-01T00:00:00Z"),
+    ROW("+use [compensate (elapsedTime lteq P5D)]", "", PERMIT, "", .agreed = "2026-05-30T00:00:00Z", .flags = POLICY_DUTY_EVENTUAL),
+    ROW("+use [compensate (elapsedTime lteq P5D)]", "", DENY, "0:duty-unfulfilled", .agreed = "2026-05-01T00:00:00Z", .flags = POLICY_DUTY_EVENTUAL),
+    ROW("+use [compensate (elapsedTime lteq P5D)]", "did:compensate@2026-05-04T00:00:00Z", PERMIT, "", .scope = POLICY_AT_ACCESS),
+    /* W3C and FORCE: a duty that is not done yet blocks, or does not; one that was violated always does */
+    ROW("+use [compensate]", "did:", PERMIT, "", .flags = POLICY_DUTY_EVENTUAL),
+    ROW("+use [compensate] [inform]", "did:inform@2026-05-01T00:00:00Z", PERMIT, "", .flags = POLICY_DUTY_EVENTUAL),
+    ROW("+use [compensate] [inform (dateTime lt 2026-05-01)]", "did:compensate@2026-05-01T00:00:00Z", DENY, "0:duty-unfulfilled", .flags = POLICY_DUTY_EVENTUAL),
+    /* remedies are for reports: they never permit beforehand */
+    ROW("+use -distribute [delete]", "did:distribute@2026-05-01T00:00:00Z,c did:delete@2026-05-02T00:00:00Z,c", DENY, "1:conflict", .action = "distribute", .assignee = "c"),
+    ROW("+use -distribute [delete]", "did:distribute@2026-05-01T00:00:00Z,c", PERMIT, "", .assignee = "c"),
+    ROW("+use -distribute [delete]", "did:distribute@2026-05-01T00:00:00Z,x", PERMIT, "", .assignee = "c"),
+    ROW("+use -distribute [delete]", "did:distribute@2026-05-01T00:00:00Z,c,t", PERMIT, "", .assignee = "c", .target = "t"),
+    ROW("+use -distribute [delete]", "did:distribute@2026-05-01T00:00:00Z,c,t", PERMIT, "", .assignee = "c", .target = "u"),
+    /* long lists of values are searched */
+    ROW("+use (purpose isAnyOf a b c d e f g h i j k l)", "purpose=g", PERMIT, ""),
+    ROW("+use (purpose isAnyOf a b c d e f g h i j k l)", "purpose=f,zz", PERMIT, ""),
+    ROW("+use (purpose isNoneOf a b c d e f g h i j k l)", "purpose=g", DENY, "0:purpose:constraint-false"),
+    ROW("+use (purpose isNoneOf a b c d e f g h i j k l)", "purpose=0", PERMIT, ""),
+    /* numbers beyond sense */
+    ROW("+use (DataUsageEndDurationDays eq -9000000000000000)", "", DENY, "0:DataUsageEndDurationDays:constraint-false"),
+    ROW("+use (DataUsageEndDurationDays eq 0)", "", PERMIT, "", .agreed = "2026-06-01T00:00:00Z"),
+    ROW("+use (elapsedTime lteq P9999999999M)", "", PERMIT, "", .agreed = "2026-05-01T00:00:00Z"),
+    ROW("+use (naru:calls lteq 0)", "naru:calls=1", DENY, "0:calls:constraint-false"),
+    ROW("+use (naru:volumeBytes gt -1)", "naru:volumeBytes=0", PERMIT, ""),
+    ROW("+use (naru:volumeBytes neq 5)", "naru:volumeBytes=?5", DENY, "0:volumeBytes:fact-claimed"),
+    /* one value, many values, none */
+    ROW("+use (" BPN " isAnyOf a b)", BPN "=?a", DENY, "0:BusinessPartnerNumber:fact-claimed"),
+    ROW("+use (" BPN " isAnyOf a b)", BPN "=a~86401", DENY, "0:BusinessPartnerNumber:fact-stale"),
+    ROW("+use (" GROUP " isAllOf a)", GROUP "=?a", DENY, "0:BusinessPartnerGroup:fact-claimed"),
+    ROW("+use (" GROUP " neq a)", GROUP "=b,c", PERMIT, ""),
+    ROW("+use (UsagePurpose isAllOf a b)", "UsagePurpose=?a,b", PERMIT, ""),
+    ROW("+use (spatial isA EU)", "spatial=FR", PERMIT, ""),
+    ROW("+use (spatial neq KR)", "spatial=-", DENY, "0:spatial:fact-uncomparable"),
+    ROW("+use (spatial isPartOf cx.region.all:1)", "spatial=nowhere", PERMIT, ""),
+    /* terms exclude each other: no world makes this true, and the terms are the cause */
+    ROW("+use (xone (Liability eq cx.grossNegligence:1) (naru:attribution eq true))", "", DENY, "0:attribution:alternatives"),
+    ROW("{'permission':[{'action':'use','constraint':[]}]}", "", PERMIT, ""),
     /* obligations do not block */
     ROW("+use !delete (dateTime lteq 2026-01-01T00:00:00Z)", "", PERMIT, "", .scope = POLICY_AT_ACCESS),
     ROW("+use -use (purpose eq a) [inform]", "purpose=b", PERMIT, ""),
@@ -332,6 +390,35 @@ static void ask(const struct row *row, struct policy_question *q)
         ck_assert_msg(policy_action_find(str_c(row->action), &q->action), "%s", row->action);
 }
 
+/* A fact that policy_needs does not name makes no difference. */
+static void check_needs(const struct policy *policy, const struct policy_question *question,
+                        const struct policy_facts *facts, const struct policy_decision *decision)
+{
+    const uint64_t needs = policy_needs(policy, question->scope);
+    struct policy_facts needed = *facts;
+    struct policy_decision other;
+
+    for (int i = 0; i < POLICY_OP__COUNT; i++) {
+        if (!policy_needs_operand(needs, (enum policy_operand)i))
+            needed.of[i] = (struct policy_fact){0};
+    }
+    policy_decide(policy, question, &needed, &other);
+    ck_assert(other.verdict == decision->verdict && other.n_causes == decision->n_causes &&
+              other.valid_until_us == decision->valid_until_us);
+}
+
+static void check_words(const struct policy *policy, const struct policy_decision *decision)
+{
+    for (int lang = 0; lang < POLICY_LANG__COUNT; lang++) {
+        AUTO(buf_done) struct buf text = buf_init(KIB(64));
+
+        policy_explain(policy, (enum policy_lang)lang, &text);
+        policy_explain_decision(policy, decision, (enum policy_lang)lang, &text);
+        policy_reason(decision, (enum policy_lang)lang, &text);
+        ck_assert(!buf_failed(&text) && text.n > 0 && str_is_utf8(buf_str(&text)));
+    }
+}
+
 START_TEST(test_decide)
 {
     const struct row *row = &rows[_i];
@@ -350,6 +437,8 @@ START_TEST(test_decide)
     ck_assert_msg(str_eq_c(help_causes(arena, &decision), row->causes), "%s | %s: causes '%s'",
                   row->policy, row->world, help_causes(arena, &decision).p);
     ck_assert_msg(decision.valid_until_us > question.now_us, "%s", row->policy);
+    check_needs(policy, &question, &world.facts, &decision);
+    check_words(policy, &decision);
 }
 
 END_TEST

@@ -60,6 +60,9 @@ START_TEST(test_many_causes)
         policy_explain_decision(policy, &decision, POLICY_EN, &text);
         ck_assert(str_ends(buf_str(&text), STR("  - and more\n")) == decision.more);
         buf_reset(&text);
+        policy_explain_decision(policy, &decision, POLICY_KO, &text);
+        ck_assert(str_ends(buf_str(&text), STR("  - 그 밖에 더 있음\n")) == decision.more);
+        buf_reset(&text);
         policy_reason(&decision, POLICY_EN, &text);
         ck_assert(str_eq(buf_str(&text), STR("refused by policy: number of uses")));
     }
@@ -184,6 +187,12 @@ static const struct { const char *a, *b; } equal[] = {
      "{'permission':[{'action':'use','constraint':[{'leftOperand':'naru:profitShare','operator':'eq','rightOperand':0}]}]}"},
     {"{'permission':[{'action':'use','constraint':[{'leftOperand':'naru:attribution','operator':'eq','rightOperand':true}]}]}",
      "{'permission':[{'action':'use','constraint':[{'leftOperand':'naru:attribution','operator':'eq','rightOperand':'true'}]}]}"},
+    {"{'permission':[{'action':'use','constraint':[{'leftOperand':'naru:attribution','operator':'eq','rightOperand':false}]}]}",
+     "{'permission':[{'action':'use','constraint':[{'leftOperand':'naru:attribution','operator':'eq','rightOperand':'false'}]}]}"},
+    {"{'permission':[{'action':'use','constraint':[{'leftOperand':'naru:profitShare','operator':'eq','rightOperand':'-0.50'}]}]}",
+     "{'permission':[{'action':'use','constraint':[{'leftOperand':'naru:profitShare','operator':'eq','rightOperand':'-00.5'}]}]}"},
+    {"{'@context':[{'x':'http://www.w3.org/ns/odrl/2/','y':'https://y.example/'},{'x':'http://www.w3.org/ns/odrl/2/'}],'x:permission':[{'x:action':'x:use'}]}",
+     "{'permission':[{'action':'use','constraint':[]}]}"},
     {"{'permission':[{'action':{'@value':'use'},'assignee':[{'@value':'x','@type':'xsd:string'}]}]}",
      "{'permission':[{'action':'use','assignee':'x'}]}"},
     {"{'permission':[{'action':'use','constraint':[{'leftOperand':'inForceDate','operator':'lteq','rightOperand':'contractAgreement+24h'}]}]}",

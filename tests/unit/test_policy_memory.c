@@ -80,7 +80,7 @@ static const char *const policies[][2] = {
     {"{'target':" TARGET ",'assignee':" GROUP ",'assigner':'urn:a','permission':[{'target':" TARGET ",'assignee':" GROUP ",'action':{'rdf:value':'odrl:print','refinement':[" PURPOSE "]},"
      "'constraint':[{'leftOperand':'naru:daysOfWeek','operator':'isAnyOf','rightOperand':['mon/fri+09:00','sunZ']},{'leftOperand':'naru:timeOfDay','operator':'eq','rightOperand':'09:00/18:00+09:00'},"
      "{'leftOperand':'count','operator':'lteq','rightOperand':5,'dataType':'xsd:integer'}],'duty':[{'action':" PAY "}]}]}",
-     "{'target':'urn:t','obligation':[{'action':" PAY ",'consequence':[{'action':'odrl:inform'}]}],'permission':[{'action':['use','sell'],'assignee':['urn:a','urn:b']}]}"},
+     "{'target':'urn:t','assignee':" GROUP ",'obligation':[{'action':" PAY ",'consequence':[{'action':'odrl:inform'}]}],'permission':[{'action':['use','sell'],'assignee':['urn:a','urn:b']}]}"},
 };
 
 /* clang-format on */

@@ -68,6 +68,9 @@ static const char *const equal[][SHAPES] = {
     { /* collections */
      "{'permission':[{'action':'use','assignee':{'@type':'PartyCollection','source':'urn:g'}}]}",
      "{'odrl:permission':{'odrl:action':'use','odrl:assignee':[{'@type':['" O "PartyCollection'],'@id':'urn:g','odrl:source':{'@id':'urn:s'}}]}}"},
+    { /* values that are no strings, and lists */
+     "{'permission':[{'action':'use','target':{'@type':'AssetCollection','source':'urn:g'},'constraint':[{'leftOperand':'naru:attribution','operator':'eq','rightOperand':true},{'leftOperand':'spatial','operator':'isNoneOf','rightOperand':['KP']}]}]}",
+     "{'permission':[{'action':'use','target':{'@type':'AssetCollection','@id':'urn:g'},'constraint':[{'leftOperand':'spatial','operator':'isNoneOf','rightOperand':'KP'},{'leftOperand':'naru:attribution','operator':'eq','rightOperand':'true'}]}]}"},
     { /* duties */
      "{'permission':[{'action':'use','duty':[{'action':'compensate'},{'action':'inform','consequence':[{'action':'delete'}]}]}]}",
      "{'permission':[{'action':'use','odrl:duty':[{'action':'inform','odrl:consequence':{'@type':'odrl:Duty','action':'delete'}},{'action':'odrl:compensate'}]}]}"},
@@ -495,6 +498,12 @@ END_TEST
 /* A bare name means one thing only. */
 START_TEST(test_names)
 {
+    enum policy_operand operand;
+    enum policy_action action;
+
+    ck_assert(!policy_operand_find(STR(""), &operand) && !policy_action_find(STR(""), &action));
+    ck_assert(!policy_operand_find(STR("ount"), &operand));
+    ck_assert(!policy_action_find(STR("se"), &action));
     for (int i = 0; i < POLICY_OP__COUNT; i++) {
         const char *iri = policy_operand_iri((enum policy_operand)i);
         const char *slash = strrchr(iri, '/'), *colon = strrchr(iri, ':');
