@@ -35,6 +35,8 @@ static struct outcome duty_window(const struct eval *e, uint32_t pc, int64_t *lo
         if (insn->kind == INSN_AGREEMENT && !insn->negate && e->agreement_us != POLICY_NO_TIME) {
             *lo = later(*lo, policy__from_agreement(e, insn->window.lo, insn->window.lo_months));
             *hi = earlier(*hi, policy__from_agreement(e, insn->window.hi, insn->window.hi_months));
+            if (e->hypothetical && e->facts->n_performed > 0) /* the window moves, records do not */
+                active.until = earlier(active.until, add_saturated(e->question->now_us, 1));
             continue;
         }
         child = insn->kind == INSN_AND ? duty_window(e, at, lo, hi) : policy__eval(e, at);

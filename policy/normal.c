@@ -9,7 +9,7 @@
  * difference. andSequence keeps its order.
  * 3. A rule is atomic: {"action":IRI,"assignee","assigner","constraint":[…],"duty":[…],"target"};
  * absent or empty members are left out; "duty" is duty, remedy or consequence, whichever this kind of
- * rule has. A target or party equal to the policy's is left out; a collection is {"collection":id}. A
+ * rule has. A target or party equal to the policy's is left out, but not in a duty inside; a collection is {"collection":id}. A
  * refined action is {"refinement":[…],"value":IRI}, a refined collection has "refinement" beside.
  * 4. The rules are {"conflict","obligation":[…],"permission":[…],"prohibition":[…]}, sorted, each
  * once; conflict only if it is not the default. The policy adds "assignee", "assigner", "profile",
@@ -231,9 +231,13 @@ int policy__same_entity(struct parse *ps, const struct entity *a, const struct e
     return 0;
 }
 
-/* A rule's own target and parties count only where they differ from the policy's. */
+/*
+ * A rule's own target and parties count only where they differ from the policy's. A duty inside a
+ * rule keeps them: who is not named there is whoever acts, who need not be the policy's party.
+ */
 static int drop_repeated(struct parse *ps, struct rule *rule)
 {
+    const bool inside = rule->kind > RULE_OBLIGATION;
     struct entity *const own[] = {&rule->target, &rule->assigner, &rule->assignee};
     const struct entity *const common[] = {&ps->policy->target, &ps->policy->assigner,
                                            &ps->policy->assignee};
@@ -243,7 +247,7 @@ static int drop_repeated(struct parse *ps, struct rule *rule)
 
         if (policy__same_entity(ps, own[i], common[i], &same) < 0)
             return err_ret(ps->err);
-        if (same)
+        if (same && !inside)
             *own[i] = (struct entity){0};
     }
     return 0;

@@ -255,7 +255,7 @@ static bool done_to(const struct policy_tree *tree, const struct duty *duty, con
     const char *common = tree->target.collection ? NULL : tree->target.id;
     const char *own = duty->target.id;
 
-    if (own != NULL && (common == NULL || strcmp(own, common) != 0))
+    if (own != NULL)
         return target != NULL && strcmp(own, target) == 0;
     return target == NULL || common == NULL || strcmp(common, target) == 0;
 }

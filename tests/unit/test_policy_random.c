@@ -67,6 +67,22 @@ static struct place_and_time later(const struct place_and_time *w, int64_t now_u
 #endif
 #define SEED_ARG "POLICY_SEED=%lu"
 
+/* For the message of a failure. */
+static const char *told(const struct one_case *c)
+{
+    AUTO(buf_done) struct buf text = buf_init(KIB(64));
+    const struct place_and_time *w = &c->world;
+    struct jw jw = jw_init(&text);
+
+    policy_write(c->policy, POLICY_FORM_DSP, &jw);
+    buf_printf(&text, " at %s, agreed %s, scope %d, action %s, target %s, assignee %s, flags %u",
+               time_format(w->now_us).c,
+               w->agreed_us != POLICY_NO_TIME ? time_format(w->agreed_us).c : "never",
+               (int)w->scope, policy_action_iri(w->action), w->target != NULL ? w->target : "-",
+               w->assignee != NULL ? w->assignee : "-", w->flags);
+    return arena_cstr(c->arena, buf_str(&text));
+}
+
 /* It does not turn before its end, and there the question is answered anew. */
 static void check_until(const struct one_case *c, unsigned long seed)
 {
@@ -81,7 +97,8 @@ static void check_until(const struct one_case *c, unsigned long seed)
         struct place_and_time then = later(&c->world, t);
 
         ck_assert_msg(help_tree_judge(&c->tree, &then) == c->decision.verdict,
-                      SEED_ARG ": turns before its end", seed);
+                      SEED_ARG ": turns at %s, before %s: %s", seed, time_format(t).c,
+                      time_format(until).c, told(c));
     }
     if (until != POLICY_FOREVER) {
         struct place_and_time then = later(&c->world, until);
@@ -182,22 +199,6 @@ static void check_metamorphic(struct one_case *c, unsigned long seed)
         check_more(c, stricter, seed);
     }
     check_same(c, 1 + help_pick(7), seed);
-}
-
-/* For the message of a failure. */
-static const char *told(const struct one_case *c)
-{
-    AUTO(buf_done) struct buf text = buf_init(KIB(64));
-    const struct place_and_time *w = &c->world;
-    struct jw jw = jw_init(&text);
-
-    policy_write(c->policy, POLICY_FORM_DSP, &jw);
-    buf_printf(&text, " at %s, agreed %s, scope %d, action %s, target %s, assignee %s, flags %u",
-               time_format(w->now_us).c,
-               w->agreed_us != POLICY_NO_TIME ? time_format(w->agreed_us).c : "never",
-               (int)w->scope, policy_action_iri(w->action), w->target != NULL ? w->target : "-",
-               w->assignee != NULL ? w->assignee : "-", w->flags);
-    return arena_cstr(c->arena, buf_str(&text));
 }
 
 static void check_decision(const struct one_case *c, unsigned long seed)

@@ -66,6 +66,8 @@ static const struct row rows[] = {
     {"+use (Membership eq active)", "Membership=active", NOW, NULL, AT, "2026-06-02T00:00:00Z", 1, false},
     {"+use (Membership eq active)", "Membership=active~43200", NOW, NULL, AT, "2026-06-01T12:00:00Z", 1, false},
     {"+use (count lteq 5)", "count=3~10", NOW, NULL, AT, "2026-06-01T00:00:50Z", 1, false},
+    {"+use [compensate (elapsedTime gteq P0D)]", "did:compensate@2026-06-01T00:00:00Z", NOW, NULL, CAT, NOW, 1, true},
+    {"+use [compensate (elapsedTime gteq P0D)]", "did:compensate@2026-06-01T00:00:00Z", NOW, NOW, AT, NULL, 0, false},
     {"+use [compensate (dateTime lteq 2026-06-10T00:00:00Z)]", "", NOW, NULL, AT, "2026-06-10T00:00:00Z", 1, false},
 };
 
