@@ -294,8 +294,9 @@ static enum state state_of(const struct policy_tree *tree, const struct duty *du
         done(tree, duty, duty->action, w, false, INT64_MIN, INT64_MAX) &&
         done(tree, &anybody, duty->consequence, w, false, INT64_MIN, INT64_MAX))
         return FULFILLED;
-    return w->now_us > hi || done(tree, duty, duty->action, w, true, INT64_MIN, INT64_MAX) ? VIOLATED
-                                                                                     : OUTSTANDING;
+    return w->now_us > hi || done(tree, duty, duty->action, w, true, INT64_MIN, INT64_MAX)
+               ? VIOLATED
+               : OUTSTANDING;
 }
 
 /* -- rules ------------------------------------------------------------------------------------- */
