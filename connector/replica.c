@@ -13,6 +13,7 @@
 
 #include "connector/dataplane/dataplane.h"
 #include "connector/dsp/dsp.h"
+#include "connector/exchange/exchange.h"
 #include "connector/takeover.h"
 #include "lib/base/check.h"
 #include "lib/base/timefmt.h"
@@ -259,11 +260,17 @@ static void forget_agreement(struct replica *r, struct str id)
     dataplane_forget(r->app->dataplane, STR_NONE, id);
 }
 
-/* Whoever told it looks at the transfers; what we keep of decisions is gone. */
+/* Whoever told it looks at the transfers; what we keep of decisions is gone. Of ourselves it is the
+ * credential that we show. */
 static void forget_facts(struct replica *r, struct str id)
 {
-    (void)id;
-    dataplane_forget_all(r->app->dataplane);
+    struct app *app = r->app;
+    struct err err = {0};
+
+    dataplane_forget_all(app->dataplane);
+    if (str_eq(id, app->settings->participant_did) &&
+        exchange_membership_load(app, r->db, &err) < 0)
+        log_err(NULL, "the membership credential of another replica could not be read", &err);
 }
 
 static void drop_stream(struct replica *r, struct str id)

@@ -126,10 +126,9 @@ static void act(struct app *app, const struct word *word)
     log_info(NULL, "credentials of a partner are revoked", L_STR("partner", r->subject),
              L_C("reason", revocation_reason_names[r->reason]), L_I64("number", r->number));
     timed_set(app, "facts", r->subject, env_wall_us(app->env));
-    if (!str_eq(r->subject, app->settings->participant_did))
+    if (!word->ours)
         return;
-    identity_drop_membership(
-        app->identity); /* others refuse it: show none until a new one is here */
+    identity_drop_membership(app->identity);
     exchange_membership_renew(app->exchange);
 }
 

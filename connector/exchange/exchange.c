@@ -5,6 +5,7 @@
 
 #include "connector/exchange/exchange_private.h"
 #include "connector/identity/identity.h"
+#include "connector/replica.h"
 #include "connector/timed.h"
 #include "lib/base/encode.h"
 #include "lib/base/timefmt.h"
@@ -257,11 +258,14 @@ struct keep {
 static int keep_membership(struct db *tx, void *arg, struct err *err)
 {
     const struct keep *keep = arg;
+    const struct str self = keep->app->settings->participant_did;
 
-    return db_exec(tx, &q_membership_put,
-                   DB_ARGS(DB_TEXT(keep->app->settings->participant_did),
-                           DB_TEXT(keep->answer.credential), DB_I64(keep->answer.expires_us)),
-                   NULL, err);
+    if (db_exec(tx, &q_membership_put,
+                DB_ARGS(DB_TEXT(self), DB_TEXT(keep->answer.credential),
+                        DB_I64(keep->answer.expires_us)),
+                NULL, err) < 0)
+        return err_ret(err);
+    return replica_tell(tx, keep->app->replica, NEWS_FACTS, self, err);
 }
 
 static void membership_kept(void *arg, const struct err *err)
@@ -413,6 +417,22 @@ int exchange_membership_ask(struct rq *rq, struct err *err)
     return 0;
 }
 
+int exchange_membership_load(const struct app *app, struct db *db, struct err *err)
+{
+    AUTO(arena_free) struct arena *arena = arena_new(KIB(64));
+    struct credential_answer row = {0};
+
+    if (arena == NULL)
+        return err_set(err, E_NO_MEMORY, "", "membership");
+    switch (db_one(db, &q_membership_get, DB_ARGS(DB_TEXT(app->settings->participant_did)),
+                   &membership_row, arena, &row, err)) {
+    case DB_ROW: identity_set_membership(app->identity, row.credential, row.expires_us); return 0;
+    case DB_NONE: identity_drop_membership(app->identity); return 0;
+    case DB_FAIL: return err_ret(err);
+    }
+    CHECK_UNREACHABLE();
+}
+
 /* -- start ------------------------------------------------------------------------------------- */
 
 struct count {
@@ -444,7 +464,6 @@ static int load_state(struct exchange *exchange, struct err *err)
     struct db_cfg cfg = app->db;
     AUTO(db_close) struct db *db = NULL;
     AUTO(arena_free) struct arena *arena = arena_new(KIB(64));
-    struct credential_answer row = {0};
     int64_t batches = 0;
 
     cfg.read_only = true;
@@ -453,13 +472,7 @@ static int load_state(struct exchange *exchange, struct err *err)
     if (db_open(&cfg, &db, err) < 0 || exchange__batches(db, arena, &batches, err) < 0)
         return err_ret(err);
     exchange->batch_in_flight = batches > 0 && app->replica == NULL; /* else it may be another's */
-    switch (db_one(db, &q_membership_get, DB_ARGS(DB_TEXT(app->settings->participant_did)),
-                   &membership_row, arena, &row, err)) {
-    case DB_ROW: identity_set_membership(app->identity, row.credential, row.expires_us); return 0;
-    case DB_NONE: return 0;
-    case DB_FAIL: return err_ret(err);
-    }
-    CHECK_UNREACHABLE();
+    return exchange_membership_load(app, db, err);
 }
 
 int exchange_open(struct app *app, struct exchange **ret_exchange, struct err *err)

@@ -65,6 +65,9 @@ void exchange_receipts_wake(struct exchange *exchange);
 /* Asks the broker for a fresh membership credential now; any thread. */
 void exchange_membership_renew(struct exchange *exchange);
 
+/* Shows the membership credential that is stored, or none: another replica has changed it. */
+MUST_CHECK int exchange_membership_load(const struct app *app, struct db *db, struct err *err);
+
 /* Asks the broker what it has revoked since we asked last; any thread. */
 void exchange_revocations_ask(struct app *app);
 

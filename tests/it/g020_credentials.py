@@ -90,6 +90,7 @@ def withdrawn(provider, buyer, pid):
     refused_soon(buyer, pid, time.monotonic(), "a running transfer is refused")
     tap.equal(sorted(catalogue(buyer, provider)), ["guarded", "members"], "the offer is hidden again")
     tap.equal(provider.sql("SELECT DISTINCT reason FROM credential_revoked"), [("attestation_withdrawn",)], "the provider knows why")
+    wait_until(lambda: catalogue(buyer, provider) and provider.said_of(buyer)["membership"]["knowledge"] == "known", 10, "a fresh credential is shown")
     tap.equal(pull(buyer, begin(buyer, provider, agree(buyer, provider, "members"))), 200, "its membership stands")
     again = transfer(buyer, provider, field_agreement(buyer, pid))
     ends_as(buyer, again, "TERMINATED", "transferprocesses")
@@ -145,9 +146,9 @@ def away(bank):
     for member in (strict, guest):
         member.process.expect_log("the broker does not answer")
     bank.broker.kill()
-    wait_until(lambda: pull(guest, pid) != 200, 15, "then it is too old")
-    state = strict.said_of(guest)["membership"]
+    state = wait_until(lambda: (lambda s: s["knowledge"] != "known" and s)(strict.said_of(guest)["membership"]), 15, "then it is too old")
     tap.ok(state["knowledge"] == "unknown" and "not confirmed since" in state["source"], "unknown, and it says since when", state)
+    wait_until(lambda: pull(guest, pid) != 200, 1, "and no access is granted")
     bank.broker.begin()
     bank.wait()
     wait_until(lambda: strict.said_of(guest)["membership"]["knowledge"] == "known", 30, "and known again when it answers")
