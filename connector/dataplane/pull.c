@@ -63,7 +63,7 @@ struct pull {
     struct writer_op op;
     /* guarded by dataplane->lock */
     struct pull *prev, *next; /* dataplane->pulls, until pull_end */
-    bool cut;
+    bool cut, answering;
     int64_t began_mono_us;
 };
 
@@ -173,6 +173,15 @@ static struct pull **list_open(struct dataplane *dp, int64_t began_before_us, si
     return list;
 }
 
+/* What has no answer yet gets one that says why (reply). */
+static void cancel(struct pull *p)
+{
+    pthread_mutex_lock(&p->flow.lock);
+    if (p->job != NULL)
+        fetch_cancel(p->meter.dp->app->fetcher, p->job);
+    pthread_mutex_unlock(&p->flow.lock);
+}
+
 static void cut(struct dataplane *dp, struct pull *p)
 {
     pthread_mutex_lock(&dp->lock);
@@ -180,7 +189,10 @@ static void cut(struct dataplane *dp, struct pull *p)
         if (open != p) /* else its request has not ended yet */
             continue;
         p->cut = true;
-        rq_cut(p->rq);
+        if (p->answering)
+            rq_cut(p->rq);
+        else if (p->flowing)
+            cancel(p);
     }
     pthread_mutex_unlock(&dp->lock);
 }
@@ -451,6 +463,27 @@ static int check_event(struct pull *p, struct err *err)
     return 0;
 }
 
+/* From here on it is cut by ending its connection; before, its answer says why. */
+static int begin_answer(struct pull *p, struct err *err)
+{
+    struct dataplane *dp = p->meter.dp;
+    const struct worker *worker = p->rq->thread;
+    struct endpoint endpoint = {0};
+    bool over;
+
+    pthread_mutex_lock(&dp->lock);
+    over = p->cut;
+    p->answering = !over;
+    pthread_mutex_unlock(&dp->lock);
+    if (!over)
+        return 0;
+    if (dataplane__endpoint_get(worker->db, p->endpoint.transfer_id, p->arena, &endpoint, err) <
+            0 ||
+        dataplane__endpoint_check(&endpoint, err) < 0)
+        return err_ret(err);
+    return err_tell(err, E_NOT_IN_FORCE, "transfer", "the transfer was stopped meanwhile");
+}
+
 static int reply(struct rq *rq, struct err *err)
 {
     struct pull *p = rq->cls;
@@ -461,6 +494,8 @@ static int reply(struct rq *rq, struct err *err)
         renew(p);
         return 0;
     }
+    if (begin_answer(p, err) < 0)
+        return err_ret(err);
     if (check_event(p, err) < 0)
         return err_ret(err);
     if (p->err.code != E_OK) {
@@ -508,10 +543,12 @@ static void stream_ready(void *reader)
 /* A fresh start, also for the second attempt: the flow of the first one has no reader any more. */
 static void prepare(struct pull *p)
 {
+    pthread_mutex_lock(&p->meter.dp->lock); /* who cuts must not find it half made */
     if (p->flowing)
         flow_done(&p->flow);
     flow_init(&p->flow, p->rq, stream_ready, true, wake_fetch, p);
     p->flowing = true;
+    pthread_mutex_unlock(&p->meter.dp->lock);
     p->resumed = false;
     p->length = -1;
 }
