@@ -20,6 +20,7 @@ static const struct conf_key keys[] = {
     {"identity.key_id",       CONF_STR,         AT(key_id),               "key-1",           0,        0,       NULL, false, "fragment that names the key in the DID document"},
     {"identity.static_form",  CONF_ENUM,        AT(static_form),          "token",           0,        0,       "token|json", false, "identity.mode = static: fixed tokens, or the JSON of other connectors' mock identities, whose clientId is believed"},
     {"identity.static_tokens", CONF_PATH,       AT(static_token),         "",                0,        0,       NULL, false, "identity.mode = static: file of lines 'token participant-id', our own first"},
+    {"identity.fresh_tokens", CONF_BOOL,        AT(fresh_tokens),         "false",           0,        0,       NULL, true,  "identity.mode = naru: sign a token for every message, for parties that take each token once; otherwise one is used until a minute before it expires"},
     {"public.listen",         CONF_STR,         AT(public_listen),        "127.0.0.1:8443",  0,        0,       NULL, false, "address and port for other connectors, pulls and the broker"},
     {"public.url",            CONF_STR,         AT(public_url),           "",                0,        0,       NULL, false, "base URL under which others reach public.listen; empty: https://localhost and the port"},
     {"public.certificate",    CONF_PATH,        AT(tls_cert),             "",                0,        0,       NULL, true,  "TLS certificate chain, PEM; empty: plain HTTP, allowed on loopback only"},

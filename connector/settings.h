@@ -39,6 +39,7 @@ struct settings {
     struct conf_list allow_addresses;
     struct conf_list push_addresses; /* for destinations that consumers name */
     bool allow_http;
+    bool fresh_tokens;    /* never two messages with one token */
     bool accept_stricter; /* than our offer: rules of a consumer */
     bool did_http;
     /* broker */

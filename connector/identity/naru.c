@@ -91,7 +91,8 @@ static int naru_token(struct identity *identity, struct str audience, struct buf
 {
     AUTO(buf_done) struct buf claims = buf_init(LIMIT_TOKEN);
     AUTO(buf_done) struct buf token = buf_init(LIMIT_TOKEN);
-    const bool reusable = !str_eq(audience, identity->app->settings->broker_did);
+    const struct settings *settings = identity->app->settings;
+    const bool reusable = !settings->fresh_tokens && !str_eq(audience, settings->broker_did);
     const int64_t now_us = env_wall_us(identity->app->env);
     int64_t until_us;
 

@@ -80,3 +80,9 @@ def bench(ctx):
             yield ctx.figure(f"negotiations per second, {window} at once", rates, "1/s", goal=goal, better="higher")
             yield ctx.figure(f"CPU of both connectors each, {window} at once", [cpu], "µs")
         yield ctx.figure("connector: resident memory under load", [pair.consumer.memory_mib(), pair.provider.memory_mib()], "MiB", goal=48)
+    with Pair(ctx, {"identity.fresh_tokens": "true"}) as pair:
+        body = ready(pair)
+        alone(pair.consumer, body, 30)
+        rates, cpu = several(pair, body, 1000, 4000)
+        yield ctx.figure("negotiations per second with a fresh token in each message, 1000 at once", rates, "1/s", goal=1000, better="higher")
+        yield ctx.figure("CPU of both connectors each, fresh tokens, 1000 at once", [cpu], "µs")

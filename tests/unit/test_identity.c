@@ -885,6 +885,18 @@ START_TEST(test_own_token_is_reused_per_audience)
 
 END_TEST
 
+START_TEST(test_own_token_is_new_each_time_if_that_is_wanted)
+{
+    const struct made first = make(dids[PEER]);
+
+    settings.fresh_tokens = true;
+    ck_assert(!str_eq(make(dids[PEER]).text, first.text));
+    settings.fresh_tokens = false;
+    ck_assert(str_eq(make(dids[PEER]).text, first.text));
+}
+
+END_TEST
+
 START_TEST(test_own_token_for_the_data_bank_is_new_each_time)
 {
     const struct made first = make(dids[BROKER]);
@@ -1200,6 +1212,7 @@ static Suite *suite(void)
     tcase_add_test(tc, test_host_that_is_away_refuses_nothing);
     tcase_add_test(tc, test_changed_key_is_seen_when_the_document_is_old);
     tcase_add_test(tc, test_own_token_is_reused_per_audience);
+    tcase_add_test(tc, test_own_token_is_new_each_time_if_that_is_wanted);
     tcase_add_test(tc, test_own_token_for_the_data_bank_is_new_each_time);
     tcase_add_test(tc, test_own_token_carries_the_membership);
     tcase_add_test(tc, test_documents);
