@@ -127,3 +127,20 @@ uint64_t policy_needs(const struct policy *policy, enum policy_scope scope)
 
     return policy->program.needs | (agreed ? policy->program.obligation_needs : 0);
 }
+
+static bool any_has_duties(const struct prog_rule *rules, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (rules[i].n_duties > 0)
+            return true;
+    }
+    return false;
+}
+
+bool policy_needs_performed(const struct policy *policy)
+{
+    const struct program *p = &policy->program;
+
+    return p->n_obligations > 0 || any_has_duties(p->permissions, p->n_permissions) ||
+           any_has_duties(p->prohibitions, p->n_prohibitions);
+}

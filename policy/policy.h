@@ -256,6 +256,8 @@ enum policy_scope {
 
 /* One bit (1 << operand) per operand for which policy_decide wants a fact in this scope. */
 uint64_t policy_needs(const struct policy *policy, enum policy_scope scope);
+/* True if it has duties, of whatever kind: then policy_decide looks at what was performed. */
+bool policy_needs_performed(const struct policy *policy);
 /* Needs that change with every use: then decide at each access, whatever valid_until_us says. */
 #define POLICY_NEEDS_COUNTERS                                                                      \
     (UINT64_C(1) << POLICY_OP_COUNT | UINT64_C(1) << POLICY_OP_CALLS |                             \

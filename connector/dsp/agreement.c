@@ -198,15 +198,17 @@ int dsp__drop_edr(struct db *tx, struct str transfer_id, struct err *err)
     return db_exec(tx, &q_dsp_edr_drop, DB_ARGS(DB_TEXT(transfer_id)), NULL, err);
 }
 
-int dsp__report(struct app *app, struct effect *effect, const struct agreement *agreement,
+int dsp__report(struct app *app, struct db *db, struct effect *effect, struct str agreement_id,
                 struct arena *arena, struct err *err)
 {
     struct outbox_msg *msg = &effect->out[effect->n_out];
+    struct agreement agreement;
 
     if (!exchange_enabled(app))
         return 0;
     CHECK(effect->n_out < DSP_OUT_MAX);
-    if (exchange_agreement_report(app, agreement, arena, msg, err) < 0)
+    if (dsp__read_agreement(db, agreement_id, arena, &agreement, err) < 0 ||
+        exchange_agreement_report(app, &agreement, arena, msg, err) < 0)
         return err_ret(err);
     effect->n_out += msg->id != 0;
     return 0;

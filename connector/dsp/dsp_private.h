@@ -318,9 +318,9 @@ MUST_CHECK int dsp__send_start(struct app *app, struct effect *effect,
                                int64_t until_us, struct arena *arena, struct err *err);
 /* Inside an operation, as consumer: forgets the data address of a transfer. */
 MUST_CHECK int dsp__drop_edr(struct db *tx, struct str transfer_id, struct err *err);
-/* Adds the report to the broker, if there is one. */
-MUST_CHECK int dsp__report(struct app *app, struct effect *effect,
-                           const struct agreement *agreement, struct arena *arena, struct err *err);
+/* Adds the report of an agreement to the broker, if there is one. */
+MUST_CHECK int dsp__report(struct app *app, struct db *db, struct effect *effect,
+                           struct str agreement_id, struct arena *arena, struct err *err);
 
 /* -- other rules (difference.c), the same rules later (still.c) ---------------------------------- */
 
@@ -362,11 +362,13 @@ struct verdict {
 };
 
 /* Of a transfer under this agreement that was let through, in our role. Texts in the arena. */
-MUST_CHECK int dsp__judge(struct db *db, const struct agreement *agreement, int64_t now_us,
-                          struct arena *arena, struct verdict *ret_verdict, struct err *err);
+MUST_CHECK int dsp__judge(const struct app *app, struct db *db, const struct agreement *agreement,
+                          int64_t now_us, struct arena *arena, struct verdict *ret_verdict,
+                          struct err *err);
 /* Does the policy of the agreement permit a transfer to this peer now, and until when? */
-MUST_CHECK int dsp__decide_transfer(struct db *db, const struct agreement *agreement,
-                                    const struct peer *peer, int64_t now_us, struct arena *arena,
+MUST_CHECK int dsp__decide_transfer(const struct app *app, struct db *db,
+                                    const struct agreement *agreement, const struct peer *peer,
+                                    int64_t now_us, struct arena *arena,
                                     struct policy_decision *ret_decision, int64_t *ret_until_us,
                                     struct err *err);
 /* The instant from which on it cannot permit any more, whatever becomes known; 0: there is none, or
@@ -374,8 +376,9 @@ MUST_CHECK int dsp__decide_transfer(struct db *db, const struct agreement *agree
 int64_t dsp__ends_us(const struct policy *policy, struct str asset_id, struct str consumer_id,
                      int64_t agreed_us);
 /* Why an agreement whose time is over has ended. */
-MUST_CHECK int dsp__why_over(const struct agreement *agreement, int64_t now_us, struct arena *arena,
-                             struct verdict *ret_verdict, struct err *err);
+MUST_CHECK int dsp__why_over(const struct app *app, const struct agreement *agreement,
+                             int64_t now_us, struct arena *arena, struct verdict *ret_verdict,
+                             struct err *err);
 /* After the commit: a transfer is to be decided again then, or before; any thread. */
 void dsp__decide_at(struct app *app, int64_t due_us);
 

@@ -5,20 +5,18 @@
  * One address serves both roles: what we are in a negotiation stands in its row.
  */
 #include "connector/dsp/dsp_private.h"
-#include "policy/policy.h"
+#include "connector/store/policies.h"
 
 #include "lib/base/banned.h"
 
 /* The operator, who has to accept it, reads what is other than what we asked for. */
 static int tell_difference(struct inbound *in, const struct policy *offer, struct err *err)
 {
-    AUTO(jdoc_free) struct jdoc *doc = NULL;
     AUTO(policy_unref) struct policy *asked = NULL;
     struct difference difference;
 
     in->effect.error = STR("");
-    if (jdoc_parse(in->process.policy, NULL, &doc, err) < 0 ||
-        policy_compile(jdoc_root(doc), &asked, err) < 0)
+    if (policies_get(in->app->policies, in->process.policy, &asked, err) < 0)
         return err_prefix(err, "offer of '%.*s'", STR_ARG(in->process.id));
     if (policy_same_rules(offer, asked))
         return 0;
@@ -58,14 +56,11 @@ int dsp__again_verification(struct inbound *in, struct err *err)
 static int act_event(struct inbound *in, struct err *err)
 {
     const struct worker *worker = in->rq->thread;
-    struct agreement agreement;
 
     if (in->message == NM_ACCEPTED)
         return dsp__act_accepted(in, err);
-    if (dsp__read_agreement(worker->db, in->process.agreement_id, in->rq->arena, &agreement, err) <
-        0)
-        return err_ret(err);
-    return dsp__report(in->app, &in->effect, &agreement, in->rq->arena, err);
+    return dsp__report(in->app, worker->db, &in->effect, in->process.agreement_id, in->rq->arena,
+                       err);
 }
 
 int dsp__act_termination(struct inbound *in, struct err *err)

@@ -201,7 +201,7 @@ static int judge(struct db *tx, struct batch *b, struct decided *d, struct err *
                                       .until_us = POLICY_FOREVER,
                                       .code = STR("agreement-ended"),
                                       .reason = d->agreement.end_reason};
-    else if (dsp__judge(tx, &d->agreement, b->now_us, b->arena, &d->verdict, err) < 0)
+    else if (dsp__judge(b->app, tx, &d->agreement, b->now_us, b->arena, &d->verdict, err) < 0)
         return err_ret(err);
     d->judged = true;
     return 0;

@@ -72,13 +72,11 @@ static int say_verification(const struct stepping *s, struct err *err)
 static int say_finalized(const struct stepping *s, struct err *err)
 {
     struct message_text text = {.form = MF_EVENT, .event = STR("FINALIZED")};
-    struct agreement agreement;
 
     if (dsp__send(s->app, s->effect, &negotiation_kind, s->process, "dsp.negotiation.finalized",
-                  "events", &text, s->arena, err) < 0 ||
-        dsp__read_agreement(s->db, s->process->agreement_id, s->arena, &agreement, err) < 0)
+                  "events", &text, s->arena, err) < 0)
         return err_ret(err);
-    return dsp__report(s->app, s->effect, &agreement, s->arena, err);
+    return dsp__report(s->app, s->db, s->effect, s->process->agreement_id, s->arena, err);
 }
 
 static const struct {

@@ -8,7 +8,7 @@
  */
 #include "connector/dsp/dsp_private.h"
 #include "connector/facts/facts.h"
-#include "policy/policy.h"
+#include "connector/store/policies.h"
 
 #include "lib/base/banned.h"
 
@@ -52,7 +52,6 @@ static int on_the_table(const struct stepping *s, struct agreement *ret, struct 
 int dsp__still(const struct stepping *s, const struct peer *peer,
                struct policy_decision *ret_decision, struct err *err)
 {
-    AUTO(jdoc_free) struct jdoc *doc = NULL;
     AUTO(policy_unref) struct policy *policy = NULL;
     struct policy_facts *facts = ARENA_NEW(s->arena, struct policy_facts);
     struct agreement table;
@@ -64,8 +63,7 @@ int dsp__still(const struct stepping *s, const struct peer *peer,
         return err_ret(err);
     if (str_present(table.agreement_id) || str_present(table.order_id))
         about.agreement = &table;
-    if (jdoc_parse(table.policy, NULL, &doc, err) < 0 ||
-        policy_compile(jdoc_root(doc), &policy, err) < 0 ||
+    if (policies_get(s->app->policies, table.policy, &policy, err) < 0 ||
         facts_gather(s->db, policy, &about, s->now_us, s->arena, facts, err) < 0)
         return err_prefix(err, "negotiation '%.*s'", STR_ARG(s->process->id));
 

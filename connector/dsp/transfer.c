@@ -25,7 +25,7 @@ static int decide(struct inbound *in, const struct agreement *agreement,
 {
     const struct worker *worker = in->rq->thread;
 
-    if (dsp__decide_transfer(worker->db, agreement, &in->peer, in->now_us, in->rq->arena,
+    if (dsp__decide_transfer(in->app, worker->db, agreement, &in->peer, in->now_us, in->rq->arena,
                              ret_decision, &in->effect.decide_us, err) < 0)
         return err_ret(err);
     if (ret_decision->verdict == POLICY_PERMIT)
@@ -226,7 +226,7 @@ static int hold_ourselves(struct inbound *in, struct err *err)
     struct verdict verdict;
 
     if (dsp__read_agreement(worker->db, in->process.agreement_id, arena, &agreement, err) < 0 ||
-        dsp__judge(worker->db, &agreement, in->now_us, arena, &verdict, err) < 0)
+        dsp__judge(in->app, worker->db, &agreement, in->now_us, arena, &verdict, err) < 0)
         return err_ret(err);
     in->effect.held = STR("");
     in->effect.decide_us = verdict.until_us;

@@ -172,8 +172,8 @@ static int check_permitted(struct db *tx, struct command *command,
     if (agreement->retired_us != 0)
         return err_tell(err, E_CONFLICT, "", "the agreement has been retired");
     if (facts_peer(tx, agreement->consumer_id, command->arena, &peer, err) < 0 ||
-        dsp__decide_transfer(tx, agreement, &peer, command->now_us, command->arena, &decision,
-                             ret_until_us, err) < 0)
+        dsp__decide_transfer(command->app, tx, agreement, &peer, command->now_us, command->arena,
+                             &decision, ret_until_us, err) < 0)
         return err_ret(err);
     if (decision.verdict == POLICY_PERMIT)
         return 0;
@@ -306,7 +306,7 @@ static int find_reason(struct ending *ending, const struct agreement *agreement,
 
     if (agreement->ends_us == 0 || agreement->ends_us > now_us)
         return err_set(err, E_BUSY, "", "the agreement's time is not over");
-    if (dsp__why_over(agreement, now_us, ending->arena, &verdict, err) < 0)
+    if (dsp__why_over(ending->app, agreement, now_us, ending->arena, &verdict, err) < 0)
         return err_ret(err);
     ending->code = verdict.code;
     ending->operand = verdict.operand;

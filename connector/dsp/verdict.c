@@ -10,8 +10,8 @@
  */
 #include "connector/dsp/dsp_private.h"
 #include "connector/facts/facts.h"
+#include "connector/store/policies.h"
 #include "lib/base/timefmt.h"
-#include "policy/policy.h"
 
 #include "lib/base/banned.h"
 
@@ -32,12 +32,10 @@ static struct policy_question question_of(const struct agreement *agreement, int
     };
 }
 
-static int compile(const struct agreement *agreement, struct policy **ret_policy, struct err *err)
+static int compile(const struct app *app, const struct agreement *agreement,
+                   struct policy **ret_policy, struct err *err)
 {
-    AUTO(jdoc_free) struct jdoc *doc = NULL;
-
-    if (jdoc_parse(agreement->policy, NULL, &doc, err) < 0 ||
-        policy_compile(jdoc_root(doc), ret_policy, err) < 0)
+    if (policies_get(app->policies, agreement->policy, ret_policy, err) < 0)
         return err_prefix(err, "agreement '%.*s'", STR_ARG(agreement->agreement_id));
     return 0;
 }
@@ -101,8 +99,8 @@ static bool refuses(const struct policy *policy, const struct policy_question *q
     return true;
 }
 
-int dsp__judge(struct db *db, const struct agreement *agreement, int64_t now_us,
-               struct arena *arena, struct verdict *ret_verdict, struct err *err)
+int dsp__judge(const struct app *app, struct db *db, const struct agreement *agreement,
+               int64_t now_us, struct arena *arena, struct verdict *ret_verdict, struct err *err)
 {
     const struct policy_question question = question_of(agreement, now_us);
     const bool provider = str_eq(agreement->role, STR("provider"));
@@ -117,7 +115,7 @@ int dsp__judge(struct db *db, const struct agreement *agreement, int64_t now_us,
     *ret_verdict = (struct verdict){0};
     if (facts == NULL)
         return err_set(err, E_NO_MEMORY, "", "facts");
-    if (compile(agreement, &policy, err) < 0)
+    if (compile(app, agreement, &policy, err) < 0)
         return err_ret(err);
     if (provider &&
         (facts_peer(db, agreement->consumer_id, arena, &peer, err) < 0 ||
@@ -132,9 +130,10 @@ int dsp__judge(struct db *db, const struct agreement *agreement, int64_t now_us,
     return 0;
 }
 
-int dsp__decide_transfer(struct db *db, const struct agreement *agreement, const struct peer *peer,
-                         int64_t now_us, struct arena *arena, struct policy_decision *ret_decision,
-                         int64_t *ret_until_us, struct err *err)
+int dsp__decide_transfer(const struct app *app, struct db *db, const struct agreement *agreement,
+                         const struct peer *peer, int64_t now_us, struct arena *arena,
+                         struct policy_decision *ret_decision, int64_t *ret_until_us,
+                         struct err *err)
 {
     AUTO(policy_unref) struct policy *policy = NULL;
     struct policy_facts *facts = ARENA_NEW(arena, struct policy_facts);
@@ -145,7 +144,7 @@ int dsp__decide_transfer(struct db *db, const struct agreement *agreement, const
 
     if (facts == NULL)
         return err_set(err, E_NO_MEMORY, "", "facts");
-    if (compile(agreement, &policy, err) < 0 ||
+    if (compile(app, agreement, &policy, err) < 0 ||
         facts_gather_until(db, policy, &about, now_us, arena, facts, &facts_until_us, err) < 0)
         return err_ret(err);
     policy_decide(policy, &question, facts, ret_decision);
@@ -182,8 +181,8 @@ int64_t dsp__ends_us(const struct policy *policy, struct str asset_id, struct st
     return 0; /* too many turns: its transfers are decided one by one */
 }
 
-int dsp__why_over(const struct agreement *agreement, int64_t now_us, struct arena *arena,
-                  struct verdict *ret_verdict, struct err *err)
+int dsp__why_over(const struct app *app, const struct agreement *agreement, int64_t now_us,
+                  struct arena *arena, struct verdict *ret_verdict, struct err *err)
 {
     struct policy_question question = question_of(agreement, now_us);
     AUTO(policy_unref) struct policy *policy = NULL;
@@ -191,7 +190,7 @@ int dsp__why_over(const struct agreement *agreement, int64_t now_us, struct aren
 
     *ret_verdict = (struct verdict){.kind = VERDICT_ENDS, .until_us = POLICY_FOREVER};
     question.scope = POLICY_AT_NEGOTIATION;
-    if (compile(agreement, &policy, err) < 0)
+    if (compile(app, agreement, &policy, err) < 0)
         return err_ret(err);
     policy_decide(policy, &question, &nothing_known, &decision);
     if (decision.verdict == POLICY_PERMIT) {

@@ -406,8 +406,9 @@ int facts_gather_until(struct db *db, const struct policy *policy, const struct 
             return err_ret(err);
     }
     *ret_until_us = g.until_us;
-    return about->agreement != NULL ? facts_performed(db, about->agreement, arena, ret_facts, err)
-                                    : 0;
+    return about->agreement != NULL && policy_needs_performed(policy)
+               ? facts_performed(db, about->agreement, arena, ret_facts, err)
+               : 0;
 }
 
 int facts_gather(struct db *db, const struct policy *policy, const struct facts_about *about,

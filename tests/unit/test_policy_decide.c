@@ -393,7 +393,7 @@ static void ask(const struct row *row, struct policy_question *q)
         ck_assert_msg(policy_action_find(str_c(row->action), &q->action), "%s", row->action);
 }
 
-/* A fact that policy_needs does not name makes no difference. */
+/* A fact that policy_needs does not name makes no difference, nor do performed actions where there are no duties. */
 static void check_needs(const struct policy *policy, const struct policy_question *question,
                         const struct policy_facts *facts, const struct policy_decision *decision)
 {
@@ -405,7 +405,12 @@ static void check_needs(const struct policy *policy, const struct policy_questio
         if (!policy_needs_operand(needs, (enum policy_operand)i))
             needed.of[i] = (struct policy_fact){0};
     }
+    if (!policy_needs_performed(policy)) {
+        needed.performed_known = false;
+        needed.n_performed = 0;
+    }
     policy_decide(policy, question, &needed, &other);
+    ck_assert(other.n_duties == decision->n_duties);
     ck_assert(other.verdict == decision->verdict && other.n_causes == decision->n_causes &&
               other.valid_until_us == decision->valid_until_us);
 }
