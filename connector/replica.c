@@ -23,12 +23,13 @@
 
 #include "lib/base/banned.h"
 
-#define CHANNEL   "naru_replica"
-#define LOOK_US   US_PER_S        /* from one look at the others to the next */
-#define HEARS_US  (3 * US_PER_S)  /* so long a look holds */
-#define GONE_US   (2 * US_PER_S)  /* so long somebody's lock is free before he counts as gone */
-#define SETTLE_US (10 * US_PER_S) /* after a restart of the database all connect again first */
-#define NAME_MAX_ 300
+#define CHANNEL     "naru_replica"
+#define LOOK_US     US_PER_S        /* from one look at the others to the next */
+#define HEARS_US    (3 * US_PER_S)  /* so long a look holds */
+#define GONE_US     (2 * US_PER_S)  /* so long somebody's lock is free before he counts as gone */
+#define SETTLE_US   (10 * US_PER_S) /* after a restart of the database all connect again first */
+#define NAME_MAX_   300
+#define MESSAGE_MAX MIB(4) /* a row of the outbox */
 
 struct replica {
     struct app *app;
@@ -231,16 +232,66 @@ static int wake(void *cls, const void *row, struct err *err)
     return 0;
 }
 
-/* Somebody, or we, added to a stream of ours; a row that is gone has been forgotten meanwhile. */
+/* A message that somebody, or we, added to a stream of ours. */
+struct taking {
+    struct replica *replica;
+    int64_t id;
+    struct arena *arena;
+    struct outbox_msg msg; /* id is 0 if the row is gone: it has been forgotten meanwhile */
+    struct writer_op op;
+};
+
+static void taking_free(struct taking *taking)
+{
+    struct arena *arena = taking->arena;
+
+    arena_free(&arena);
+}
+
+static int read_message(struct db *tx, void *arg, struct err *err)
+{
+    struct taking *t = arg;
+
+    t->msg = (struct outbox_msg){0};
+    return db_one(tx, &q_outbox_shared_one, DB_ARGS(DB_I64(t->id), DB_I64(replica_id(t->replica))),
+                  &outbox_msg_row, t->arena, &t->msg, err) == DB_FAIL
+               ? err_ret(err)
+               : 0;
+}
+
+static void message_read(void *arg, const struct err *err)
+{
+    struct taking *t = arg;
+
+    if (err->code != E_OK)
+        log_err(NULL, "a message that another replica put waits until we connect again", err);
+    else if (t->msg.id != 0)
+        outbox_wake(t->replica->app->outbox, &t->msg);
+    taking_free(t);
+}
+
+/*
+ * The news comes with the commit, which is before our own operations of the same commit have been
+ * answered and have woken what stands before it. So it is read behind them, by the writer.
+ */
 static void take_message(struct replica *r, struct str text)
 {
+    struct arena *arena = arena_new(MESSAGE_MAX);
+    struct taking *t = arena != NULL ? ARENA_NEW(arena, struct taking) : NULL;
     struct err err = {0};
-    int64_t id;
 
-    if (!str_to_i64(text, &id) ||
-        db_each(r->db, &q_outbox_shared_one, DB_ARGS(DB_I64(id), DB_I64(replica_id(r))),
-                &outbox_msg_row, wake, r->app, &err) < 0)
-        log_err(NULL, "a message that another replica put waits until we connect again", &err);
+    if (t == NULL) {
+        arena_free(&arena);
+        (void)err_set(&err, E_NO_MEMORY, "", "message");
+    } else {
+        *t = (struct taking){.replica = r, .arena = arena};
+        t->op = (struct writer_op){
+            .name = "message of another", .fn = read_message, .arg = t, .done = message_read};
+        if (str_to_i64(text, &t->id) && writer_submit(r->app->writer, &t->op, &err) == 0)
+            return;
+        taking_free(t);
+    }
+    log_err(NULL, "a message that another replica put waits until we connect again", &err);
 }
 
 static void change_catalogue(struct replica *r, struct str id)
