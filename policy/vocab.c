@@ -92,7 +92,7 @@ bool policy_operand_find(struct str name, enum policy_operand *ret_operand)
 {
     char full[NAME_MAX_BYTES];
     struct str iri = policy__expand(NULL, name, full);
-    bool bare = memchr(name.p, ':', name.n) == NULL;
+    bool bare = name.n > 0 && memchr(name.p, ':', name.n) == NULL;
 
     for (int i = 0; i < POLICY_OP__COUNT && iri.n > 0; i++) {
         const struct operand_row *row = &policy__operands[i];
@@ -110,7 +110,7 @@ bool policy_action_find(struct str name, enum policy_action *ret_action)
 {
     char full[NAME_MAX_BYTES];
     struct str iri = policy__expand(NULL, name, full);
-    bool bare = memchr(name.p, ':', name.n) == NULL;
+    bool bare = name.n > 0 && memchr(name.p, ':', name.n) == NULL;
 
     for (int i = 0; i < POLICY_ACT__COUNT && iri.n > 0; i++) {
         if (str_eq(policy__actions[i].iri, iri) ||
