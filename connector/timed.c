@@ -73,6 +73,24 @@ static void take_over_events(struct app *app, struct str id)
     events_take_over(app);
 }
 
+struct partner {
+    struct str partner_id;
+};
+/* clang-format off */
+static const struct field partner_fields[] = {FIELD(struct partner, partner_id, "partner_id", F_REQUIRED)};
+/* clang-format on */
+static OBJECT(partner_row, struct partner, partner_fields, OPEN);
+
+static int look_at_partner(void *cls, const void *value, struct err *err)
+{
+    struct app *app = cls;
+
+    (void)err;
+    timed_set(app, "facts-look", ((const struct partner *)value)->partner_id,
+              env_wall_us(app->env));
+    return 0;
+}
+
 /* Sets when facts about a partner will end by themselves. */
 static void look_at_facts(struct app *app, struct str id)
 {
@@ -93,12 +111,29 @@ static void look_at_facts(struct app *app, struct str id)
     }
 }
 
-/* What is known of a partner has changed: whatever was decided about it is decided again. */
+static int look_at_all(struct app *app, struct db *db, struct err *err)
+{
+    return db_each(db, &q_facts_partners, DB_NO_ARGS, &partner_row, look_at_partner, app, err);
+}
+
+/* What is known of a partner, or of all, has changed: whatever was decided by it is decided again. */
 static void facts_changed(struct app *app, struct str id)
 {
+    struct db_cfg cfg = app->db;
+    AUTO(db_close) struct db *db = NULL;
+    struct err err = {0};
+
     dataplane_forget_all(app->dataplane);
     dsp_doubt(app, id);
-    look_at_facts(app, id);
+    if (str_present(id)) {
+        look_at_facts(app, id);
+        return;
+    }
+    cfg.read_only = true;
+    if (db_open(&cfg, &db, &err) < 0 || look_at_all(app, db, &err) < 0) {
+        log_err(NULL, "facts of the partners are looked at again in a minute", &err);
+        timed_set(app, "facts", STR_NONE, env_wall_us(app->env) + US_PER_MIN);
+    }
 }
 
 static void ask_for_revocations(struct app *app, struct str id)
@@ -164,24 +199,6 @@ static const struct field due_fields[] = {
 /* clang-format on */
 static OBJECT(due_row, struct due, due_fields, OPEN);
 
-struct partner {
-    struct str partner_id;
-};
-/* clang-format off */
-static const struct field partner_fields[] = {FIELD(struct partner, partner_id, "partner_id", F_REQUIRED)};
-/* clang-format on */
-static OBJECT(partner_row, struct partner, partner_fields, OPEN);
-
-static int look_at_partner(void *cls, const void *value, struct err *err)
-{
-    struct app *app = cls;
-
-    (void)err;
-    timed_set(app, "facts-look", ((const struct partner *)value)->partner_id,
-              env_wall_us(app->env));
-    return 0;
-}
-
 static int set_over(void *cls, const void *value, struct err *err)
 {
     const struct due *due = value;
@@ -210,7 +227,7 @@ int timed_start(struct app *app, struct err *err)
         return err_ret(err);
     if (db_each(db, &q_agreement_due, DB_NO_ARGS, &due_row, set_one, app, err) < 0)
         return err_ret(err);
-    if (db_each(db, &q_facts_partners, DB_NO_ARGS, &partner_row, look_at_partner, app, err) < 0 ||
+    if (look_at_all(app, db, err) < 0 ||
         db_each(db, &q_agreement_orphaned, DB_NO_ARGS, &due_row, set_over, app, err) < 0)
         return err_ret(err);
     timed_set(app, "duty", STR("orders"), env_wall_us(app->env));

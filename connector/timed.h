@@ -12,7 +12,7 @@
 
 /* Kinds: "agreement/<id>" (ends), "order-over/<agreement>", "decisions/due" (of transfers),
  * "reconsider/<peer>" (its transfers are decided again; "reconsider/": all), "membership/self" (renew),
- * "messages/seen" (forget old ones), "facts/<partner>" (what is known of it has changed),
+ * "messages/seen" (forget old ones), "facts/<partner>" (what is known of it has changed; "facts/": of all),
  * "facts-look/<partner>" (find out when it will), "revocations/ask". */
 void timed_set(struct app *app, const char *kind, struct str id, int64_t due_us);
 /* timers_open callback. */

@@ -6,6 +6,7 @@
 #include "policy/lint.h"
 
 #include "policy/compare.h"
+#include "policy/lint_private.h"
 #include "policy/policy_private.h"
 
 #include "lib/base/banned.h"
@@ -19,13 +20,6 @@ static const struct {
 #define LINT(id, slug, weight, ko, en) [POLICY_LINT_##id] = {slug, POLICY_LINT_##weight, {ko, en}},
 #include "policy/lint.def"
 #undef LINT
-};
-
-/* Conditions of CX-0152 of which a policy has at most one. */
-static const enum policy_operand exclusive[][3] = {
-    {POLICY_OP_USAGE_END_DATE,        POLICY_OP_USAGE_END_DAYS,        POLICY_OP_USAGE_END_DEFINITION},
-    {POLICY_OP_PROVISIONING_END_DATE, POLICY_OP_PROVISIONING_END_DAYS, POLICY_OP__COUNT},
-    {POLICY_OP_WARRANTY_DEFINITION,   POLICY_OP_WARRANTY_MONTHS,       POLICY_OP__COUNT},
 };
 
 /* Duties that make no sense before the use that they follow from. */
@@ -48,15 +42,7 @@ const char *policy_lint_text(enum policy_lint lint, enum policy_lang lang)
     return lints[lint].text[lang];
 }
 
-struct linting {
-    const struct policy *policy;
-    int64_t now_us;
-    struct arena *arena;
-    struct policy_findings *found;
-    struct err *err;
-};
-
-static void add(struct linting *l, enum policy_lint lint, struct str at)
+void policy__found(struct linting *l, enum policy_lint lint, struct str at)
 {
     if (l->found->n == POLICY_FINDINGS) {
         l->found->more = true;
@@ -94,9 +80,9 @@ static void lint_atom(struct linting *l, const struct node *node)
     if (type == POLICY_V_DURATION && value->months >= 12 &&
         memchr(value->text.p, 'M', value->text.n) != NULL &&
         memchr(value->text.p, 'Y', value->text.n) == NULL)
-        add(l, POLICY_LINT_MONTHS, node->at);
+        policy__found(l, POLICY_LINT_MONTHS, node->at);
     if (type == POLICY_V_TIME && !value->relative && is_end(node) && value->last < l->now_us)
-        add(l, POLICY_LINT_ENDED, node->at);
+        policy__found(l, POLICY_LINT_ENDED, node->at);
 }
 
 /* -- duties ------------------------------------------------------------------------------------ */
@@ -108,7 +94,7 @@ static void lint_duties(struct linting *l, const struct rule *permission)
 
         for (size_t a = 0; a < ARRAY_LEN(afterwards); a++) {
             if (duty->action == afterwards[a])
-                add(l, POLICY_LINT_DUTY_BEFORE, duty->at);
+                policy__found(l, POLICY_LINT_DUTY_BEFORE, duty->at);
         }
     }
 }
@@ -163,7 +149,7 @@ static int lint_shadowed(struct linting *l, const struct prog_rule *rules, uint3
         if (policy_compare(l->policy, less, l->now_us, l->arena, &comparison, l->err) < 0)
             return err_ret(l->err);
         if (comparison.relation == POLICY_SAME)
-            add(l, POLICY_LINT_SHADOWED, rules[i].rule->at);
+            policy__found(l, POLICY_LINT_SHADOWED, rules[i].rule->at);
     }
     return 0;
 }
@@ -187,7 +173,7 @@ static int lint_conflict(struct linting *l)
         return 0;
     for (uint32_t i = 0; i < program->n_prohibitions; i++) {
         if ((program->prohibitions[i].actions >> POLICY_ACT_USE & 1) != 0)
-            add(l, POLICY_LINT_CONFLICT, program->prohibitions[i].rule->at);
+            policy__found(l, POLICY_LINT_CONFLICT, program->prohibitions[i].rule->at);
     }
     return 0;
 }
@@ -207,58 +193,11 @@ static int lint_satisfiable(struct linting *l)
                            l->err) < 0)
         return err_ret(l->err);
     if (answer == POLICY_NO)
-        add(l, POLICY_LINT_UNSATISFIABLE, STR(""));
+        policy__found(l, POLICY_LINT_UNSATISFIABLE, STR(""));
     return 0;
 }
 
-/* -- Catena-X ---------------------------------------------------------------------------------- */
-
-static const struct node *find_operand(const struct node *node, enum policy_operand operand)
-{
-    const struct node *found = NULL;
-
-    if (node == NULL || node->kind == NODE_ATOM)
-        return node != NULL && node->operand == operand ? node : NULL;
-    for (size_t i = 0; i < node->n_ordered && found == NULL; i++)
-        found = find_operand(node->ordered[i], operand);
-    return found;
-}
-
-static bool is_catena_x(const struct policy *policy)
-{
-    for (size_t i = 0; i < policy->n_profiles; i++) {
-        if (str_starts(policy->profiles[i], STR(CX)) || str_starts(policy->profiles[i], STR(CX24)))
-            return true;
-    }
-    return false;
-}
-
-static void lint_exclusive(struct linting *l, const struct rule *rule)
-{
-    for (size_t g = 0; g < ARRAY_LEN(exclusive); g++) {
-        unsigned n = 0;
-
-        for (size_t i = 0; i < ARRAY_LEN(exclusive[g]); i++) {
-            const struct node *node = exclusive[g][i] != POLICY_OP__COUNT
-                                          ? find_operand(rule->constraint, exclusive[g][i])
-                                          : NULL;
-
-            if (node != NULL && ++n > 1)
-                add(l, POLICY_LINT_CX_EXCLUSIVE, node->at);
-        }
-    }
-}
-
-static void lint_catena_x(struct linting *l, const struct rule *rule)
-{
-    lint_exclusive(l, rule);
-    if (rule->kind != RULE_PERMISSION || rule->action != POLICY_ACT_USE)
-        return;
-    if (find_operand(rule->constraint, POLICY_OP_FRAMEWORK_AGREEMENT) == NULL)
-        add(l, POLICY_LINT_CX_FRAMEWORK, rule->at);
-    if (find_operand(rule->constraint, POLICY_OP_USAGE_PURPOSE) == NULL)
-        add(l, POLICY_LINT_CX_PURPOSE, rule->at);
-}
+/* -- all ---------------------------------------------------------------------------------------- */
 
 static void lint_rule(struct linting *l, const struct rule *rule)
 {
@@ -266,9 +205,7 @@ static void lint_rule(struct linting *l, const struct rule *rule)
     if (rule->kind == RULE_PERMISSION)
         lint_duties(l, rule);
     if (rule->kind == RULE_OBLIGATION && !has_time(rule->constraint))
-        add(l, POLICY_LINT_NO_DEADLINE, rule->at);
-    if (is_catena_x(l->policy))
-        lint_catena_x(l, rule);
+        policy__found(l, POLICY_LINT_NO_DEADLINE, rule->at);
 }
 
 int policy_lint(const struct policy *policy, int64_t now_us, struct arena *arena,
@@ -279,11 +216,12 @@ int policy_lint(const struct policy *policy, int64_t now_us, struct arena *arena
 
     *ret_findings = (struct policy_findings){0};
     if (policy_is_empty(policy))
-        add(&l, POLICY_LINT_EMPTY, STR(""));
+        policy__found(&l, POLICY_LINT_EMPTY, STR(""));
     for (int i = 0; i < LIST__COUNT; i++) {
         for (size_t r = 0; r < policy->rules[i].n_ordered; r++)
             lint_rule(&l, policy->rules[i].ordered[r]);
     }
+    policy__lint_catena_x(&l);
     if (lint_satisfiable(&l) < 0 || lint_conflict(&l) < 0 ||
         lint_shadowed(&l, program->permissions, program->n_permissions) < 0 ||
         lint_shadowed(&l, program->prohibitions, program->n_prohibitions) < 0)

@@ -335,12 +335,23 @@ static int store_page(struct db *tx, void *arg, struct err *err)
         NULL, err);
 }
 
+/* After the commit: what had grown too old to count, counts again. */
+static void refresh(const struct asking *asking)
+{
+    const int64_t now_us = env_wall_us(asking->app->env);
+
+    if (asking->page.complete && asking->feed.checked_us + asking->feed.max_age_us <= now_us)
+        timed_set(asking->app, "facts", STR_NONE, now_us);
+}
+
 static void page_stored(void *arg, const struct err *err)
 {
     struct asking *asking = arg;
 
     for (size_t i = 0; err->code == E_OK && i < asking->page.items.n; i++)
         act(asking->app, &asking->words[i]);
+    if (err->code == E_OK)
+        refresh(asking);
     asked(asking, err);
 }
 

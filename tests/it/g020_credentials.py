@@ -149,9 +149,12 @@ def away(bank):
     state = wait_until(lambda: (lambda s: s["knowledge"] != "known" and s)(strict.said_of(guest)["membership"]), 15, "then it is too old")
     tap.ok(state["knowledge"] == "unknown" and "not confirmed since" in state["source"], "unknown, and it says since when", state)
     wait_until(lambda: pull(guest, pid) != 200, 1, "and no access is granted")
+    ends_as(guest, pid, "SUSPENDED", "transferprocesses")
     bank.broker.begin()
     bank.wait()
     wait_until(lambda: strict.said_of(guest)["membership"]["knowledge"] == "known", 30, "and known again when it answers")
+    ends_as(guest, pid, "STARTED", "transferprocesses")
+    wait_until(lambda: pull(guest, pid) == 200, 5, "what was suspended for it runs again, though the partner has sent nothing")
     tap.equal(pull(guest, begin(guest, strict, field_agreement(guest, pid))), 200, "then the contract can be used")
 
 

@@ -10,16 +10,18 @@
 
 #include "lib/base/banned.h"
 
-#define NOW   INT64_C(1780272000000000) /* 2026-06-01T00:00:00Z */
-#define CX    "(FrameworkAgreement eq DataExchangeGovernance:1.0)(UsagePurpose eq cx.pcf.base:1)"
-#define IN_CX "@profile=https://w3id.org/catenax/2025/9/policy/ "
+#define NOW             INT64_C(1780272000000000) /* 2026-06-01T00:00:00Z */
+#define FRAME           "(FrameworkAgreement eq DataExchangeGovernance:1.0)"
+#define CX              FRAME "(UsagePurpose isAnyOf cx.pcf.base:1)"
+#define AND(conditions) "(and " CX conditions ")"
+#define IN_CX           "@profile=https://w3id.org/catenax/2025/9/policy/ "
 
 /* clang-format off */
 static const struct {
     const char *policy, *findings;
 } lints[] = {
     {"+use (odrl:count lteq 5)", ""},
-    {IN_CX "+use " CX "(DataUsageEndDurationDays eq 30)", ""},
+    {IN_CX "+use " AND("(DataUsageEndDurationDays eq 30)"), ""},
     {"", "empty"},
     {"+use (odrl:count lteq 5)(odrl:count gt 5)", "unsatisfiable"},
     {"+use -use (odrl:count gt 5)", "conflict /prohibition/0"},
@@ -38,8 +40,8 @@ static const struct {
     {"+use !delete (odrl:elapsedTime lteq P30D)", ""},
     {"@profile=https://w3id.org/catenax/policy/profile2405 +use (UsagePurpose eq cx.pcf.base:1)", "cx-framework /permission/0"},
     {"@profile=urn:naru:profile:commercial:1 +use", ""},
-    {IN_CX "+read", ""},
-    {IN_CX "+use " CX " -use (UsageRestriction isAllOf cx.thirdParty.forbidden:1)", ""},
+    {IN_CX "+read", "cx-action /permission/0"},
+    {IN_CX "+use " AND("") " -use (UsageRestriction isAllOf cx.thirdParty.forbidden:1)", ""},
     {"+use (odrl:elapsedTime lteq P2Y)", ""},
     {"+use (odrl:dateTime lteq 2026-01-01)", "ended /permission/0/constraint/0"},
     {"+use !delete (or (odrl:count lt 5)(odrl:dateTime lt 2027-01-01))", ""},
@@ -47,9 +49,9 @@ static const struct {
     {"+use (odrl:count lt 1) -use (odrl:count gt 5)", "shadowed /prohibition/0"},
     {"+use +sell -sell", "shadowed /permission/1"},
     {"+use -use (odrl:count gt 5) -sell", "conflict /prohibition/0, shadowed /prohibition/1"},
-    {IN_CX "+use (UsagePurpose eq cx.pcf.base:1)", "cx-framework /permission/0"},
+    {IN_CX "+use (UsagePurpose isAnyOf cx.pcf.base:1)", "cx-framework /permission/0"},
     {IN_CX "+use (FrameworkAgreement eq DataExchangeGovernance:1.0)", "cx-purpose /permission/0"},
-    {IN_CX "+use " CX "(DataUsageEndDurationDays eq 30)(DataUsageEndDate eq 2027-12-31T23:59:59Z)", "cx-exclusive"},
+    {IN_CX "+use " AND("(DataUsageEndDurationDays eq 30)(DataUsageEndDate eq 2027-12-31T23:59:59Z)"), "cx-exclusive"},
 };
 
 /* clang-format on */
