@@ -7,7 +7,6 @@
  */
 #include "policy/template.h"
 
-#include "lib/base/check.h"
 #include "lib/base/limits.h"
 #include "policy/template_private.h"
 
@@ -300,14 +299,13 @@ int policy_templates_add(struct policy_templates *templates, struct str text, st
 
 int policy_templates_new(struct policy_templates **ret_templates, struct err *err)
 {
-    struct arena *arena = arena_new(SET_ARENA);
+    AUTO(arena_free) struct arena *arena = arena_new(SET_ARENA);
     AUTO(policy_templates_free) struct policy_templates *set = NULL;
 
-    if (arena == NULL)
+    set = arena != NULL ? ARENA_NEW(arena, struct policy_templates) : NULL;
+    if (set == NULL)
         return err_set(err, E_NO_MEMORY, "", "templates");
-    set = ARENA_NEW(arena, struct policy_templates);
-    CHECK(set != NULL); /* the first of an arena that is much larger */
-    set->arena = arena;
+    set->arena = MOVE(arena);
     for (size_t i = 0; str_present(policy__template_text(i)); i++) {
         if (policy_templates_add(set, policy__template_text(i), err) < 0)
             return err_prefix(err, "built-in template %zu", i);
