@@ -276,9 +276,11 @@ static struct policy_templates *templates;
 
 static enum outcome ask_make(const struct question *q)
 {
-    const struct policy_clause clauses[] = {{STR("quality"), NULL, 0, ""},
-                                            {STR("ai-training"), NULL, 0, ""},
-                                            {STR("confidentiality"), NULL, 0, ""}};
+    const struct policy_clause clauses[] = {
+        {STR("quality"),         NULL, 0, ""},
+        {STR("ai-training"),     NULL, 0, ""},
+        {STR("confidentiality"), NULL, 0, ""}
+    };
     AUTO(arena_free) struct arena *arena = arena_new(MIB(64));
     AUTO(policy_made_done) struct policy_made made = {0};
     struct err err = {0};
