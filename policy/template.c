@@ -101,10 +101,13 @@ static int check_value(const struct parameter *p, const struct jval *value, cons
     if (value == NULL)
         return 0;
     if ((jtype_of(value) == J_ARRAY) != (p->type == PARAMETER_LIST) ||
-        !policy__texts_of(value, arena, &texts))
+        !policy__texts_of(value, arena, &texts)) {
+        if (arena_failed(arena))
+            return err_set(err, E_NO_MEMORY, "", "template");
         return err_tell(err, E_INVALID, member,
                         p->type == PARAMETER_LIST ? "expected an array of texts or whole numbers"
                                                   : "expected a text or a whole number");
+    }
     if (policy__typed(p, &texts, arena, &typed, err) < 0)
         return err_at_prefix(err, member);
     return 0;

@@ -31,7 +31,7 @@ static const struct {
     {"+use !inform !inform", "consumer inform -..-"},
     {"+use [inform][compensate]", "consumer compensate -..-, consumer inform -..-"},
     /* what certainly does not arise */
-    {"+use !inform (DataUsageEndDate eq 2026-05-01T00:00:00Z)(dateTime neq 2026-06-01T00:00:00Z)", ""},
+    {"+use !inform (or (dateTime lteq 2026-05-01)(dateTime lteq 2026-04-01))", ""},
     {"+use !inform @@assignee=did:web:user", "consumer inform -..-"},
     {"+use !inform !use (DataProvisioningEndDurationDays eq 10)", "consumer inform -..-, provider use -..2026-06-11T00:00:00Z provide"},
     /* which of several permissions is used nobody knows: what all of them demand */
