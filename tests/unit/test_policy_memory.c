@@ -359,14 +359,16 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("policy_memory");
-    TCase *tc = tcase_create("memory");
+    TCase *tc = tcase_create("memory"), *templates_case = tcase_create("templates");
     SRunner *sr;
     int bad;
 
     tcase_set_timeout(tc, 120);
+    tcase_set_timeout(templates_case, 120);
     tcase_add_loop_test(tc, test_memory, 0, (int)ARRAY_LEN(policies));
-    tcase_add_test(tc, test_templates);
+    tcase_add_test(templates_case, test_templates);
     suite_add_tcase(s, tc);
+    suite_add_tcase(s, templates_case);
     sr = srunner_create(s);
     srunner_run_all(sr, CK_ENV);
     bad = srunner_ntests_failed(sr);
