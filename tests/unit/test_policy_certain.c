@@ -50,6 +50,8 @@ static const struct row rows[] = {
     ROW("+use [compensate (dateTime lt 2026-05-10)]", "did:compensate@2026-05-01T00:00:00Z,urn:me,urn:data", AT, true, NULL),
     ROW("+sell", "", AT, false, NULL),
     ROW("+use +sell", "", AT, true, NULL),
+    ROW("+use (purpose eq a) +use (purpose eq b)", "purpose=a", AT, true, NULL),
+    ROW("+use (purpose eq a) +use (purpose eq b)", "purpose=b", AT, true, NULL),
     ROW("+sell !use (DataProvisioningEndDate eq 2027-05-10T00:00:00Z)", "", POLICY_AT_ACCESS, false, "2027-05-10T00:00:00.000001Z"),
     ROW("+use -sell", "", AT, true, NULL),
     ROW("+use -use @@assignee=urn:other", "", AT, true, NULL),

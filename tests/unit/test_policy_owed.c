@@ -38,6 +38,9 @@ static const struct {
     {"+use (odrl:count lteq 5)[inform] +use (odrl:count lteq 9)[inform][compensate]", "consumer inform -..-"},
     {"+use (odrl:count lteq 5) +use (odrl:count lteq 9)[compensate]", ""},
     {"+use +distribute [inform]", ""},
+    {"+use [inform] +distribute", "consumer inform -..-"},
+    {IN_CX "+use " CX "(ContractTermination eq cx.data.keeping:1)(DataUsageEndDurationDays eq 30) "
+     "+use " CX "(ContractTermination eq cx.data.keeping:1)(DataUsageEndDurationDays eq 40)", ""},
     {"-use [compensate]", ""},
     /* Catena-X */
     {IN_CX "+use " CX "(DataUsageEndDurationDays eq 30)", "consumer delete -..2026-07-01T00:00:00Z end"},
