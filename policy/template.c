@@ -7,7 +7,6 @@
  */
 #include "policy/template.h"
 
-#include "lib/base/check.h"
 #include "lib/base/limits.h"
 #include "policy/template_private.h"
 
@@ -102,10 +101,13 @@ static int check_value(const struct parameter *p, const struct jval *value, cons
     if (value == NULL)
         return 0;
     if ((jtype_of(value) == J_ARRAY) != (p->type == PARAMETER_LIST) ||
-        !policy__texts_of(value, arena, &texts))
+        !policy__texts_of(value, arena, &texts)) {
+        if (arena_failed(arena))
+            return err_set(err, E_NO_MEMORY, "", "template");
         return err_tell(err, E_INVALID, member,
                         p->type == PARAMETER_LIST ? "expected an array of texts or whole numbers"
                                                   : "expected a text or a whole number");
+    }
     if (policy__typed(p, &texts, arena, &typed, err) < 0)
         return err_at_prefix(err, member);
     return 0;
@@ -300,14 +302,13 @@ int policy_templates_add(struct policy_templates *templates, struct str text, st
 
 int policy_templates_new(struct policy_templates **ret_templates, struct err *err)
 {
-    struct arena *arena = arena_new(SET_ARENA);
+    AUTO(arena_free) struct arena *arena = arena_new(SET_ARENA);
     AUTO(policy_templates_free) struct policy_templates *set = NULL;
 
-    if (arena == NULL)
+    set = arena != NULL ? ARENA_NEW(arena, struct policy_templates) : NULL;
+    if (set == NULL)
         return err_set(err, E_NO_MEMORY, "", "templates");
-    set = ARENA_NEW(arena, struct policy_templates);
-    CHECK(set != NULL); /* the first of an arena that is much larger */
-    set->arena = arena;
+    set->arena = MOVE(arena);
     for (size_t i = 0; str_present(policy__template_text(i)); i++) {
         if (policy_templates_add(set, policy__template_text(i), err) < 0)
             return err_prefix(err, "built-in template %zu", i);

@@ -87,8 +87,8 @@ MUST_CHECK int policy__typed(const struct parameter *parameter, const struct str
                              struct arena *arena, struct typed *ret_typed, struct err *err);
 /* Texts of a JSON value: a scalar gives one, an array one per element; false: neither. */
 bool policy__texts_of(const struct jval *value, struct arena *arena, struct str_list *ret_texts);
-/* Adds whole days to a date or dateTime, or the number to an integer; false: out of range, or not
- * that type. */
+/* Adds whole days to a date or dateTime, or the number to an integer, whichever `type` is; false: out
+ * of range. */
 bool policy__plus(enum parameter_type type, const struct scalar *value, int64_t days,
                   struct arena *arena, struct scalar *ret_sum);
 

@@ -190,17 +190,18 @@ static read_fn *const readers[PARAMETER_LIST] = {
 
 /* -- bounds ------------------------------------------------------------------------------------ */
 
-/* A bound is written as its type is; of a string it is a number of characters. */
-static bool read_bound(int type, const struct jval *bound, struct measure *ret)
+/* A bound is written as its type is; of a string it is a number of characters. It was checked when
+ * its template was added. */
+static struct measure bound_of(int type, const struct jval *bound)
 {
+    struct measure measure = {0};
     struct scalar ignored;
     int64_t number;
 
-    if (jval_i64(bound, &number)) {
-        *ret = (struct measure){.whole = number};
-        return true;
-    }
-    return jtype_of(bound) == J_STR && readers[type](jval_str(bound), &ignored, ret);
+    if (jval_i64(bound, &number))
+        return (struct measure){.whole = number};
+    IGNORE(readers[type](jval_str(bound), &ignored, &measure), "checked before");
+    return measure;
 }
 
 static struct str bound_text(const struct jval *bound, struct arena *arena)
@@ -221,11 +222,10 @@ static int check_bounds(const struct parameter *p, int type, struct measure size
                         struct arena *arena, struct err *err)
 {
     const char *of = type == PARAMETER_STRING || type == PARAMETER_IRI ? " characters" : "";
-    struct measure bound;
 
-    if (p->min != NULL && read_bound(type, p->min, &bound) && compare(size, bound) < 0)
+    if (p->min != NULL && compare(size, bound_of(type, p->min)) < 0)
         return outside("at least", p->min, of, arena, err);
-    if (p->max != NULL && read_bound(type, p->max, &bound) && compare(size, bound) > 0)
+    if (p->max != NULL && compare(size, bound_of(type, p->max)) > 0)
         return outside("at most", p->max, of, arena, err);
     return 0;
 }
@@ -268,11 +268,10 @@ static int check_list(const struct parameter *p, const struct typed *typed, stru
                       struct err *err)
 {
     const struct measure size = {.whole = (int64_t)typed->n};
-    struct measure bound;
 
-    if (p->min != NULL && read_bound(PARAMETER_INTEGER, p->min, &bound) && compare(size, bound) < 0)
+    if (p->min != NULL && compare(size, bound_of(PARAMETER_INTEGER, p->min)) < 0)
         return outside("at least", p->min, " values", arena, err);
-    if (p->max != NULL && read_bound(PARAMETER_INTEGER, p->max, &bound) && compare(size, bound) > 0)
+    if (p->max != NULL && compare(size, bound_of(PARAMETER_INTEGER, p->max)) > 0)
         return outside("at most", p->max, " values", arena, err);
     for (size_t i = 0; i < typed->n; i++) {
         for (size_t j = 0; j < i; j++) {
@@ -341,8 +340,7 @@ bool policy__plus(enum parameter_type type, const struct scalar *value, int64_t 
     const int64_t last = time_from_civil((struct civil){9999, 12, 31, 23, 59, 59});
     int64_t more, sum;
 
-    if ((!time && type != PARAMETER_INTEGER) ||
-        __builtin_mul_overflow(days, time ? US_PER_DAY : 1, &more) ||
+    if (__builtin_mul_overflow(days, time ? US_PER_DAY : 1, &more) ||
         __builtin_add_overflow(value->number, more, &sum) || (time && sum > last))
         return false;
     ret_sum->number = sum;

@@ -18,11 +18,9 @@
 #define WORLDS  8
 #define COMPARED                                                                                   \
     400 /* bytes; questions about all worlds are bounded, and yet too slow beyond for a sanitizer */
-1200    /* bytes; questions about all worlds cost too much beyond, and are bounded anyway */
 #define SPAN_DAYS 40
 
-    int
-    LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 /* -- worlds made of what stands in the document ------------------------------------------------ */
 

@@ -201,6 +201,34 @@ START_TEST(test_decision)
 
 END_TEST
 
+/* clang-format off */
+static const struct { const char *name, *value, *part; /* of the refusal; NULL: it is taken */ } given[] = {
+    {"purpose", "urn:a", NULL}, {"count", "5", NULL}, {"count", "x", "'x' is not a whole number"},
+    {"urn:naru:policy:attribution", "true", NULL}, {"urn:naru:policy:attribution", "false", NULL},
+    {"urn:naru:policy:attribution", "yes", "expected true or false, got 'yes'"}, {"colour", "red", "no operand"},
+};
+
+/* clang-format on */
+
+START_TEST(test_fact)
+{
+    AUTO(arena_free) struct arena *arena = arena_new(KIB(4));
+    struct str value = str_c(given[_i].value);
+    const struct str_list values = {&value, 1}, none = {0};
+    struct policy_facts facts = {0};
+    struct err err = {0};
+    int status = policy_fact_read(str_c(given[_i].name), &values, arena, &facts, &err);
+
+    if (given[_i].part != NULL) {
+        ck_assert(status < 0 && strstr(err.detail, given[_i].part) != NULL);
+        return;
+    }
+    ck_assert_int_eq(status, 0);
+    ck_assert_int_eq(policy_fact_read(str_c(given[_i].name), &none, arena, &facts, &err), 0);
+}
+
+END_TEST
+
 START_TEST(test_made)
 {
     AUTO(policy_templates_free) struct policy_templates *templates = NULL;
@@ -239,6 +267,7 @@ static Suite *suite(void)
     tcase_add_test(tc, test_findings);
     tcase_add_test(tc, test_comparison);
     tcase_add_loop_test(tc, test_decision, 0, (int)ARRAY_LEN(decisions));
+    tcase_add_loop_test(tc, test_fact, 0, (int)ARRAY_LEN(given));
     tcase_add_test(tc, test_made);
     suite_add_tcase(s, tc);
     return s;

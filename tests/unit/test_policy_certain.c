@@ -15,34 +15,49 @@ struct row {
     enum policy_scope scope;
     bool may;
     const char *until; /* NULL: for ever */
+    unsigned flags;    /* beside POLICY_DUTY_EVENTUAL */
 };
 
 /* clang-format off */
 #define AT POLICY_AT_TRANSFER
+#define ROW(policy_, world_, scope_, may_, until_, ...)                                            \
+    {.policy = policy_, .world = world_, .scope = scope_, .may = may_, .until = until_, ##__VA_ARGS__}
 #define NEG POLICY_AT_NEGOTIATION
 static const struct row rows[] = {
-    {"+use", "", AT, true, NULL},
-    {"-use", "", AT, false, NULL},
-    {"+use (purpose eq a)", "", AT, true, NULL},
-    {"+use (purpose eq a)", "purpose=b", AT, false, NULL},
-    {"+use (purpose eq a)", "purpose=-", AT, false, NULL},
-    {"+use (dateTime lt 2026-06-10)", "", AT, true, "2026-06-10T00:00:00Z"},
-    {"+use (dateTime lt 2026-05-10)", "", AT, false, NULL},
-    {"+use (dateTime gteq 2026-06-10)", "", AT, false, "2026-06-10T00:00:00Z"},
-    {"+use (purpose eq a) (dateTime lt 2026-06-10)", "", AT, true, "2026-06-10T00:00:00Z"},
-    {"+use (purpose eq a) (dateTime lt 2026-05-10)", "", AT, false, NULL},
-    {"+use (dateTime lt 2026-05-10) +use (purpose eq a)", "", AT, true, NULL},
-    {"+use (or (dateTime lt 2026-05-10) (purpose eq a))", "", AT, true, NULL},
-    {"+use (or (dateTime lt 2026-05-10) (dateTime gteq 2026-07-01))", "", AT, false, "2026-07-01T00:00:00Z"},
-    {"+use -use (purpose eq a)", "", AT, true, NULL},
-    {"+use -use (purpose eq a)", "purpose=a", AT, false, NULL},
-    {"+use -use (dateTime gteq 2026-06-10)", "", AT, true, "2026-06-10T00:00:00Z"},
-    {"+use -use (dateTime gteq 2026-05-10)", "", AT, false, NULL},
-    {"@conflict=perm +use -use (purpose eq a)", "purpose=a", AT, true, NULL},
-    {"+use !use (DataProvisioningEndDate eq 2026-05-10T00:00:00Z)", "", AT, false, NULL},
-    {"+use !use (DataProvisioningEndDate eq 2026-05-10T00:00:00Z)", "", NEG, true, NULL},
-    {"+use [compensate (dateTime lt 2026-05-10)]", "", AT, true, NULL},
-    {"+use [compensate (dateTime lt 2026-05-10)]", "did:", AT, false, NULL},
+    ROW("+use", "", AT, true, NULL),
+    ROW("-use", "", AT, false, NULL),
+    ROW("+use (purpose eq a)", "", AT, true, NULL),
+    ROW("+use (purpose eq a)", "purpose=b", AT, false, NULL),
+    ROW("+use (purpose eq a)", "purpose=-", AT, false, NULL),
+    ROW("+use (dateTime lt 2026-06-10)", "", AT, true, "2026-06-10T00:00:00Z"),
+    ROW("+use (dateTime lt 2026-05-10)", "", AT, false, NULL),
+    ROW("+use (dateTime gteq 2026-06-10)", "", AT, false, "2026-06-10T00:00:00Z"),
+    ROW("+use (purpose eq a) (dateTime lt 2026-06-10)", "", AT, true, "2026-06-10T00:00:00Z"),
+    ROW("+use (purpose eq a) (dateTime lt 2026-05-10)", "", AT, false, NULL),
+    ROW("+use (dateTime lt 2026-05-10) +use (purpose eq a)", "", AT, true, NULL),
+    ROW("+use (or (dateTime lt 2026-05-10) (purpose eq a))", "", AT, true, NULL),
+    ROW("+use (or (dateTime lt 2026-05-10) (dateTime gteq 2026-07-01))", "", AT, false, "2026-07-01T00:00:00Z"),
+    ROW("+use -use (purpose eq a)", "", AT, true, NULL),
+    ROW("+use -use (purpose eq a)", "purpose=a", AT, false, NULL),
+    ROW("+use -use (dateTime gteq 2026-06-10)", "", AT, true, "2026-06-10T00:00:00Z"),
+    ROW("+use -use (dateTime gteq 2026-05-10)", "", AT, false, NULL),
+    ROW("@conflict=perm +use -use (purpose eq a)", "purpose=a", AT, true, NULL),
+    ROW("+use !use (DataProvisioningEndDate eq 2026-05-10T00:00:00Z)", "", AT, false, NULL),
+    ROW("+use !use (DataProvisioningEndDate eq 2026-05-10T00:00:00Z)", "", NEG, true, NULL),
+    ROW("+use [compensate (dateTime lt 2026-05-10)]", "", AT, true, NULL),
+    ROW("+use [compensate (dateTime lt 2026-05-10)]", "did:", AT, false, NULL),
+    ROW("+use [compensate (dateTime lt 2026-05-10)(purpose eq b)]", "purpose=a did:", AT, true, NULL),
+    ROW("+use [compensate (dateTime lt 2026-05-10)]", "did:compensate@2026-05-01T00:00:00Z,urn:me,urn:data", AT, true, NULL),
+    ROW("+sell", "", AT, false, NULL),
+    ROW("+use +sell", "", AT, true, NULL),
+    ROW("+use (purpose eq a) +use (purpose eq b)", "purpose=a", AT, true, NULL),
+    ROW("+use (purpose eq a) +use (purpose eq b)", "purpose=b", AT, true, NULL),
+    ROW("+sell !use (DataProvisioningEndDate eq 2027-05-10T00:00:00Z)", "", POLICY_AT_ACCESS, false, "2027-05-10T00:00:00.000001Z"),
+    ROW("+use -sell", "", AT, true, NULL),
+    ROW("+use -use @@assignee=urn:other", "", AT, true, NULL),
+    ROW("", "", AT, false, NULL),
+    ROW("", "", AT, true, NULL, .flags = POLICY_EMPTY_PERMITS),
+    ROW("-sell", "", AT, false, NULL, .flags = POLICY_EMPTY_PERMITS),
 };
 
 /* clang-format on */
@@ -71,7 +86,7 @@ START_TEST(test_certain)
                                              .scope = row->scope,
                                              .now_us = help_time(NOW),
                                              .agreement_us = help_time(NOW),
-                                             .flags = POLICY_DUTY_EVENTUAL};
+                                             .flags = POLICY_DUTY_EVENTUAL | row->flags};
 
     help_world(arena, row->world, &world);
     ck_assert_msg(policy_may_permit(policy, &question, &world.facts, &until_us) == row->may,

@@ -57,6 +57,7 @@ static const struct row rows[] = {
     ROW("-use", "", DENY, "no-permission 0:prohibited"),
     ROW("!delete", "", DENY, "no-permission"),
     ROW("", "", DENY, "no-permission"),
+    ROW("+use (dateTime lteq 2026-12-31-05:30)", "", PERMIT, ""),
     ROW("", "", PERMIT, "", .flags = POLICY_EMPTY_PERMITS),
     ROW("-sell", "", DENY, "no-permission", .flags = POLICY_EMPTY_PERMITS),
     /* -- eq, neq on sets of strings (purpose) */

@@ -10,9 +10,8 @@
 #include "help_policy.h"
 #include "lib/base/limits.h"
 #include "lib/jdoc/jdoc.h"
-#include "policy/compare.h"
+#include "policy/answer.h"
 #include "policy/lint.h"
-#include "policy/peer.h"
 
 #include "lib/base/banned.h"
 
@@ -229,36 +228,105 @@ static enum outcome ask_decide(const struct question *q)
     return of_text(&text);
 }
 
+static enum outcome ask_trace(const struct question *q)
+{
+    AUTO(arena_free) struct arena *arena = arena_new(MIB(1));
+    AUTO(buf_done) struct buf text = buf_init(MIB(1));
+    struct policy_question asked = {.now_us = NOW, .agreement_us = POLICY_NO_TIME};
+    struct policy_facts facts = {0};
+    const struct policy_trace *trace;
+    struct policy_decision decision;
+    struct jw w = jw_init(&text);
+    struct err err = {0};
+
+    if (arena == NULL)
+        return REFUSED;
+    policy_decide(q->policies[0], &asked, &facts, &decision);
+    if (policy_trace(q->policies[0], &asked, &facts, &decision, arena, &trace, &err) < 0)
+        return of_status(-1, &err);
+    policy_trace_write(trace, &w);
+    policy_trace_text(trace, POLICY_EN, POLICY_MARKS_SIGNS, &text);
+    return of_text(&text);
+}
+
+static enum outcome ask_fact(const struct question *q)
+{
+    AUTO(arena_free) struct arena *arena = arena_new(KIB(4));
+    struct str values[] = {STR("KR"), STR("JP")};
+    const struct str_list list = {values, 2};
+    struct policy_facts facts = {0};
+    struct err err = {0};
+
+    (void)q;
+    if (arena == NULL)
+        return REFUSED;
+    return of_status(policy_fact_read(STR("spatial"), &list, arena, &facts, &err), &err);
+}
+
+static enum outcome ask_templates(const struct question *q)
+{
+    AUTO(policy_templates_free) struct policy_templates *made = NULL;
+    struct err err = {0};
+
+    (void)q;
+    return of_status(policy_templates_new(&made, &err), &err);
+}
+
+static struct policy_templates *templates;
+
+static enum outcome ask_make(const struct question *q)
+{
+    const struct policy_clause clauses[] = {
+        {STR("quality"),         NULL, 0, ""},
+        {STR("ai-training"),     NULL, 0, ""},
+        {STR("confidentiality"), NULL, 0, ""}
+    };
+    AUTO(arena_free) struct arena *arena = arena_new(MIB(64));
+    AUTO(policy_made_done) struct policy_made made = {0};
+    struct err err = {0};
+
+    (void)q;
+    if (arena == NULL)
+        return REFUSED;
+    return of_status(policy_make(templates, clauses, ARRAY_LEN(clauses), POLICY_DIALECT__COUNT, NOW,
+                                 arena, &made, &err),
+                     &err);
+}
+
 /* clang-format off */
-static const struct { const char *name; enum outcome (*ask)(const struct question *); } asks[] = {
+struct ask { const char *name; enum outcome (*ask)(const struct question *); };
+static const struct ask asks[] = {
     {"compile", ask_compile}, {"compare", ask_compare}, {"satisfiable", ask_satisfiable}, {"lint", ask_lint},
-    {"explain", ask_explain}, {"write", ask_write},     {"decide", ask_decide},
+    {"explain", ask_explain}, {"write", ask_write},     {"decide", ask_decide},           {"trace", ask_trace},
 };
+static const struct ask asks_of_templates[] = {{"fact", ask_fact}, {"templates", ask_templates}, {"make", ask_make}};
 
 /* clang-format on */
 
 /* -- tests ------------------------------------------------------------------------------------- */
 
-static void check_all(const struct question *q, size_t a, bool rest)
+/* Each allocation of the first `each`, then one of so many: a long question repeats itself. */
+static void check_all(const struct question *q, const struct ask *ask, bool rest, long each,
+                      long stride)
 {
     bool refused = false;
     long n = 0;
 
-    for (;; n++) {
+    for (;; n += n < each ? 1 : stride) {
         enum outcome outcome;
 
         for_good = rest;
         hit = false;
         left = n;
-        outcome = asks[a].ask(q);
+        outcome = ask->ask(q);
         left = -1;
-        ck_assert_msg(outcome != WRONG, "%s: wrong without allocation %ld", asks[a].name, n);
-        ck_assert_msg(outcome == DONE || hit, "%s: refused without need", asks[a].name);
+        ck_assert_msg(outcome != WRONG, "%s: wrong without allocation %ld", ask->name, n);
+        ck_assert_msg(outcome == DONE || hit, "%s: refused without need", ask->name);
         refused = refused || outcome == REFUSED;
         if (!hit)
             break;
     }
-    ck_assert_msg(n > 0 && refused, "%s: %ld allocations, and none was missed", asks[a].name, n);
+    ck_assert_msg(n > 0 && refused, "%s: %ld allocations, and none was missed", ask->name, n);
 }
 
 START_TEST(test_memory)
@@ -267,9 +335,23 @@ START_TEST(test_memory)
 
     make_question(_i, &q);
     for (size_t a = 0; a < ARRAY_LEN(asks); a++) {
-        check_all(&q, a, /* rest= */ false);
-        check_all(&q, a, /* rest= */ true);
+        check_all(&q, &asks[a], /* rest= */ false, 0, 1);
+        check_all(&q, &asks[a], /* rest= */ true, 0, 1);
     }
+}
+
+END_TEST
+
+START_TEST(test_templates)
+{
+    struct err err = {0};
+
+    ck_assert_int_eq(policy_templates_new(&templates, &err), 0);
+    for (size_t a = 0; a < ARRAY_LEN(asks_of_templates); a++) {
+        check_all(NULL, &asks_of_templates[a], /* rest= */ false, 150, 41);
+        check_all(NULL, &asks_of_templates[a], /* rest= */ true, 150, 41);
+    }
+    policy_templates_free(&templates);
 }
 
 END_TEST
@@ -277,13 +359,16 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("policy_memory");
-    TCase *tc = tcase_create("memory");
+    TCase *tc = tcase_create("memory"), *templates_case = tcase_create("templates");
     SRunner *sr;
     int bad;
 
     tcase_set_timeout(tc, 120);
+    tcase_set_timeout(templates_case, 120);
     tcase_add_loop_test(tc, test_memory, 0, (int)ARRAY_LEN(policies));
+    tcase_add_test(templates_case, test_templates);
     suite_add_tcase(s, tc);
+    suite_add_tcase(s, templates_case);
     sr = srunner_create(s);
     srunner_run_all(sr, CK_ENV);
     bad = srunner_ntests_failed(sr);

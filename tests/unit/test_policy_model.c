@@ -640,6 +640,13 @@ static const struct { const char *policy, *world; enum policy_verdict verdict; c
     {"+use -distribute [inform]",
      "did:distribute@2026-05-20T00:00:00Z,urn:me,urn:data did:inform@2026-05-21T00:00:00Z,urn:me,urn:data", POLICY_PERMIT, "inform:remedy:fulfilled"},
     {"+print -use [inform]", "did:use@2026-05-20T00:00:00Z,urn:me,urn:data did:inform@2026-05-21T00:00:00Z,urn:me,urn:data", POLICY_DENY, "inform:remedy:fulfilled"},
+    /* whose duty it is does not hang on its own assigner or on what is provided beside it */
+    {"@assigner=urn:a +use !inform @@assigner=urn:b @@assignee=urn:b !use (DataProvisioningEndDurationDays eq 300)", "did:", POLICY_PERMIT,
+     "inform:obligation:outstanding use:obligation:outstanding"},
+    {"+use -distribute [inform] @@target=urn:other", "did:distribute@2026-05-20T00:00:00Z,urn:me,urn:data", POLICY_PERMIT, ""},
+    {"+use -distribute [inform] @@assignee=urn:other", "did:distribute@2026-05-20T00:00:00Z,urn:me,urn:data", POLICY_PERMIT, ""},
+    {"+use -distribute [inform]", "did:distribute@2026-05-20T00:00:00Z,urn:me", POLICY_PERMIT, "inform:remedy:outstanding"},
+    {"+use -distribute [inform]", "did:print@2026-05-20T00:00:00Z,urn:me,urn:data", POLICY_PERMIT, ""},
     {"+use -distribute (spatial eq KR) [inform]", "spatial=DE did:distribute@2026-05-20T00:00:00Z,urn:me,urn:data", POLICY_PERMIT, ""},
 };
 

@@ -30,10 +30,17 @@ static const struct {
     {"+use !inform @@assignee=did:web:maker !compensate", "consumer compensate -..-, provider inform -..-"},
     {"+use !inform !inform", "consumer inform -..-"},
     {"+use [inform][compensate]", "consumer compensate -..-, consumer inform -..-"},
+    /* what certainly does not arise */
+    {"+use !inform (or (dateTime lteq 2026-05-01)(dateTime lteq 2026-04-01))", ""},
+    {"+use !inform @@assignee=did:web:user", "consumer inform -..-"},
+    {"+use !inform !use (DataProvisioningEndDurationDays eq 10)", "consumer inform -..-, provider use -..2026-06-11T00:00:00Z provide"},
     /* which of several permissions is used nobody knows: what all of them demand */
     {"+use (odrl:count lteq 5)[inform] +use (odrl:count lteq 9)[inform][compensate]", "consumer inform -..-"},
     {"+use (odrl:count lteq 5) +use (odrl:count lteq 9)[compensate]", ""},
     {"+use +distribute [inform]", ""},
+    {"+use [inform] +distribute", "consumer inform -..-"},
+    {IN_CX "+use " CX "(ContractTermination eq cx.data.keeping:1)(DataUsageEndDurationDays eq 30) "
+     "+use " CX "(ContractTermination eq cx.data.keeping:1)(DataUsageEndDurationDays eq 40)", ""},
     {"-use [compensate]", ""},
     /* Catena-X */
     {IN_CX "+use " CX "(DataUsageEndDurationDays eq 30)", "consumer delete -..2026-07-01T00:00:00Z end"},

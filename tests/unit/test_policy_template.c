@@ -337,6 +337,10 @@ END_TEST
 
 /* -- refusals ---------------------------------------------------------------------------------- */
 
+#define X10   "xxxxxxxxxx"
+#define X70   X10 X10 X10 X10 X10 X10 X10
+#define X350  X70 X70 X70 X70 X70
+#define X1050 X350 X350 X350
 #define ANY   POLICY_DIALECT__COUNT
 #define NARU_ POLICY_DIALECT_NARU
 #define CX_   POLICY_DIALECT_CATENA_X
@@ -357,6 +361,10 @@ static const struct {
     {"uses times=1,2",                           ANY,   E_INVALID, "/templates/0/parameters/times", "one value"},
     {"uses times=1 times=2",                     ANY,   E_INVALID, "/templates/0/parameters/times", "given twice"},
     {"uses tiems=1",                             ANY,   E_INVALID, "/templates/0/parameters/tiems", "it has times"},
+    {"uses " X350 "=1",                          ANY,   E_INVALID, "/templates/0/parameters", "has no parameter 'xxx"},
+    {"term end=1",                               ANY,   E_INVALID, "/templates/0/parameters/end", "it has until, delete_within"},
+    {"derived-data ownership=" X70,              ANY,   E_INVALID, "/templates/0/parameters/ownership", "expected one of"},
+    {X70,                                        ANY,   E_NOT_FOUND, "/templates/0/id", "no template 'xxx"},
     {"attribution to=x",                         ANY,   E_INVALID, "/templates/0/parameters/to", "it has none"},
     {"uses; uses",                               ANY,   E_INVALID, "/templates/1/id", "twice"},
     {"purpose purposes=research",                ANY,   E_INVALID, "/templates/0/parameters/purposes", "expected an IRI"},
@@ -499,6 +507,31 @@ static const struct {
     {"{" HEAD NUMBER CLAUSE "'policy':{'permission':{'constraint':[{'$when':{'n':[5]},'leftOperand':'odrl:count','operator':'lteq','rightOperand':{'$parameter':'n'}}]}}}", E_INVALID, "/policy/permission/constraint/0"},
     {"{" HEAD NUMBER CLAUSE COUNT("{'$parameter':'n','plus':'m'}") "}",          E_INVALID, "/policy/permission/constraint/0/rightOperand/plus"},
     {PARAMETER_PLUS,                                                             E_INVALID, "/policy/permission/constraint/0/rightOperand/plus"},
+    {PARAMETER("'type':'list','of':'integer','default':5"),                      E_INVALID, "/parameters/0/default"},
+    {PARAMETER("'type':'enum','default':'a','min':1,'choices':[{'value':'a','ko':'가','en':'a'}]"), E_INVALID, "/parameters/0/min"},
+    {PARAMETER("'type':'string','default':'a','min':-1"),                        E_INVALID, "/parameters/0/min"},
+    {PARAMETER("'type':'string','default':'a','max':'x'"),                       E_INVALID, "/parameters/0/max"},
+    {PARAMETER("'type':'integer','default':5,'max':'x'"),                        E_INVALID, "/parameters/0/max"},
+    {PARAMETER("'type':'integer','default':5,'example':5"),                      E_INVALID, "/parameters/0/default"},
+    {PARAMETER("'type':'integer','default':5,'choices':[{'value':'a','ko':'가','en':'a'}]"), E_INVALID, "/parameters/0/choices"},
+    {"{" REST("{mine", "naru") NUMBER CLAUSE COUNT("{'$parameter':'n'}") "}",    E_INVALID, "/id"},
+    {"{" REST("mine{", "naru") NUMBER CLAUSE COUNT("{'$parameter':'n'}") "}",    E_INVALID, "/id"},
+    {"{" REST(X70, "naru") NUMBER CLAUSE COUNT("{'$parameter':'n'}") "}",        E_INVALID, "/id"},
+    {"{" HEAD NUMBER CLAUSE "'policy':5}",                                       E_INVALID, "/policy"},
+    {"{" HEAD NUMBER CLAUSE "'policy':{}}",                                      E_INVALID, "/policy"},
+    {"{" HEAD NUMBER CLAUSE "'policy':{'permission':{}}}",                       E_INVALID, "/policy"},
+    {"{" HEAD NUMBER CLAUSE "'policy':{'permission':{'constraint':{}}}}",        E_INVALID, "/policy/permission/constraint"},
+    {"{" HEAD NUMBER CLAUSE "'policy':{'prohibition':[{}],'conflict':'perm'}}",  E_INVALID, "/policy"},
+    {"{" REST("trains", "naru") "'clause':[{'ko':'가','en':'a'}],'policy':{'prohibition':[{'action':'urn:naru:policy:aiTrain'}]}}", E_OK, ""},
+    {"{" HEAD NUMBER "'clause':[{'when':{'n':[]},'ko':'가','en':'a'}]," COUNT("{'$parameter':'n'}") "}", E_INVALID, "/clause/0/when"},
+    {"{" HEAD NUMBER "'clause':[{'when':{'n':false},'ko':'가','en':'a'}]," COUNT("{'$parameter':'n'}") "}", E_INVALID, "/clause/0/when"},
+    {"{" HEAD NUMBER "'clause':[{'when':{'n':['5','6']},'ko':'가','en':'a'}]," COUNT("{'$parameter':'n'}") "}", E_OK, ""},
+    {"{" HEAD "'parameters':[{'name':'n','title':{'ko':'가','en':'a'},'type':'string','default':'x'}]," CLAUSE COUNT("{'$parameter':'n','as':'days'}") "}",
+     E_INVALID, "/policy/permission/constraint/0/rightOperand/as"},
+    {"{" HEAD "'parameters':[{'name':'n','title':{'ko':'가','en':'a'},'type':'string','default':'x'},"
+     "{'name':'m','title':{'ko':'가','en':'a'},'type':'integer','default':1}]," CLAUSE COUNT("{'$parameter':'n','plus':'m'}") "}",
+     E_INVALID, "/policy/permission/constraint/0/rightOperand/plus"},
+    {"{" HEAD NUMBER CLAUSE "'policy':{'prohibition':[{'" X350 "':{'$parameter':'m'}}]}}", E_INVALID, "/policy/prohibition/0"},
     {"{" HEAD MANY CLAUSE COUNT("5") "}",                                        E_LIMIT, "/parameters"},
     /* a value that the operand cannot have is found when the template is added, not when it is used */
     {PARAMETER("'type':'string','default':'many'"),                              E_INVALID, "/policy/permission/0/constraint/0/rightOperand"},
@@ -577,6 +610,21 @@ static const struct {
     {"'type':'string','example':'xx','min':2,'max':3",                 "a",       "at least 2 characters", NULL},
     {"'type':'string','example':'xx'",                                 "a\nb",    "expected a text", NULL},
     {"'type':'string','example':'xx'",                                 "a\x7F",   "expected a text", NULL},
+    {"'type':'string','example':'xx'",                                 X1050,     "expected a text", NULL},
+    {"'type':'list','of':'string','example':['x']",                    ",",       "expected a text", NULL},
+    {"'type':'list','of':'decimal','example':['1']",                   ",",       "a decimal", NULL},
+    {"'type':'list','of':'string','example':['x']",                    X70 "," X70, "is there twice", NULL},
+    {"'type':'iri','example':'urn:a'",                                 "urn",     "an IRI", NULL},
+    {"'type':'iri','example':'urn:a'",                                 "URN:abc", NULL, "a URN:abc"},
+    {"'type':'iri','example':'urn:a'",                                 "u[n:abc", "an IRI", NULL},
+    {"'type':'iri','example':'urn:a'",                                 "u~n:abc", "an IRI", NULL},
+    {"'type':'iri','example':'urn:a'",                                 "u/n:abc", "an IRI", NULL},
+    {"'type':'iri','example':'urn:a'",                                 "u;n:abc", "an IRI", NULL},
+    {"'type':'iri','example':'urn:a'",                                 "urn:" X1050 X1050, "an IRI", NULL},
+    {"'type':'place','example':'KR'",                                  X70,       "a country such as", NULL},
+    {"'type':'place','example':'KR'",                                  "K\x01",   "a country such as", NULL},
+    {"'type':'decimal','example':'1'",                                 "1.x",     "a decimal", NULL},
+    {"'type':'duration','example':'P1D'",                              "P3558399M30D", "a duration", NULL},
     {"'type':'iri','example':'urn:a','max':7",                         "urn:abc", NULL, "a urn:abc"},
     {"'type':'iri','example':'urn:a','max':7",                         "urn:abcd", "at most 7", NULL},
     {"'type':'iri','example':'urn:a'",                                 "1rn:abc", "an IRI", NULL},

@@ -241,6 +241,39 @@ START_TEST(test_json)
 
 END_TEST
 
+/* What was not asked about is not in the report; an age below a second is not worth a word. */
+START_TEST(test_little_known)
+{
+    AUTO(arena_free) struct arena *arena = arena_new(MIB(4));
+    AUTO(buf_done) struct buf out = buf_init(MIB(1));
+    AUTO(jdoc_free) struct jdoc *doc = NULL;
+    struct jw w = jw_init(&out);
+    struct err err = {0};
+    const struct jval *request;
+    struct asked a;
+
+    ask(arena, "+use (Membership eq active) (spatial eq KR)", "Membership=active", &a);
+    a.question.target = STR_NONE;
+    a.question.assignee = STR_NONE;
+    a.question.agreement_us = POLICY_NO_TIME;
+    a.world.facts.of[POLICY_OP_MEMBERSHIP].age_us = US_PER_S / 2;
+    ck_assert_int_eq(
+        policy_trace(a.policy, &a.question, &a.world.facts, &a.decision, arena, &a.trace, &err), 0);
+    policy_trace_write(a.trace, &w);
+    ck_assert_int_eq(jdoc_parse(buf_str(&out), NULL, &doc, &err), 0);
+    request = jval_get(jdoc_root(doc), "policyRequest");
+    ck_assert_ptr_null(jval_get(request, "target"));
+    ck_assert_ptr_null(jval_get(request, "assignee"));
+    ck_assert_ptr_null(jval_get(request, "agreed"));
+    out.n = 0;
+    policy_trace_text(a.trace, POLICY_EN, POLICY_MARKS_SIGNS, &out);
+    buf_add_char(&out, '\0');
+    ck_assert_msg(strstr(out.p, "active [active; test]") != NULL, "%s", out.p);
+    policy_unref(&a.policy);
+}
+
+END_TEST
+
 /* Another order and spelling of the same policy: the same tree. */
 START_TEST(test_deterministic)
 {
@@ -301,6 +334,8 @@ START_TEST(test_more)
     ask(arena, notation.p, "", &a);
     policy_trace_text(a.trace, POLICY_EN, POLICY_MARKS_SIGNS, &out);
     ck_assert(str_ends(buf_str(&out), STR("  - and more\n")));
+    policy_trace_text(a.trace, POLICY_KO, POLICY_MARKS_SIGNS, &out);
+    ck_assert(str_ends(buf_str(&out), STR("  - 그 밖에 더 있음\n")));
     policy_unref(&a.policy);
 }
 
@@ -373,6 +408,7 @@ static Suite *suite(void)
     tcase_add_loop_test(tc, test_text, 0, (int)ARRAY_LEN(cases));
     tcase_add_loop_test(tc, test_json, 0, (int)ARRAY_LEN(cases));
     tcase_add_test(tc, test_ascii);
+    tcase_add_test(tc, test_little_known);
     tcase_add_test(tc, test_deterministic);
     tcase_add_test(tc, test_changes);
     tcase_add_test(tc, test_more);
