@@ -173,7 +173,7 @@ static void add_words(const struct parameter *p, enum policy_lang lang, struct s
 static void fill_sentence(const struct filled *filled, enum policy_lang lang, struct str text,
                           struct buf *out)
 {
-    while (str_present(text)) {
+    for (;;) { /* ends with the last plain part */
         const struct str plain = str_cut(&text, '{');
         struct str name;
         int index;
@@ -323,7 +323,7 @@ static int check_sentence(struct check *c, struct str text)
 {
     int index;
 
-    while (str_present(text)) {
+    for (;;) { /* ends with the last plain part */
         const struct str plain = str_cut(&text, '{');
 
         if (memchr(plain.p, '}', plain.n) != NULL)
