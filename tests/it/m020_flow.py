@@ -1,5 +1,7 @@
 """The flow that EDC's samples script: asset, policy, offer; catalogue, negotiation, agreement; transfer, EDR, data; and its ends."""
 
+import time
+
 from edc import CTX, EDC, ODRL, POLICY, PROTOCOL, as_list, pair, query
 from harness import main, request, tap, wait_until
 
@@ -41,6 +43,19 @@ def state(connector, kind, pid):
 def wait_state(connector, kind, pid, wanted):
     wait_until(lambda: state(connector, kind, pid) == wanted, 20, f"{kind} reaches {wanted}")
     tap.ok(True, f"{kind} reaches {wanted}")
+
+
+def check_history(connector, kind, pid, wanted):
+    """The states in `wanted`, in this order, the first one first and the last one last; others of the way may stand between."""
+    answer = connector.edc.get(f"/v3/{kind}/{pid}/history")
+    tap.status(answer, 200, f"GET /v3/{kind}/…/history")
+    steps = answer.json["history"]
+    states, times = [s["state"] for s in steps], [s["stateTimestamp"] for s in steps]
+    left = iter(states)
+    tap.ok(states[0] == wanted[0] and states[-1] == wanted[-1] and all(w in left for w in wanted), f"{kind}: {', '.join(wanted)}", states)
+    now = time.time() * 1000
+    tap.ok(times == sorted(times) and now - 60_000 < times[0] and times[-1] <= now, f"{kind}: when", times)
+    tap.equal(connector.edc.get(f"/v3/{kind}/none/history").status, 404, f"{kind}: nobody has no history")
 
 
 def negotiate(provider, consumer, asset):
@@ -121,6 +136,7 @@ def scenario():
     tap.equal(as_list(ask(provider, consumer).json["dcat:dataset"])[0]["@id"], "asset-1", "one dataset stands for itself")
     negotiation = negotiate(provider, consumer, "asset-1")
     wait_state(consumer, "contractnegotiations", negotiation, "FINALIZED")
+    check_history(consumer, "contractnegotiations", negotiation, ("REQUESTING", "FINALIZED"))
     agreement = check_agreement(provider, consumer, negotiation, "asset-1")
     tap.status(provider.edc.delete("/v3/assets/asset-1"), 409, "an asset with an agreement is not deleted")
     tap.status(consumer.edc.delete(f"/v3/contractnegotiations/{negotiation}"), 409, "nor is a negotiation with an agreement")
@@ -131,6 +147,10 @@ def scenario():
         body = None if verb == "resume" else {"@context": CTX, "reason": "a test"}
         tap.status(consumer.edc.post(f"/v3/transferprocesses/{pid}/{verb}", body), 204, f"POST …/{verb}")
         wait_state(consumer, "transferprocesses", pid, wanted)
+    check_history(consumer, "transferprocesses", pid, ("REQUESTING", "STARTED", "SUSPENDED", "STARTED", "TERMINATED"))
+    consumer.sql(f"UPDATE transfer SET history = substr(history, 8) || '{' 600@1' * 1000}' WHERE transfer_id = '{pid}'")
+    cut = consumer.edc.get(f"/v3/transferprocesses/{pid}/history").json["history"]
+    tap.ok(len(cut) > 1000 and cut[-1] == {"state": "STARTED", "stateTimestamp": 0}, "a history that has lost its beginning is read", cut[-1:])
     wait_until(lambda: pull(provider, address).status == 403, 10,
                "the token stops")
     found = provider.edc.post("/v3/transferprocesses/request", query(("contractId", "=", agreement))).json

@@ -180,6 +180,13 @@ SELECT negotiation_id, role, peer_pid, peer_id, peer_address, protocol, state, s
   FROM negotiation
  WHERE negotiation_id = $1;
 
+-- name: mgmt_negotiation_history
+-- in:   negotiation_id:text
+-- out:  history:text
+SELECT history
+  FROM negotiation
+ WHERE negotiation_id = $1;
+
 -- name: mgmt_negotiation_page
 -- in:   most:i64 skip:i64
 -- out:  id:text
@@ -211,6 +218,13 @@ SELECT agreement_id AS id
   FROM agreement
  ORDER BY agreed_us, agreement_id
  LIMIT $1 OFFSET $2;
+
+-- name: mgmt_transfer_history
+-- in:   transfer_id:text
+-- out:  history:text
+SELECT history
+  FROM transfer
+ WHERE transfer_id = $1;
 
 -- name: mgmt_transfer_get
 -- in:   transfer_id:text

@@ -38,8 +38,8 @@ SELECT n.state, n.policy_hash, n.peer_pid, n.error, CAST(CASE WHEN n.callbacks I
 --       policy_hash:text callbacks:text agreement_id:text error:text
 -- out:
 INSERT INTO negotiation (negotiation_id, role, peer_pid, peer_id, peer_address, protocol, state, state_us, asset_id, offer_id, policy_hash,
-                         callbacks, agreement_id, error, created_us)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $8);
+                         callbacks, agreement_id, error, created_us, history)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $8, '!' || CAST($7 AS text) || '@' || CAST($8 AS text));
 
 -- name: dsp_negotiation_advance
 -- in:   id:text state:i64 now_us:i64 peer_pid:text agreement_id:text offer_id:text policy_hash:text error:text
@@ -47,6 +47,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $8);
 UPDATE negotiation
    SET state = $2,
        state_us = $3,
+       history = CASE WHEN length(history) > 4000 THEN substr(history, 2000) ELSE history END || ' ' || CAST($2 AS text) || '@' || CAST($3 AS text),
        peer_pid = coalesce(peer_pid, $4),
        agreement_id = coalesce($5, agreement_id),
        offer_id = coalesce($6, offer_id),
@@ -60,6 +61,7 @@ UPDATE negotiation
 UPDATE negotiation
    SET state = $3,
        state_us = $4,
+       history = CASE WHEN length(history) > 4000 THEN substr(history, 2000) ELSE history END || ' ' || CAST($3 AS text) || '@' || CAST($4 AS text),
        peer_pid = coalesce(peer_pid, $5)
  WHERE negotiation_id = $1
    AND state = $2

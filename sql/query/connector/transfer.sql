@@ -36,8 +36,8 @@ SELECT n.state, n.peer_pid, n.error, CAST(CASE WHEN n.callbacks IS NULL THEN 0 E
 --       format:text data_address:text private_properties:text callbacks:text error:text decide_us:i64
 -- out:
 INSERT INTO transfer (transfer_id, role, peer_pid, peer_id, peer_address, protocol, state, state_us, agreement_id, asset_id, format,
-                      data_address, private_properties, callbacks, error, created_us, decide_us)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $8, $16);
+                      data_address, private_properties, callbacks, error, created_us, decide_us, history)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $8, $16, '!' || CAST($7 AS text) || '@' || CAST($8 AS text));
 
 -- name: dsp_transfer_advance
 -- in:   id:text state:i64 now_us:i64 peer_pid:text error:text decide_us:i64 held:text
@@ -45,6 +45,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $8, $1
 UPDATE transfer
    SET state = $2,
        state_us = $3,
+       history = CASE WHEN length(history) > 4000 THEN substr(history, 2000) ELSE history END || ' ' || CAST($2 AS text) || '@' || CAST($3 AS text),
        peer_pid = coalesce(peer_pid, $4),
        error = nullif(coalesce($5, error), ''),
        decide_us = CASE WHEN $2 IN (750, 800, 825, 850) THEN NULL ELSE coalesce($6, decide_us) END,
@@ -57,6 +58,7 @@ UPDATE transfer
 UPDATE transfer
    SET state = $3,
        state_us = $4,
+       history = CASE WHEN length(history) > 4000 THEN substr(history, 2000) ELSE history END || ' ' || CAST($3 AS text) || '@' || CAST($4 AS text),
        peer_pid = coalesce(peer_pid, $5)
  WHERE transfer_id = $1
    AND state = $2
