@@ -25,8 +25,9 @@ struct kind {
     const char *(*state_name)(int64_t code);
 };
 
-/* "<code>@<us>"; what a cut has left of one is no state. */
-static void write_step(const struct kind *kind, struct str step, struct jw *w)
+/* "<code>@<us>"; what a cut has left of one is no state. The instant of a step is that of its decision, which may be a little
+ * before that of a step that was written first. */
+static void write_step(const struct kind *kind, struct str step, int64_t *last_us, struct jw *w)
 {
     const struct str code = str_cut(&step, '@');
     int64_t state, at_us;
@@ -35,14 +36,18 @@ static void write_step(const struct kind *kind, struct str step, struct jw *w)
     if (!str_to_i64(code, &state) || !str_to_i64(step, &at_us) ||
         (name = kind->state_name(state)) == NULL)
         return;
+    if (at_us > *last_us)
+        *last_us = at_us;
     jw_object(w);
     jw_kc(w, "state", name);
-    jw_ki64(w, "stateTimestamp", at_us / 1000);
+    jw_ki64(w, "stateTimestamp", *last_us / 1000);
     jw_object_end(w);
 }
 
 static void write_steps(const struct kind *kind, struct str steps, struct jw *w)
 {
+    int64_t last_us = 0;
+
     if (steps.n > 0 && steps.p[0] == '!')
         steps = str_from(steps, 1);
     else
@@ -50,7 +55,7 @@ static void write_steps(const struct kind *kind, struct str steps, struct jw *w)
     jw_key(w, "history");
     jw_array(w);
     while (steps.n > 0)
-        write_step(kind, str_cut(&steps, ' '), w);
+        write_step(kind, str_cut(&steps, ' '), &last_us, w);
     jw_array_end(w);
 }
 

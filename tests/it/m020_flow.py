@@ -150,7 +150,7 @@ def scenario():
     check_history(consumer, "transferprocesses", pid, ("REQUESTING", "STARTED", "SUSPENDED", "STARTED", "TERMINATED"))
     consumer.sql(f"UPDATE transfer SET history = substr(history, 8) || '{' 600@1' * 1000}' WHERE transfer_id = '{pid}'")
     cut = consumer.edc.get(f"/v3/transferprocesses/{pid}/history").json["history"]
-    tap.ok(len(cut) > 1000 and cut[-1] == {"state": "STARTED", "stateTimestamp": 0}, "a history that has lost its beginning is read", cut[-1:])
+    tap.ok(len(cut) > 1000 and cut[-1]["state"] == "STARTED" and "REQUESTING" not in [s["state"] for s in cut], "a history that has lost its beginning is read", cut[-1:])
     wait_until(lambda: pull(provider, address).status == 403, 10,
                "the token stops")
     found = provider.edc.post("/v3/transferprocesses/request", query(("contractId", "=", agreement))).json
