@@ -456,14 +456,19 @@ def audited(space, agreement, document):
     tap.ok(verdict.status != 0 and verdict.report["findings_count"] > 0, "a changed statement is found", verdict)
 
 
+def walk(space, steps):
+    for step in steps:
+        with tap.case(step.__name__):
+            step(space)
+
+
 def scenario():
     with World(BIN, companies=2, durable=False) as world:
         space = Space(world)
         agreement, document = deleted_and_confirmed(space)
-        for step in (nothing_received, overdue_and_late, waived, informed, in_order, catena, killed, missed_while_down, refusals):
-            with tap.case(step.__name__):
-                step(space)
+        walk(space, (nothing_received, overdue_and_late, waived, informed))
         audited(space, agreement, document)
 
 
-main(scenario)
+if __name__ == "__main__":
+    main(scenario)
