@@ -171,7 +171,7 @@ static enum truth eval_text(const struct insn *insn, const struct policy_fact *f
     return truth;
 }
 
-const struct policy_fact *policy__fact_of(const struct eval *e, enum policy_operand operand)
+static const struct policy_fact *fact_of(const struct eval *e, enum policy_operand operand)
 {
     static const struct policy_fact nothing;
 
@@ -187,7 +187,7 @@ const struct policy_fact *policy__fact_of(const struct eval *e, enum policy_oper
 static struct outcome eval_fact(const struct eval *e, const struct insn *insn)
 {
     const struct operand_row *row = &policy__operands[insn->operand];
-    const struct policy_fact *fact = policy__fact_of(e, (enum policy_operand)insn->operand);
+    const struct policy_fact *fact = fact_of(e, (enum policy_operand)insn->operand);
 
     if (policy__fact_why(fact, row) != POLICY_WHY_FALSE)
         return (struct outcome){TRUTH_UNKNOWN, POLICY_FOREVER};
@@ -223,7 +223,7 @@ static bool holds(enum policy_operator op, int order)
 static struct outcome eval_amount(const struct eval *e, const struct insn *insn)
 {
     const struct outcome unknown = {TRUTH_UNKNOWN, POLICY_FOREVER};
-    const struct policy_fact *fact = policy__fact_of(e, (enum policy_operand)insn->operand);
+    const struct policy_fact *fact = fact_of(e, (enum policy_operand)insn->operand);
     const struct value *wanted = &insn->node->sorted[0];
     int64_t whole, fraction;
     int order;

@@ -285,8 +285,8 @@ static const struct rule *find_rule(const struct policy *policy, int index)
     return NULL;
 }
 
-void policy__cause_subject(const struct policy *policy, const struct policy_cause *cause,
-                           enum policy_lang lang, struct buf *out)
+static void cause_subject(const struct policy *policy, const struct policy_cause *cause,
+                          enum policy_lang lang, struct buf *out)
 {
     const struct rule *rule = find_rule(policy, cause->rule);
     const struct node *node = find_node(policy, cause->at);
@@ -311,7 +311,7 @@ void policy_explain_change(const struct policy *policy, const struct policy_deci
         const size_t before = out->n;
 
         buf_add_c(out, "  - ");
-        policy__cause_subject(policy, cause, lang, out);
+        cause_subject(policy, cause, lang, out);
         if (out->n > before + 4)
             buf_add_c(out, " – ");
         buf_printf(out, "%s\n", policy__change_text(cause, lang));

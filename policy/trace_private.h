@@ -33,6 +33,3 @@ struct policy_trace {
 
 /* What can be done about one cause. */
 const char *policy__change_text(const struct policy_cause *cause, enum policy_lang lang);
-/* The constraint or rule that a cause speaks of, in words; nothing if it is about the whole policy. */
-void policy__cause_subject(const struct policy *policy, const struct policy_cause *cause,
-                           enum policy_lang lang, struct buf *out);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs unit programs built with --coverage and prints which branches of a folder they took.
 
-Fails below the floor, counted after the excuses of the table. A row of the table is
+Fails below the floor; excuses of the table explain branches, they do not count as taken. A row of the table is
 
     file | text in the line | branches | reason
 

@@ -2,7 +2,7 @@
  * connector/dsp/dsp.c - the unit: routes, typed errors, opening and closing
  */
 #include "connector/dsp/dsp_private.h"
-#include "connector/timed.h"
+#include "connector/prune.h"
 #include "lib/base/timefmt.h"
 #include "lib/log/log.h"
 #include "sql_connector.h"
@@ -109,51 +109,26 @@ void dsp_render_error(struct rq *rq, const struct err *err)
 
 /* -- old messages ------------------------------------------------------------------------------ */
 
-#define SEEN_KEPT_US   (7 * US_PER_DAY)
-#define PRUNE_PIECE    1000
-#define PRUNE_PAUSE_US US_PER_S
+#define SEEN_KEPT_US (7 * US_PER_DAY)
 
-struct pruning {
-    struct app *app;
-    int64_t changed;
-    struct writer_op op;
+static int prune_messages(struct db *tx, struct app *app, int64_t *ret_changed, struct err *err)
+{
+    return db_exec(tx, &q_dsp_message_prune,
+                   DB_ARGS(DB_I64(env_wall_us(app->env) - SEEN_KEPT_US), DB_I64(PRUNE_PIECE)),
+                   ret_changed, err);
+}
+
+static const struct prune old_messages = {
+    .name = "prune messages",
+    .timer = "messages",
+    .failed = "old messages could not be forgotten",
+    .pause_us = US_PER_DAY,
+    .piece = prune_messages,
 };
-
-static int prune(struct db *tx, void *arg, struct err *err)
-{
-    struct pruning *pruning = arg;
-
-    return db_exec(
-        tx, &q_dsp_message_prune,
-        DB_ARGS(DB_I64(env_wall_us(pruning->app->env) - SEEN_KEPT_US), DB_I64(PRUNE_PIECE)),
-        &pruning->changed, err);
-}
-
-/* A full piece: more is waiting; else tomorrow. */
-static void pruned(void *arg, const struct err *err)
-{
-    struct pruning *pruning = arg;
-    const bool more = err->code == E_OK && pruning->changed == PRUNE_PIECE;
-
-    if (err->code != E_OK)
-        log_err(NULL, "old messages could not be forgotten", err);
-    timed_set(pruning->app, "messages", STR("seen"),
-              env_wall_us(pruning->app->env) + (more ? PRUNE_PAUSE_US : US_PER_DAY));
-    free(pruning);
-}
 
 void dsp_messages_prune(struct app *app)
 {
-    struct pruning *pruning = calloc(1, sizeof(*pruning));
-    struct err err = {0};
-
-    if (pruning == NULL)
-        return; /* the next start tries again */
-    pruning->app = app;
-    pruning->op = (struct writer_op){
-        .name = "prune messages", .fn = prune, .arg = pruning, .done = pruned, .lazy = true};
-    if (writer_submit(app->writer, &pruning->op, &err) < 0)
-        free(pruning);
+    prune_run(app, &old_messages);
 }
 
 int dsp_open(struct app *app, struct dsp **ret_dsp, struct err *err)
@@ -171,7 +146,7 @@ int dsp_open(struct app *app, struct dsp **ret_dsp, struct err *err)
         dsp_close(&dsp);
         return err_ret(err);
     }
-    timed_set(app, "messages", STR("seen"), env_wall_us(app->env) + PRUNE_PAUSE_US);
+    prune_begin(app, &old_messages);
     *ret_dsp = dsp;
     return 0;
 }

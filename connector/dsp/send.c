@@ -8,6 +8,7 @@
  * be answered with the peer's pid.
  */
 #include "connector/dsp/dsp_private.h"
+#include "connector/post.h"
 #include "lib/base/timefmt.h"
 #include "lib/log/log.h"
 
@@ -17,11 +18,6 @@
 #define ANSWER_MAX    KIB(64)
 #define UNKNOWN_TRIES 8  /* 404: about 2.5 s with the outbox's back-off */
 #define ABSENT_TRIES  36 /* 404, 405 of something that is no connector: about 30 s */
-
-struct sending {
-    struct app *app;
-    const struct outbox_msg *msg; /* borrowed until its result */
-};
 
 static const struct {
     int from, to;
@@ -156,52 +152,20 @@ static void failed(struct app *app, const struct outbox_msg *msg, const struct e
         outbox_result(app->outbox, msg, OUTBOX_AGAIN, STR_NONE);
 }
 
-static void done(void *cls, const struct fetch_response *response, const struct err *err)
+static void done(struct app *app, const struct outbox_msg *msg,
+                 const struct fetch_response *response, const struct err *err)
 {
-    struct sending *sending = cls;
-
     if (err->code == E_OK)
-        judge(sending->app, sending->msg, response);
+        judge(app, msg, response);
     else
-        failed(sending->app, sending->msg, err);
-    free(sending);
+        failed(app, msg, err);
 }
 
 static int submit(struct app *app, const struct outbox_msg *msg, struct err *err)
 {
-    AUTO(buf_done) struct buf token = buf_init(LIMIT_TOKEN);
-    struct sending *sending;
-
     if (dsp__sent_kind(msg->kind) == NULL)
         return err_set(err, E_INVALID, "outbox.kind", "unknown kind '%.*s'", STR_ARG(msg->kind));
-    if (identity_token(app->identity, msg->audience, &token, err) < 0)
-        return err_ret(err);
-    sending = malloc(sizeof(*sending));
-    if (sending == NULL)
-        return err_set(err, E_NO_MEMORY, "", "message");
-    *sending = (struct sending){app, msg};
-
-    const struct fetch_header headers[] = {
-        {STR("Authorization"), buf_str(&token)        },
-        {STR("Content-Type"),  STR("application/json")},
-    };
-    const struct fetch_request request = {
-        .method = "POST",
-        .url = msg->url,
-        .headers = headers,
-        .n_headers = ARRAY_LEN(headers),
-        .body = msg->body,
-        .max_response = ANSWER_MAX / 2,
-        .deadline_mono_us = env_mono_us(app->env) + SEND_TIME_US,
-        .done = done,
-        .cls = sending,
-    };
-
-    if (fetch_submit(app->fetcher, &request, NULL, err) < 0) {
-        free(sending);
-        return err_ret(err);
-    }
-    return 0;
+    return post_message(app, msg, ANSWER_MAX / 2, SEND_TIME_US, done, err);
 }
 
 void dsp_send(struct app *app, const struct outbox_msg *msg)

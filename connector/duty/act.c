@@ -149,15 +149,6 @@ static size_t act_of(const struct duty *duty)
     return i;
 }
 
-bool duty__acts(enum policy_action action)
-{
-    for (size_t i = 0; i < ARRAY_LEN(acts); i++) {
-        if (acts[i].action == action)
-            return true;
-    }
-    return false;
-}
-
 /* The first instant that is left; a date counts to its last microsecond. */
 int64_t duty__next(const struct duty *duty)
 {

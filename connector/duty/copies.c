@@ -79,7 +79,8 @@ static int stamp_of(struct app *app, struct str path, char stamp[static STAMP_MA
     return 0;
 }
 
-struct str duty__copy_stamp(struct app *app, struct str path, struct arena *arena)
+/* What tells this very file from any other, if it is a regular file below data.dir that the connector may touch; STR_NONE else. */
+static struct str copy_stamp(struct app *app, struct str path, struct arena *arena)
 {
     char stamp[STAMP_MAX];
     struct err ignored = {0};
@@ -219,7 +220,7 @@ int duty_note(struct rq *rq, struct err *err)
         return err_tell(err, E_INVALID, "/digest",
                         "expected 'sha256:' and 64 lower-case hex digits");
     n->id = arena_str(rq->arena, str_c(uuid_format(uuid_new(rq->env)).c));
-    n->stamp = duty__copy_stamp(app, n->note.path, rq->arena);
+    n->stamp = copy_stamp(app, n->note.path, rq->arena);
     n->op = (struct writer_op){.name = "copy", .fn = note_copy, .arg = n, .done = noted};
     rq->cls = n;
     rq_suspend(rq, note_answer);

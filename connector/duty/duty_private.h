@@ -80,8 +80,6 @@ void duty__settled(struct app *app, const struct duty_out *out);
 
 /* -- what the connector does itself (act.c) ---------------------------------------------------- */
 
-/* True if there is something for it to do at act_us. */
-bool duty__acts(enum policy_action action);
 /*
  * Inside an operation: does it. *ret_done: nothing is left for others to do. Updates *duty and its
  * row.
@@ -106,11 +104,6 @@ struct copy {
 };
 extern const struct object duty__copy_row;
 
-/*
- * What tells this very file from any other, if it is a regular file below data.dir that the connector
- * may touch; STR_NONE else. In the arena.
- */
-struct str duty__copy_stamp(struct app *app, struct str path, struct arena *arena);
 /*
  * Removes those of the copies (struct copy) that lie below data.dir and are still what was noted;
  * deleted_us is set for those that are gone. Touches files: not inside an operation.

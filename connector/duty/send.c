@@ -5,11 +5,10 @@
  * agreement is not final yet. So that answer is asked for again for a while before it counts.
  */
 #include "connector/duty/duty_private.h"
-#include "connector/identity/identity.h"
+#include "connector/post.h"
 #include "lib/base/timefmt.h"
 #include "lib/crypto/jws.h"
 #include "lib/log/log.h"
-#include "lib/net/fetch.h"
 #include "sql_connector.h"
 
 #include "lib/base/banned.h"
@@ -17,11 +16,6 @@
 #define SEND_TIME_US (30 * US_PER_S)
 #define ANSWER_MAX   KIB(64)
 #define ABSENT_ASKED 10 /* attempts, some ten seconds */
-
-struct sending {
-    struct app *app;
-    const struct outbox_msg *msg;
-};
 
 static enum outbox_result meaning(const struct outbox_msg *msg, int status)
 {
@@ -36,14 +30,11 @@ static enum outbox_result meaning(const struct outbox_msg *msg, int status)
     return OUTBOX_REFUSED;
 }
 
-static void sent(void *cls, const struct fetch_response *response, const struct err *err)
+static void sent(struct app *app, const struct outbox_msg *msg,
+                 const struct fetch_response *response, const struct err *err)
 {
-    struct sending *sending = cls;
-    struct app *app = sending->app;
-    const struct outbox_msg *msg = sending->msg;
     enum outbox_result result = OUTBOX_AGAIN;
 
-    free(sending);
     if (response != NULL)
         result = meaning(msg, response->status);
     else if (err->code == E_PEER_ADDRESS || err->code == E_INVALID)
@@ -55,46 +46,11 @@ static void sent(void *cls, const struct fetch_response *response, const struct 
     outbox_result(app->outbox, msg, result, response != NULL ? response->body : STR_NONE);
 }
 
-static int submit(struct app *app, const struct outbox_msg *msg, struct err *err)
-{
-    AUTO(buf_done) struct buf token = buf_init(LIMIT_TOKEN);
-    struct sending *sending;
-
-    if (identity_token(app->identity, msg->audience, &token, err) < 0)
-        return err_ret(err);
-    sending = malloc(sizeof(*sending));
-    if (sending == NULL)
-        return err_set(err, E_NO_MEMORY, "", "document");
-    *sending = (struct sending){app, msg};
-
-    const struct fetch_header headers[] = {
-        {STR("Authorization"), buf_str(&token)        },
-        {STR("Content-Type"),  STR("application/json")},
-    };
-    const struct fetch_request request = {
-        .method = "POST",
-        .url = msg->url,
-        .headers = headers,
-        .n_headers = ARRAY_LEN(headers),
-        .body = msg->body,
-        .max_response = ANSWER_MAX,
-        .deadline_mono_us = env_mono_us(app->env) + SEND_TIME_US,
-        .done = sent,
-        .cls = sending,
-    };
-
-    if (fetch_submit(app->fetcher, &request, NULL, err) < 0) {
-        free(sending);
-        return err_ret(err);
-    }
-    return 0;
-}
-
 void duty_send(struct app *app, const struct outbox_msg *msg)
 {
     struct err err = {0};
 
-    if (submit(app, msg, &err) < 0) {
+    if (post_message(app, msg, ANSWER_MAX, SEND_TIME_US, sent, &err) < 0) {
         log_err(NULL, "a document about a duty could not be sent", &err);
         outbox_result(app->outbox, msg, OUTBOX_AGAIN, STR_NONE);
     }

@@ -3,6 +3,7 @@
  */
 #include "connector/events/events_private.h"
 
+#include "connector/prune.h"
 #include "connector/timed.h"
 #include "lib/base/check.h"
 #include "lib/base/timefmt.h"
@@ -11,9 +12,7 @@
 
 #include "lib/base/banned.h"
 
-#define ARENA_MAX      MIB(1)
-#define PRUNE_PIECE    1000
-#define PRUNE_PAUSE_US US_PER_S
+#define ARENA_MAX MIB(1)
 
 /* clang-format off */
 const struct event_kind events__kinds[EVENT__COUNT] = {
@@ -115,49 +114,27 @@ int events_negotiation_gone(struct db *tx, struct str id, int64_t now_us, struct
 
 /* -- forgetting -------------------------------------------------------------------------------- */
 
-struct pruning {
-    struct app *app;
-    int64_t changed;
-    struct writer_op op;
-};
-
-static int prune(struct db *tx, void *arg, struct err *err)
+static int prune_events(struct db *tx, struct app *app, int64_t *ret_changed, struct err *err)
 {
-    struct pruning *pruning = arg;
-    const int64_t before_us =
-        env_wall_us(pruning->app->env) - pruning->app->settings->event_keep_us;
+    const int64_t before_us = env_wall_us(app->env) - app->settings->event_keep_us;
 
     if (db_exec(tx, &q_event_gone_prune, DB_ARGS(DB_I64(before_us)), NULL, err) < 0)
         return err_ret(err);
-    return db_exec(tx, &q_event_prune, DB_ARGS(DB_I64(before_us), DB_I64(PRUNE_PIECE)),
-                   &pruning->changed, err);
+    return db_exec(tx, &q_event_prune, DB_ARGS(DB_I64(before_us), DB_I64(PRUNE_PIECE)), ret_changed,
+                   err);
 }
 
-/* A full piece: more is waiting; else in an hour. */
-static void pruned(void *arg, const struct err *err)
-{
-    struct pruning *pruning = arg;
-    const bool more = err->code == E_OK && pruning->changed == PRUNE_PIECE;
-
-    if (err->code != E_OK)
-        log_err(NULL, "old events could not be forgotten", err);
-    timed_set(pruning->app, "events", STR("old"),
-              env_wall_us(pruning->app->env) + (more ? PRUNE_PAUSE_US : US_PER_H));
-    free(pruning);
-}
+static const struct prune old_events = {
+    .name = "prune events",
+    .timer = "events",
+    .failed = "old events could not be forgotten",
+    .pause_us = US_PER_H,
+    .piece = prune_events,
+};
 
 void events_prune(struct app *app)
 {
-    struct pruning *pruning = calloc(1, sizeof(*pruning));
-    struct err err = {0};
-
-    if (pruning == NULL)
-        return; /* the next start tries again */
-    pruning->app = app;
-    pruning->op = (struct writer_op){
-        .name = "prune events", .fn = prune, .arg = pruning, .done = pruned, .lazy = true};
-    if (writer_submit(app->writer, &pruning->op, &err) < 0)
-        free(pruning);
+    prune_run(app, &old_events);
 }
 
 /* -- what others have left --------------------------------------------------------------------- */
@@ -247,7 +224,7 @@ int events_start(struct app *app, struct err *err)
     if (app->db.kind == DB_PG && writer_call(app->writer, "event base", rebase, NULL, err) < 0)
         return err_ret(err);
     events_take_over(app);
-    timed_set(app, "events", STR("old"), env_wall_us(app->env) + PRUNE_PAUSE_US);
+    prune_begin(app, &old_events);
     return 0;
 }
 

@@ -227,6 +227,18 @@ int help_policy_from(const char *quoted_json, struct policy **ret_policy, struct
     return compile(buf_str(&text), ret_policy, err);
 }
 
+void help_policy_refused(const char *quoted_json, enum err_code code, const char *at)
+{
+    struct policy *policy = NULL;
+    struct err err = {0};
+    const int status = help_policy_from(quoted_json, &policy, &err);
+
+    ck_assert_msg(status < 0 && policy == NULL, "accepted: %s", quoted_json);
+    ck_assert_msg(err.code == code, "%s: %s (%s)", quoted_json, err_name(err.code), err.text);
+    ck_assert_msg(strcmp(err.at, at) == 0, "%s: at '%s'", quoted_json, err.at);
+    ck_assert_msg(err.detail[0] != '\0', "%s: no public detail", quoted_json);
+}
+
 /* -- worlds ------------------------------------------------------------------------------------ */
 
 int64_t help_time(const char *text)

@@ -27,6 +27,8 @@ struct str help_policy_json(struct arena *arena, const char *notation);
 struct policy *help_policy(const char *notation);
 /* Compiles JSON in which ' stands for "; -(code) if refused. */
 int help_policy_from(const char *quoted_json, struct policy **ret_policy, struct err *err);
+/* The test fails unless such JSON is refused with this code, at this place, with words for a stranger. */
+void help_policy_refused(const char *quoted_json, enum err_code code, const char *at);
 void help_world(struct arena *arena, const char *notation, struct world *ret_world);
 /* Causes as "0:purpose:constraint-false 0:count:fact-unknown". */
 struct str help_causes(struct arena *arena, const struct policy_decision *decision);

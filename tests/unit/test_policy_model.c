@@ -262,15 +262,7 @@ static const struct { const char *json; enum err_code code; const char *at; } re
 
 START_TEST(test_refused)
 {
-    struct policy *policy = NULL;
-    struct err err = {0};
-    int status = help_policy_from(refused[_i].json, &policy, &err);
-
-    ck_assert_msg(status < 0 && policy == NULL, "accepted: %s", refused[_i].json);
-    ck_assert_msg(err.code == refused[_i].code, "%s: %s (%s)", refused[_i].json, err_name(err.code),
-                  err.text);
-    ck_assert_msg(strcmp(err.at, refused[_i].at) == 0, "%s: at '%s'", refused[_i].json, err.at);
-    ck_assert_msg(err.detail[0] != '\0', "%s: no public detail", refused[_i].json);
+    help_policy_refused(refused[_i].json, refused[_i].code, refused[_i].at);
 }
 
 END_TEST
