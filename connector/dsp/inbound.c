@@ -271,7 +271,7 @@ static int check_locked(struct inbound *in, struct db *tx, struct err *err)
     struct locked row = {0};
 
     switch (db_one(tx, kind->lock,
-                   DB_ARGS(DB_TEXT(in->process.id), DB_TEXT(in->peer.id), DB_TEXT(in->key)),
+                   DB_ARGS(DB_TEXT(in->process.id), DB_TEXT(in->key)),
                    &locked_row, in->rq->arena, &row, err)) {
     case DB_ROW: break;
     case DB_NONE: return not_found(in, in->process.id, err);
@@ -344,8 +344,7 @@ static int store(struct db *tx, void *arg, struct err *err)
         tell(in, tx, err) < 0)
         return err_ret(err);
     return db_exec(tx, &q_dsp_message_insert,
-                   DB_ARGS(DB_TEXT(in->peer.id), DB_TEXT(in->key), DB_TEXT(in->process.id),
-                           DB_I64(in->now_us)),
+                   DB_ARGS(DB_TEXT(in->process.id), DB_TEXT(in->key), DB_I64(in->now_us)),
                    NULL, err);
 }
 

@@ -138,7 +138,7 @@ static int terminate_now(struct db *tx, struct app *app, const struct process_ki
 static enum db_result lock_process(struct db *tx, const struct sent_kind *sent, struct str id,
                                    struct arena *arena, struct locked *ret_row, struct err *err)
 {
-    return db_one(tx, sent->kind->lock, DB_ARGS(DB_TEXT(id), DB_TEXT(STR("")), DB_TEXT(STR(""))),
+    return db_one(tx, sent->kind->lock, DB_ARGS(DB_TEXT(id), DB_TEXT(STR(""))),
                   &locked_row, arena, ret_row, err);
 }
 

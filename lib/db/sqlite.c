@@ -4,6 +4,9 @@
  */
 #include "lib/db/sqlite_private.h"
 
+#include <pthread.h>
+
+#include "lib/base/check.h"
 #include "lib/base/env.h"
 #include "lib/base/timefmt.h"
 
@@ -23,8 +26,8 @@ static const char *const settings_both[] = {
 static const char *const settings_writer[] = {
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
-    "PRAGMA wal_autocheckpoint=4000", /* 16 MiB: pages that are written often go back less often */
-    "PRAGMA wal_autocheckpoint=1000",
+    /* 16 MiB: pages that are written often go back less often */
+    "PRAGMA wal_autocheckpoint=4000",
 };
 
 /* clang-format off */
@@ -251,13 +254,21 @@ static int configure(struct db_sqlite *s, struct err *err)
     return 0;
 }
 
+/* Nobody asks how much memory SQLite uses; to count it takes a lock of the whole process for each piece. */
+static void count_no_memory(void)
+{
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 int db__sqlite_open(const struct db_cfg *cfg, struct db **ret_db, struct err *err)
 {
     int flags =
         (cfg->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) |
         SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct db_sqlite *s = calloc(1, sizeof(*s));
 
+    CHECK(pthread_once(&once, count_no_memory) == 0);
     if (s == NULL)
         return err_set(err, E_NO_MEMORY, "", "database '%s'", cfg->target);
     s->db.ops = &sqlite_ops;

@@ -17,18 +17,18 @@ SELECT n.negotiation_id AS id, n.role, n.peer_pid, n.peer_id, n.peer_address, n.
    AND n.peer_pid = $3;
 
 -- name: dsp_negotiation_lock [sqlite]
--- in:   id:text peer_id:text message_id:text
+-- in:   id:text message_id:text
 -- out:  state:i64 policy_hash:text peer_pid:text error:text listened:i64 seen:i64
 SELECT n.state, n.policy_hash, n.peer_pid, n.error, CAST(CASE WHEN n.callbacks IS NULL THEN 0 ELSE 1 END AS bigint) AS listened,
-       (SELECT count(*) FROM message_seen m WHERE m.peer_id = $2 AND m.message_id = $3) AS seen
+       (SELECT count(*) FROM message_seen m WHERE m.process_id = $1 AND m.message_id = $2) AS seen
   FROM negotiation n
  WHERE n.negotiation_id = $1;
 
 -- name: dsp_negotiation_lock [pg]
--- in:   id:text peer_id:text message_id:text
+-- in:   id:text message_id:text
 -- out:  state:i64 policy_hash:text peer_pid:text error:text listened:i64 seen:i64
 SELECT n.state, n.policy_hash, n.peer_pid, n.error, CAST(CASE WHEN n.callbacks IS NULL THEN 0 ELSE 1 END AS bigint) AS listened,
-       (SELECT count(*) FROM message_seen m WHERE m.peer_id = $2 AND m.message_id = $3) AS seen
+       (SELECT count(*) FROM message_seen m WHERE m.process_id = $1 AND m.message_id = $2) AS seen
   FROM negotiation n
  WHERE n.negotiation_id = $1
    FOR UPDATE OF n;

@@ -15,18 +15,18 @@ SELECT transfer_id AS id, role, peer_pid, peer_id, peer_address, protocol, state
    AND peer_pid = $3;
 
 -- name: dsp_transfer_lock [sqlite]
--- in:   id:text peer_id:text message_id:text
+-- in:   id:text message_id:text
 -- out:  state:i64 peer_pid:text error:text listened:i64 seen:i64
 SELECT n.state, n.peer_pid, n.error, CAST(CASE WHEN n.callbacks IS NULL THEN 0 ELSE 1 END AS bigint) AS listened,
-       (SELECT count(*) FROM message_seen m WHERE m.peer_id = $2 AND m.message_id = $3) AS seen
+       (SELECT count(*) FROM message_seen m WHERE m.process_id = $1 AND m.message_id = $2) AS seen
   FROM transfer n
  WHERE n.transfer_id = $1;
 
 -- name: dsp_transfer_lock [pg]
--- in:   id:text peer_id:text message_id:text
+-- in:   id:text message_id:text
 -- out:  state:i64 peer_pid:text error:text listened:i64 seen:i64
 SELECT n.state, n.peer_pid, n.error, CAST(CASE WHEN n.callbacks IS NULL THEN 0 ELSE 1 END AS bigint) AS listened,
-       (SELECT count(*) FROM message_seen m WHERE m.peer_id = $2 AND m.message_id = $3) AS seen
+       (SELECT count(*) FROM message_seen m WHERE m.process_id = $1 AND m.message_id = $2) AS seen
   FROM transfer n
  WHERE n.transfer_id = $1
    FOR UPDATE OF n;
