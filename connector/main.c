@@ -244,6 +244,8 @@ static int open_parts(struct app *app, struct arena *arena, struct err *err)
         .app = app,
         .send = send_message,
         .ended = send_ended,
+        .ends_alone = send_ends_alone,
+        .ask = send_ask,
         .after = send_after,
     };
 

@@ -285,8 +285,11 @@ static void take_message(struct replica *r, struct str text)
         (void)err_set(&err, E_NO_MEMORY, "", "message");
     } else {
         *t = (struct taking){.replica = r, .arena = arena};
-        t->op = (struct writer_op){
-            .name = "message of another", .fn = read_message, .arg = t, .done = message_read};
+        t->op = (struct writer_op){.name = "message of another",
+                                   .fn = read_message,
+                                   .arg = t,
+                                   .subject = STR("read only"),
+                                   .done = message_read};
         if (str_to_i64(text, &t->id) && writer_submit(r->app->writer, &t->op, &err) == 0)
             return;
         taking_free(t);

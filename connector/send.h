@@ -13,7 +13,11 @@ struct app;
 
 /* struct outbox_cfg.send; app is struct app. */
 void send_message(void *app, const struct outbox_msg *msg);
-/* struct outbox_cfg.ended and .after: dispatch to dsp or exchange. */
+/* struct outbox_cfg.ended and .after: dispatch by kind. */
 int send_ended(struct db *tx, void *app, const struct outbox_msg *msg, enum outbox_result result,
                struct str answer, struct err *err);
+/* .ends_alone and .ask: of messages whose end concerns nothing but their process. */
+bool send_ends_alone(const struct outbox_msg *msg);
+int send_ask(struct db *tx, void *app, const struct outbox_msg *msg, struct str answer,
+             struct err *err);
 void send_after(void *app, const struct outbox_msg *msg, enum outbox_result result);

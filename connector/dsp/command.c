@@ -53,6 +53,14 @@ static int run(struct db *tx, void *arg, struct err *err)
                             command->effect.callbacks.n > 0, command->now_us, err);
 }
 
+/* Of what begins a process; other commands may change more than one. */
+static int ask(struct db *tx, void *arg, struct err *err)
+{
+    const struct command *command = arg;
+
+    return dsp__effect_ask(command->app, tx, &command->prepared, err);
+}
+
 static void done(void *arg, const struct err *err)
 {
     struct command *command = arg;
@@ -74,6 +82,10 @@ int dsp__command_submit(struct command **command_address, const char *name, stru
         return err_set(err, E_NO_MEMORY, "", "command");
     }
     command->op = (struct writer_op){.name = name, .fn = run, .arg = command, .done = done};
+    if (command->prepared.first != NULL && command->run == NULL) {
+        command->op.ask = ask;
+        command->op.subject = command->process.id;
+    }
     if (writer_submit(command->app->writer, &command->op, err) < 0) {
         dsp__command_free(&command);
         return err_ret(err);

@@ -43,6 +43,9 @@ void dsp_render_error(struct rq *rq, const struct err *err);
 void dsp_send(struct app *app, const struct outbox_msg *msg);
 int dsp_ended(struct db *tx, struct app *app, const struct outbox_msg *msg,
               enum outbox_result result, struct str answer, struct err *err);
+/* What dsp_ended asks first of a message that was SENT (lib/db/db.h, db_ask). */
+int dsp_ask_ended(struct db *tx, struct app *app, const struct outbox_msg *msg, struct str answer,
+                  struct err *err);
 void dsp_after(struct app *app, const struct outbox_msg *msg, enum outbox_result result);
 
 /* Calls `agreed` after each commit that finalises a negotiation, in the writer's thread. Before the

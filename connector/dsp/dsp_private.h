@@ -113,6 +113,9 @@ struct effect {
     size_t n_out;
 };
 
+/* What dsp__effect_write will ask (lib/db/db.h, db_ask). */
+MUST_CHECK int dsp__effect_ask(struct app *app, struct db *tx, const struct effect *e,
+                               struct err *err);
 /* Inside an operation, after all checks; sets who sends the messages. */
 MUST_CHECK int dsp__effect_write(struct app *app, struct db *tx, const struct process_kind *kind,
                                  struct str id, struct effect *effect, int64_t now_us,

@@ -138,6 +138,16 @@ static int write_texts(struct app *app, struct db *tx, const struct effect *e, s
     return 0;
 }
 
+int dsp__effect_ask(struct app *app, struct db *tx, const struct effect *e, struct err *err)
+{
+    /* messages that are deleted before would be seen in front of the new ones */
+    for (size_t i = 0; i < e->n_out && !e->forget; i++) {
+        if (outbox_ask(app->outbox, tx, &e->out[i], err) < 0)
+            return err_ret(err);
+    }
+    return 0;
+}
+
 int dsp__effect_write(struct app *app, struct db *tx, const struct process_kind *kind,
                       struct str id, struct effect *e, int64_t now_us, struct err *err)
 {

@@ -270,9 +270,8 @@ static int check_locked(struct inbound *in, struct db *tx, struct err *err)
     const struct process_kind *kind = in->endpoint->kind;
     struct locked row = {0};
 
-    switch (db_one(tx, kind->lock,
-                   DB_ARGS(DB_TEXT(in->process.id), DB_TEXT(in->key)),
-                   &locked_row, in->rq->arena, &row, err)) {
+    switch (db_one(tx, kind->lock, DB_ARGS(DB_TEXT(in->process.id), DB_TEXT(in->key)), &locked_row,
+                   in->rq->arena, &row, err)) {
     case DB_ROW: break;
     case DB_NONE: return not_found(in, in->process.id, err);
     case DB_FAIL: return err_ret(err);
@@ -326,6 +325,18 @@ static int tell(struct inbound *in, struct db *tx, struct err *err)
                               in->locked.listened != 0, in->now_us, err);
 }
 
+/* As `store` asks it, if the message is not a repetition. */
+static int ask(struct db *tx, void *arg, struct err *err)
+{
+    struct inbound *in = arg;
+
+    if (in->effect.first == NULL &&
+        db_ask(tx, in->endpoint->kind->lock, DB_ARGS(DB_TEXT(in->process.id), DB_TEXT(in->key)),
+               err) < 0)
+        return err_ret(err);
+    return in->judged ? dsp__effect_ask(in->app, tx, &in->effect, err) : 0;
+}
+
 static int store(struct db *tx, void *arg, struct err *err)
 {
     struct inbound *in = arg;
@@ -344,8 +355,8 @@ static int store(struct db *tx, void *arg, struct err *err)
         tell(in, tx, err) < 0)
         return err_ret(err);
     return db_exec(tx, &q_dsp_message_insert,
-                   DB_ARGS(DB_TEXT(in->process.id), DB_TEXT(in->key), DB_I64(in->now_us)),
-                   NULL, err);
+                   DB_ARGS(DB_TEXT(in->process.id), DB_TEXT(in->key), DB_I64(in->now_us)), NULL,
+                   err);
 }
 
 static void stored(void *arg, const struct err *err)
@@ -516,7 +527,12 @@ int dsp__receive(struct rq *rq, const struct endpoint *endpoint, struct err *err
     if (in->again != NULL && in->again->act != NULL && in->again->act(in, err) < 0)
         return err_ret(err);
     let_settle(in);
-    in->op = (struct writer_op){.name = rq->route->name, .fn = store, .arg = in, .done = stored};
+    in->op = (struct writer_op){.name = rq->route->name,
+                                .fn = store,
+                                .arg = in,
+                                .ask = ask,
+                                .subject = in->process.id,
+                                .done = stored};
     rq_on_sent(rq, answered, in);
     rq_suspend(rq, resumed);
     if (writer_submit(in->app->writer, &in->op, err) < 0)

@@ -138,8 +138,8 @@ static int terminate_now(struct db *tx, struct app *app, const struct process_ki
 static enum db_result lock_process(struct db *tx, const struct sent_kind *sent, struct str id,
                                    struct arena *arena, struct locked *ret_row, struct err *err)
 {
-    return db_one(tx, sent->kind->lock, DB_ARGS(DB_TEXT(id), DB_TEXT(STR(""))),
-                  &locked_row, arena, ret_row, err);
+    return db_one(tx, sent->kind->lock, DB_ARGS(DB_TEXT(id), DB_TEXT(STR(""))), &locked_row, arena,
+                  ret_row, err);
 }
 
 /* Its state has moved on before; what the answer told of the peer may still be news. */
@@ -166,25 +166,39 @@ static int acknowledged_late(struct db *tx, struct app *app, const struct sent_k
                : 0;
 }
 
+/* For the query `settle`. */
+#define SETTLE_ARGS(codes, msg, peer_pid)                                                          \
+    DB_ARGS(DB_TEXT((msg)->stream), DB_I64((codes)->sending), DB_I64((codes)->rest),               \
+            DB_I64((msg)->ended_us), DB_TEXT(peer_pid))
+
+int dsp_ask_ended(struct db *tx, struct app *app, const struct outbox_msg *msg, struct str answer,
+                  struct err *err)
+{
+    const struct sent_kind *sent = dsp__sent_kind(msg->kind);
+
+    (void)app;
+    if (sent == NULL)
+        return 0;
+    return db_ask(tx, sent->kind->settle,
+                  SETTLE_ARGS(&sent->kind->machine->codes[leads_to(sent)], msg, answer), err);
+}
+
 static int acknowledged(struct db *tx, struct app *app, const struct sent_kind *sent,
                         const struct outbox_msg *msg, struct str peer_pid, struct arena *arena,
                         struct err *err)
 {
     const int state = leads_to(sent);
     const struct step_codes *codes = &sent->kind->machine->codes[state];
-    const int64_t now_us = env_wall_us(app->env);
     struct locked row = {0};
 
-    switch (db_one(tx, sent->kind->settle,
-                   DB_ARGS(DB_TEXT(msg->stream), DB_I64(codes->sending), DB_I64(codes->rest),
-                           DB_I64(now_us), DB_TEXT(peer_pid)),
-                   &locked_row, arena, &row, err)) {
+    switch (db_one(tx, sent->kind->settle, SETTLE_ARGS(codes, msg, peer_pid), &locked_row, arena,
+                   &row, err)) {
     case DB_ROW: break;
     case DB_NONE: return acknowledged_late(tx, app, sent, msg, peer_pid, arena, err);
     case DB_FAIL: return err_ret(err);
     }
     return dsp__event_reached(app, tx, sent->kind, msg->stream, state, row.error, row.listened != 0,
-                              now_us, err);
+                              msg->ended_us, err);
 }
 
 static int given_up(struct db *tx, struct app *app, const struct sent_kind *sent,

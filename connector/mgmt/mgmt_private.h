@@ -33,7 +33,8 @@ struct mgmt {
     struct ld_context *odrl;            /* in which policies are read that name no context */
     struct policy_templates *templates; /* of clauses; immutable */
     atomic_llong wishes;                /* rows of one_shot */
-    atomic_llong live;                  /* operations of one_shot.c that have not ended */
+    atomic_bool sweeping; /* an operation that will look at all wishes has not begun */
+    atomic_llong live;    /* operations of one_shot.c that have not ended */
     atomic_bool closing;
 };
 

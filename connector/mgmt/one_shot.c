@@ -128,6 +128,7 @@ static int take(struct db *tx, void *arg, struct err *err)
     struct sweep *s = arg;
     const int64_t owner = replica_id(s->mgmt->app->replica);
 
+    atomic_store(&s->mgmt->sweeping, false); /* contracts from now on are seen by the next */
     if (s->first && mgmt_wishes_release(tx, owner, err) < 0)
         return err_ret(err);
     if (db_list(tx, &q_mgmt_one_shot_due,
@@ -151,8 +152,10 @@ static void taken(void *arg, const struct err *err)
     struct mgmt *mgmt = s->mgmt;
     const bool more = err->code == E_OK && s->wishes.n == SWEEP_MAX;
 
-    if (err->code != E_OK)
+    if (err->code != E_OK) {
+        atomic_store(&mgmt->sweeping, false); /* it may not have begun */
         log_err(NULL, "wishes for transfers cannot be read", err);
+    }
     for (size_t i = 0; err->code == E_OK && i < s->wishes.n; i++)
         ask(mgmt, &LIST_ITEMS(struct wish, s->wishes)[i]);
     arena_free(&arena);
@@ -169,15 +172,18 @@ static void sweep(struct mgmt *mgmt, bool first)
 
     if (s == NULL) {
         arena_free(&arena);
+        atomic_store(&mgmt->sweeping, false);
         return; /* the next contract sweeps too */
     }
     s->mgmt = mgmt;
     s->arena = arena;
     s->first = first;
-    s->op = (struct writer_op){.name = "one shot", .fn = take, .arg = s, .done = taken};
+    s->op = (struct writer_op){
+        .name = "one shot", .fn = take, .arg = s, .subject = STR("one shot"), .done = taken};
     atomic_fetch_add(&mgmt->live, 1);
     if (writer_submit(mgmt->app->writer, &s->op, &err) < 0) {
         atomic_fetch_sub(&mgmt->live, 1);
+        atomic_store(&mgmt->sweeping, false);
         log_err(NULL, "wishes for transfers are not looked at", &err);
         arena_free(&arena);
     }
@@ -188,7 +194,8 @@ void mgmt__agreed(void *cls)
     struct mgmt *mgmt = cls;
 
     /* of replicas each may have been told of the wish, and each of the contract */
-    if (mgmt->app->replica != NULL || atomic_load(&mgmt->wishes) > 0)
+    if ((mgmt->app->replica != NULL || atomic_load(&mgmt->wishes) > 0) &&
+        !atomic_exchange(&mgmt->sweeping, true))
         sweep(mgmt, false);
 }
 

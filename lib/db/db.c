@@ -172,6 +172,18 @@ static int send_ahead(struct db *db, const struct query *q, const struct db_arg 
     return db->ops->ahead(db, stmt, args, ret_sent, err);
 }
 
+int db_ask(struct db *db, const struct query *q, const struct db_arg *args, size_t n,
+           struct err *err)
+{
+    struct db_stmt *stmt;
+
+    if (!db->ahead || db->depth != 1 || db->ops->ask == NULL)
+        return 0;
+    if (make_ready(db, q, args, n, &stmt, err) < 0)
+        return err_ret(err);
+    return db->ops->ask(db, stmt, args, err);
+}
+
 int db_exec(struct db *db, const struct query *q, const struct db_arg *args, size_t n,
             int64_t *ret_changed, struct err *err)
 {

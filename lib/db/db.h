@@ -116,6 +116,15 @@ enum db_result { DB_ROW, DB_NONE, DB_FAIL };
  * changed. */
 MUST_CHECK int db_exec(struct db *db, const struct query *q, const struct db_arg *args, size_t n,
                        int64_t *ret_changed, struct err *err);
+/*
+ * Asks beforehand what an operation of the writer will ask with the same query and arguments (writer.h, ask): many answers come in one
+ * round trip, and db_one, db_list and db_exec with a count find theirs. The statement takes effect now. Answers must be taken in the
+ * order of the questions and all of them, outside of nested transactions; else the commit fails (and the writer runs the batch again
+ * without questions). Texts of the arguments must stay until then; arrays cannot be asked about. Does nothing where the engine has no
+ * use for it, or no room.
+ */
+MUST_CHECK int db_ask(struct db *db, const struct query *q, const struct db_arg *args, size_t n,
+                      struct err *err);
 /* First row into *out by column name (columns without a field are ignored, fields without a column
  * untouched; NULL columns leave their field untouched). Texts are copied to the arena. More than
  * one row: E_INTERNAL. */

@@ -50,6 +50,8 @@ struct db_ops {
      * it has to be started like any other. NULL: the engine has no use for it. */
     int (*ahead)(struct db *db, struct db_stmt *stmt, const struct db_arg *args, bool *ret_sent,
                  struct err *err);
+    /* db_ask; NULL: no use for it. */
+    int (*ask)(struct db *db, struct db_stmt *stmt, const struct db_arg *args, struct err *err);
     enum db_result (*next)(struct db *db, struct db_stmt *stmt, struct err *err);
     /* A column of the current row; texts are borrowed until next or finish. */
     int (*value)(struct db *db, struct db_stmt *stmt, unsigned column, struct db_arg *ret_value,

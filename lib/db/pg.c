@@ -128,23 +128,32 @@ int pg__send_pending(struct db_pg *pg, struct err *err)
     for (unsigned i = 0; i < pg->n_pending; i++) {
         if (PQsendQueryParams(pg->conn, pg->pending[i], 0, NULL, NULL, NULL, NULL, 0) == 0)
             return connection_error(pg, "", err);
-        pg->unread[pg->n_unread++] = NULL;
+        pg->unread[pg->n_unread++] = (struct pg_unread){0};
     }
     pg->n_pending = 0;
     return 0;
 }
 
-int pg__read_status(struct db_pg *pg, const char *at, struct err *err)
+/* ret_result: NULL, or gets a good one (PQclear). */
+static int read_result(struct db_pg *pg, const char *at, PGresult **ret_result, struct err *err)
 {
     PGresult *r = PQgetResult(pg->conn);
     const ExecStatusType status = PQresultStatus(r);
     const bool good = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
     const int rc = good ? 0 : pg__error(pg, r, at, err);
 
-    PQclear(r);
     if (r != NULL)
         PQclear(PQgetResult(pg->conn)); /* the NULL that ends each command */
+    if (good && ret_result != NULL)
+        *ret_result = r;
+    else
+        PQclear(r);
     return rc;
+}
+
+int pg__read_status(struct db_pg *pg, const char *at, struct err *err)
+{
+    return read_result(pg, at, NULL, err);
 }
 
 int pg__read_before(struct db_pg *pg, const char *at, struct err *err)
@@ -153,9 +162,11 @@ int pg__read_before(struct db_pg *pg, const char *at, struct err *err)
     int rc = 0;
 
     for (unsigned i = 0; i < pg->n_unread; i++) {
-        const char *name = pg->unread[i] != NULL ? pg->unread[i] : at;
+        const struct pg_unread *unread = &pg->unread[i];
+        const char *name = unread->name != NULL ? unread->name : at;
+        PGresult **keep = unread->question != NULL ? &unread->question->result : NULL;
 
-        rc = pg__read_status(pg, name, rc == 0 ? err : &later) < 0 ? -1 : rc;
+        rc = read_result(pg, name, keep, rc == 0 ? err : &later) < 0 ? -1 : rc;
     }
     pg->n_unread = 0;
     return rc < 0 ? err_ret(err) : 0;
@@ -309,8 +320,7 @@ static bool cancel_last(struct db_pg *pg, const char *opening)
     return true;
 }
 
-/* Waits for what went ahead. */
-static int settle(struct db_pg *pg, struct err *err)
+int pg__settle(struct db_pg *pg, struct err *err)
 {
     int rc;
 
@@ -330,7 +340,7 @@ static int commit(struct db_pg *pg, struct err *err)
     if (cancel_last(pg, control_text[DB_BEGIN]) || cancel_last(pg, control_text[DB_BEGIN_SNAPSHOT]))
         return 0;
     /* only what breaks during COMMIT itself leaves the outcome unknown */
-    if (settle(pg, err) < 0)
+    if (pg__settle(pg, err) < 0 || pg__check_taken(pg, err) < 0)
         return err_ret(err);
     if (pg->lost)
         return err_set(err, E_DB, "", "connection was lost before the commit");
@@ -354,7 +364,7 @@ static int rollback(struct db_pg *pg, struct err *err)
                                         pg->pending[0] != control_text[DB_BEGIN_SNAPSHOT]);
 
     pg->n_pending = 0;
-    IGNORE(settle(pg, err), "whatever became of it is undone");
+    IGNORE(pg__settle(pg, err), "whatever became of it is undone");
     if (!begun || pg->lost || PQtransactionStatus(pg->conn) == PQTRANS_IDLE)
         return 0;
     if (pg__run(pg, control_text[DB_ROLLBACK], "rollback", NULL, err) == 0)
@@ -371,7 +381,10 @@ static int pg_control(struct db *db, enum db_control what, unsigned depth, struc
     case DB_COMMIT: return commit(pg, err);
     case DB_ROLLBACK: return rollback(pg, err);
     case DB_BEGIN:
-    case DB_BEGIN_SNAPSHOT: pg->n_pending = 0; return note(pg, control_text[what], err);
+    case DB_BEGIN_SNAPSHOT:
+        pg->n_pending = 0;
+        pg__forget_questions(pg);
+        return note(pg, control_text[what], err);
     case DB_SAVEPOINT:
     case DB_RELEASE:
     case DB_UNDO: break;
@@ -485,6 +498,8 @@ static void pg_close(struct db *db)
 
     PQclear(pg->result);
     PQfinish(pg->conn);
+    pg__forget_questions(pg);
+    free(pg->questions);
     for (unsigned i = 0; i < pg->n_channels; i++)
         free(pg->channels[i]);
     free(pg->role);
@@ -499,6 +514,7 @@ static const struct db_ops pg_ops = {
     .forget = pg__forget,
     .start = pg__start,
     .ahead = pg__ahead,
+    .ask = pg__ask,
     .next = pg__next,
     .value = pg__value,
     .finish = pg__finish,

@@ -16,7 +16,20 @@
 
 #define PG_MAX_PENDING  32
 #define PG_MAX_CHANNELS 8
-#define PG_MAX_UNREAD   256
+#define PG_MAX_UNREAD   1024
+
+/* Asked before the operation that will ask it (db_ask). */
+struct pg_question {
+    const struct db_stmt *stmt;
+    struct db_arg *args; /* owned; their texts are the asker's */
+    PGresult *result;    /* owned; NULL before it has come and after it was taken */
+};
+
+/* A command sent whose result is still to come. */
+struct pg_unread {
+    const char *name;             /* of its query, or NULL */
+    struct pg_question *question; /* who wants the result; NULL: only its failure matters */
+};
 
 struct db_pg {
     struct db db;        /* first */
@@ -33,8 +46,11 @@ struct db_pg {
     const char *pending[PG_MAX_PENDING]; /* constants: control statements not sent yet */
     unsigned n_pending;
 
-    const char *unread[PG_MAX_UNREAD]; /* names of commands sent whose results are still to come */
+    struct pg_unread unread[PG_MAX_UNREAD];
     unsigned n_unread;
+
+    struct pg_question *questions; /* owned; room for PG_MAX_UNREAD, made when first asked */
+    unsigned n_questions, n_taken; /* answers are taken in the order of the questions */
 
     PGresult *result; /* owned; of the statement that runs */
     int row;
@@ -71,6 +87,8 @@ void pg__drain(struct db_pg *pg);
 int pg__send_pending(struct db_pg *pg, struct err *err);
 /* Reads the results of what was sent before the statement `at`; the first error wins. */
 int pg__read_before(struct db_pg *pg, const char *at, struct err *err);
+/* Waits for what went ahead, and the answers to questions. */
+int pg__settle(struct db_pg *pg, struct err *err);
 /* Reads one result of which only the status matters. */
 int pg__read_status(struct db_pg *pg, const char *at, struct err *err);
 /* One statement by text, with what is pending before it, and its result. */
@@ -91,11 +109,26 @@ int pg__start(struct db *db, struct db_stmt *stmt, const struct db_arg *args, bo
               struct err *err);
 int pg__ahead(struct db *db, struct db_stmt *stmt, const struct db_arg *args, bool *ret_sent,
               struct err *err);
+/* A statement with what is pending before it; one that was prepared before. */
+int pg__send(struct db_pg *pg, const struct db_stmt *stmt, const struct db_arg *args,
+             struct err *err);
+bool pg__can_go_ahead(const struct db_pg *pg, const struct db_stmt *stmt);
 enum db_result pg__next(struct db *db, struct db_stmt *stmt, struct err *err);
 int pg__value(struct db *db, struct db_stmt *stmt, unsigned column, struct db_arg *ret_value,
               struct err *err);
 void pg__finish(struct db *db, struct db_stmt *stmt);
 int pg__check(struct db *db, struct db_stmt *stmt, struct err *err);
+
+/* pg_ask.c */
+int pg__ask(struct db *db, struct db_stmt *stmt, const struct db_arg *args, struct err *err);
+/* The next question, if it is this one; NULL: it was not asked. */
+struct pg_question *pg__asked(const struct db_pg *pg, const struct db_stmt *stmt,
+                              const struct db_arg *args);
+/* Its answer becomes the running statement's result. */
+int pg__take_answer(struct db_pg *pg, struct pg_question *question, struct err *err);
+/* Refuses a commit while there are answers that nobody has taken. */
+int pg__check_taken(const struct db_pg *pg, struct err *err);
+void pg__forget_questions(struct db_pg *pg);
 
 /* pg_cursor.c */
 int pg__cursor_open(struct db *db, const char *sql, void **ret_cursor, struct err *err);

@@ -55,8 +55,8 @@ static bool is_prepared(const struct db_pg *pg, const struct db_stmt *stmt)
 }
 
 /* What is pending, the preparation if need be, and the statement itself. */
-static int send(struct db_pg *pg, const struct db_stmt *stmt, const struct db_arg *args,
-                struct err *err)
+int pg__send(struct db_pg *pg, const struct db_stmt *stmt, const struct db_arg *args,
+             struct err *err)
 {
     struct pg_params params;
     int rc = -1;
@@ -73,18 +73,23 @@ static int send(struct db_pg *pg, const struct db_stmt *stmt, const struct db_ar
     return rc > 0 ? 0 : lost(pg, stmt->q->name, err);
 }
 
+bool pg__can_go_ahead(const struct db_pg *pg, const struct db_stmt *stmt)
+{
+    return !pg->lost && is_prepared(pg, stmt) &&
+           pg->n_unread + pg->n_pending + 1 <= PG_MAX_UNREAD - PG_MAX_PENDING;
+}
+
 int pg__ahead(struct db *db, struct db_stmt *stmt, const struct db_arg *args, bool *ret_sent,
               struct err *err)
 {
     struct db_pg *pg = pg_of(db);
 
-    *ret_sent = !pg->lost && is_prepared(pg, stmt) &&
-                pg->n_unread + pg->n_pending + 1 <= PG_MAX_UNREAD - PG_MAX_PENDING;
+    *ret_sent = pg__can_go_ahead(pg, stmt);
     if (!*ret_sent)
         return 0;
-    if (send(pg, stmt, args, err) < 0)
+    if (pg__send(pg, stmt, args, err) < 0)
         return err_ret(err);
-    pg->unread[pg->n_unread++] = stmt->q->name;
+    pg->unread[pg->n_unread++] = (struct pg_unread){.name = stmt->q->name};
     return 0;
 }
 
@@ -152,19 +157,28 @@ static int check_columns(struct db_stmt *stmt, const PGresult *r, struct err *er
     return 0;
 }
 
+/* Until its first result. */
+static int run(struct db_pg *pg, struct db_stmt *stmt, const struct db_arg *args, bool stream,
+               struct err *err)
+{
+    if (pg__send(pg, stmt, args, err) < 0)
+        return err_ret(err);
+    if (PQpipelineSync(pg->conn) == 0)
+        return lost(pg, stmt->q->name, err);
+    return first_result(pg, stmt, stream, err);
+}
+
 int pg__start(struct db *db, struct db_stmt *stmt, const struct db_arg *args, bool stream,
               struct err *err)
 {
     struct db_pg *pg = pg_of(db);
+    struct pg_question *question = pg__asked(pg, stmt, args);
 
     if (pg->lost)
         return err_set(err, E_DB, stmt->q->name, "connection to the database is lost");
     db->changed = 0;
-    if (send(pg, stmt, args, err) < 0)
-        return err_ret(err);
-    if (PQpipelineSync(pg->conn) == 0)
-        return lost(pg, stmt->q->name, err);
-    if (first_result(pg, stmt, stream, err) < 0)
+    if ((question != NULL ? pg__take_answer(pg, question, err) : run(pg, stmt, args, stream, err)) <
+        0)
         return err_ret(err);
     if (!stmt->checked && check_columns(stmt, pg->result, err) < 0) {
         pg__finish(db, stmt);

@@ -1,8 +1,8 @@
 /*
  * The writer: one thread, one connection, one transaction for all that is queued (reference/runtime-spike.md, rules 1-3, 9).
  *
- * Most operations succeed, so a batch runs without savepoints at first, and statements go ahead of their results where the
- * engine can do that. If something fails, all is undone and run again with a savepoint around each operation, and so are the
+ * Most operations succeed, so a batch runs without savepoints at first, and where the engine can do that what the operations are
+ * going to ask is asked for all of them together, and other statements go ahead of their results. If something fails, all is undone and run again with a savepoint around each operation, and so are the
  * next batches for a while. If that cannot be committed either, the operations run one by one, so that the one which spoils
  * it fails alone. Two failures are final at once: a transaction that could not even begin (the database is away or locked;
  * each further try would wait as long), and a connection lost during COMMIT (the outcome is unknown, and to run again might
@@ -16,6 +16,7 @@
 
 #include "lib/base/check.h"
 #include "lib/base/limits.h"
+#include "lib/base/strmap.h"
 #include "lib/db/db_private.h"
 #include "lib/log/counters.h"
 
@@ -71,6 +72,25 @@ static bool run_op_bare(struct db *db, struct writer_op *op)
     return !db->conflict && !db->broken;
 }
 
+/* What the operations will ask first, as far as those before them cannot change the answer. */
+static int ask_all(struct writer *w, struct writer_op *ops, struct err *err)
+{
+    struct strmap subjects = {0};
+    int rc = 0;
+
+    for (struct writer_op *op = ops; op != NULL && rc == 0 && str_present(op->subject);
+         op = op->next) {
+        if (strmap_find(&subjects, op->subject) != NULL)
+            continue;
+        if (!strmap_add(&subjects, op->subject, op))
+            break;
+        if (op->ask != NULL)
+            rc = db__call(w->db, op->name, op->ask, op->arg, err);
+    }
+    strmap_done(&subjects);
+    return rc;
+}
+
 /* Begins, runs all, commits. bare: without savepoints, and statements may go ahead. */
 static enum batch run_in_one(struct writer *w, struct writer_op *ops, bool bare, struct err *err)
 {
@@ -81,6 +101,10 @@ static enum batch run_in_one(struct writer *w, struct writer_op *ops, bool bare,
     if (w->begin != NULL && db__call(db, "begin", w->begin, w->begin_arg, err) < 0) {
         db__rollback(db);
         return BATCH_LOST;
+    }
+    if (bare && db->ops->ask != NULL && ask_all(w, ops, err) < 0) {
+        db__rollback(db);
+        return BATCH_AGAIN;
     }
     for (struct writer_op *op = ops; op != NULL; op = op->next) {
         err_clear(&op->err);

@@ -22,6 +22,17 @@ struct writer_op {
     const char *name;
     db_tx_fn *fn; /* runs SQL only, in the writer's thread, perhaps more than once */
     void *arg;    /* borrowed until done has returned */
+    /*
+     * What fn will ask first, by db_ask, in this order, if it runs to its end: of all operations of a batch before any of them
+     * runs. NULL: nothing. Must not change *arg in a way that a second run would see.
+     */
+    db_tx_fn *ask;
+    /*
+     * The process, or other thing, whose rows fn changes; it changes nothing else that the questions of others are about. Of a batch
+     * the first operation of each subject asks beforehand, up to an operation without a subject (STR_NONE: it may change anything).
+     * Texts live as long as *arg.
+     */
+    struct str subject;
     /* After the commit (err->code == E_OK) or the refusal, in the writer's thread; must not block.
      * NULL allowed. */
     void (*done)(void *arg, const struct err *err);

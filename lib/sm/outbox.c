@@ -277,12 +277,32 @@ static int delete_row(struct db *db, const struct item *item, bool *ret_gone, st
     return 0;
 }
 
+static struct str answer_of(const struct item *item)
+{
+    return item->answer != NULL ? str_n(item->answer, item->answer_n) : STR_NONE;
+}
+
+/* As record_end asks it, in its order. */
+static int ask_end(struct db *db, void *arg, struct err *err)
+{
+    struct item *item = arg;
+    const struct outbox_cfg *cfg = &item->outbox->cfg;
+
+    if (!is_shared(item->outbox))
+        return 0;
+    item->msg.ended_us = env_wall_us(cfg->env);
+    if (db_ask(db, cfg->queries.delete, DB_ARGS(DB_I64(item->msg.id), DB_I64(cfg->owner)), err) < 0)
+        return err_ret(err);
+    return cfg->ask != NULL ? cfg->ask(db, cfg->app, &item->msg, answer_of(item), err) : 0;
+}
+
 static int record_end(struct db *db, void *arg, struct err *err)
 {
     struct item *item = arg;
     struct outbox *o = item->outbox;
-    struct str answer = item->answer != NULL ? str_n(item->answer, item->answer_n) : STR_NONE;
 
+    if (item->msg.ended_us == 0)
+        item->msg.ended_us = env_wall_us(o->cfg.env);
     if (is_shared(o) && delete_row(db, item, &item->gone, err) < 0)
         return err_ret(err);
     if (item->gone)
@@ -290,7 +310,7 @@ static int record_end(struct db *db, void *arg, struct err *err)
     if (item->late)
         IGNORE(err_set(err, E_PEER_TIMEOUT, "", "not delivered before its deadline"),
                "tells `ended` why (lib/sm/outbox.h)");
-    if (o->cfg.ended(db, o->cfg.app, &item->msg, item->result, answer, err) < 0)
+    if (o->cfg.ended(db, o->cfg.app, &item->msg, item->result, answer_of(item), err) < 0)
         return err->code != E_OK ? err_ret(err) : -(int)E_INTERNAL;
     err_clear(err);
     return is_shared(o) ? 0 : delete_row(db, item, &item->gone, err);
@@ -327,6 +347,10 @@ static void submit_end(struct item *item)
 
     item->end_op = (struct writer_op){
         .name = "outbox end", .fn = record_end, .arg = item, .done = end_recorded, .lazy = true};
+    if (item->result == OUTBOX_SENT && o->cfg.ends_alone != NULL && o->cfg.ends_alone(&item->msg)) {
+        item->end_op.subject = item->msg.stream;
+        item->end_op.ask = ask_end;
+    }
     lock(o);
     item->refs++;
     o->n_ops++;
@@ -637,14 +661,23 @@ static int place(struct outbox *o, struct db *tx, struct outbox_msg *msg, const 
     return placed.behind ? o->cfg.hand(tx, o->cfg.app, msg, err) : 0;
 }
 
+/* For the query `insert`; in a table of one process without the last. */
+#define INSERT_ARGS(msg, owner)                                                                    \
+    DB_I64((msg)->id), DB_TEXT((msg)->stream), DB_TEXT((msg)->kind), DB_TEXT((msg)->url),          \
+        DB_TEXT((msg)->audience), DB_TEXT((msg)->body), DB_TIME((msg)->deadline_us),               \
+        DB_I64((msg)->attempts), DB_TIME((msg)->due_us), DB_I64(owner)
+
+int outbox_ask(struct outbox *outbox, struct db *tx, const struct outbox_msg *msg, struct err *err)
+{
+    if (!is_shared(outbox))
+        return 0;
+    return db_ask(tx, outbox->cfg.queries.insert, DB_ARGS(INSERT_ARGS(msg, outbox->cfg.owner)),
+                  err);
+}
+
 int outbox_put(struct outbox *outbox, struct db *tx, struct outbox_msg *msg, struct err *err)
 {
-    const struct db_arg args[] = {
-        DB_I64(msg->id),           DB_TEXT(msg->stream),   DB_TEXT(msg->kind),
-        DB_TEXT(msg->url),         DB_TEXT(msg->audience), DB_TEXT(msg->body),
-        DB_TIME(msg->deadline_us), DB_I64(msg->attempts),  DB_TIME(msg->due_us),
-        DB_I64(outbox->cfg.owner),
-    };
+    const struct db_arg args[] = {INSERT_ARGS(msg, outbox->cfg.owner)};
 
     if (is_shared(outbox))
         return place(outbox, tx, msg, args, ARRAY_LEN(args), err);

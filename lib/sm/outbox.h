@@ -41,9 +41,10 @@ struct outbox_msg {
     struct str body;     /* JSON text */
     int64_t deadline_us; /* wall clock; after it the message is given up */
     int64_t attempts;
-    int64_t due_us; /* wall clock of the next attempt */
-    int64_t owner;  /* who sends it, set by outbox_put; 0 in a table of one process */
-    bool handed;    /* set by outbox_put: its sender is told of it, outbox_wake does nothing */
+    int64_t due_us;   /* wall clock of the next attempt */
+    int64_t owner;    /* who sends it, set by outbox_put; 0 in a table of one process */
+    int64_t ended_us; /* set for `ask` and `ended`: when the end is recorded, wall clock */
+    bool handed;      /* set by outbox_put: its sender is told of it, outbox_wake does nothing */
 };
 extern const struct object outbox_msg_row;
 
@@ -87,6 +88,11 @@ struct outbox_cfg {
      */
     int (*ended)(struct db *tx, void *app, const struct outbox_msg *msg, enum outbox_result result,
                  struct str answer, struct err *err);
+    /* `ended` of this message, when it was SENT, changes nothing but rows of its stream (writer.h, subject). NULL: of none. */
+    bool (*ends_alone)(const struct outbox_msg *msg);
+    /* For such a message: what `ended` will ask first (db_ask). NULL: nothing. */
+    int (*ask)(struct db *tx, void *app, const struct outbox_msg *msg, struct str answer,
+               struct err *err);
     /* After that commit; NULL allowed. */
     void (*after)(void *app, const struct outbox_msg *msg, enum outbox_result result);
 };
@@ -105,6 +111,9 @@ void outbox_close(struct outbox **outbox, int64_t grace_us);
 int64_t outbox_next_id(struct outbox *outbox);
 /* Inside a transaction. */
 MUST_CHECK int outbox_put(struct outbox *outbox, struct db *tx, struct outbox_msg *msg,
+                          struct err *err);
+/* What outbox_put will ask in the same operation (db_ask). */
+MUST_CHECK int outbox_ask(struct outbox *outbox, struct db *tx, const struct outbox_msg *msg,
                           struct err *err);
 /* After the commit: copies msg and sends it when its stream's turn comes; nothing if it waits already
  * or belongs to somebody else. */
