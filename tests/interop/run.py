@@ -1,7 +1,7 @@
 """make interop: our connector and stock EDC connectors trade with each other, through their management APIs only.
 
 Each part runs in both directions: once EDC buys from us, once we buy from EDC. Prints TAP; the last line is "N passed, N failed". Where Java,
-Maven or the network is missing it says so and ends well.
+Maven or the network is missing it says so and ends well. ONLY=memory or ONLY=postgresql: with that store of EDC's.
 """
 
 import concurrent.futures
@@ -25,6 +25,7 @@ from harness import Skip, request, tap, wait_until  # noqa: E402
 AT_ONCE = 200
 TRANSFERS_AT_ONCE = 50
 IN_THE_MIDDLE = 60
+PARTS = os.environ.get("ONLY", "memory postgresql").split()  # stores of EDC
 
 
 class Site:
@@ -300,12 +301,11 @@ def restarted(market, edc):
     edc.restart()
     counts = states(market.buyer.api.negotiation_state, pids, final, 180)
     tap.equal(sum(counts.get(s, 0) for s in final), IN_THE_MIDDLE, f"{market.name}: {edc.name} killed meanwhile, all end ({counts})")
-    differ = []
-    for pid in pids:
-        own = market.buyer.api.negotiation(pid)
-        if own["state"] == "FINALIZED" and market.seller.api.negotiation_state(own["correlationId"]) != "FINALIZED":
-            differ.append(pid)
-    tap.equal(differ, [], f"{market.name}: what is final for the buyer is final for the seller")
+    own = [market.buyer.api.negotiation(pid) for pid in pids]
+    final = [n["correlationId"] for n in own if n["state"] == "FINALIZED"]
+    # the seller's last message may have been answered by nobody: it is repeated
+    tap.equal(states(market.seller.api.negotiation_state, final, ("FINALIZED",), 90), {"FINALIZED": len(final)},
+              f"{market.name}: what is final for the buyer is final for the seller")
     tap.ok(counts.get("FINALIZED", 0) >= IN_THE_MIDDLE * 9 // 10, f"{market.name}: at least nine of ten contracts are made", counts)
     market.agree(asset)
     tap.ok(True, f"{market.name}: and trade goes on")
@@ -372,8 +372,10 @@ def scenario():
     client = edc_peer.load_client()
     edc_peer.build(edc_peer.MEMORY)
     site, ours = Site(), Ours(client)
-    in_memory(client, site, ours)
-    part(on_postgresql, client, site, ours)
+    if "memory" in PARTS:
+        in_memory(client, site, ours)
+    if "postgresql" in PARTS:
+        part(on_postgresql, client, site, ours)
 
 
 def main():
