@@ -191,9 +191,9 @@ static int emit_week(struct emit *e, struct insn *insn, const struct node *node)
 {
     insn->kind = INSN_WEEK;
     insn->negate = node->op == POLICY_NEQ || node->op == POLICY_IS_NONE_OF;
-    insn->edges = policy__week(e->ps->arena, policy__operands[node->operand].type, node->sorted,
-                               node->n_sorted, &insn->n);
-    return insn->edges != NULL ? 0 : err_set(e->ps->err, E_NO_MEMORY, "", "policy");
+    insn->week = policy__week(e->ps->arena, policy__operands[node->operand].type, node->sorted,
+                              node->n_sorted, &insn->n);
+    return insn->week != NULL ? 0 : err_set(e->ps->err, E_NO_MEMORY, "", "policy");
 }
 
 static void emit_days(struct insn *insn, const struct node *node)

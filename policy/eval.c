@@ -202,7 +202,7 @@ static struct outcome eval_fact(const struct eval *e, const struct insn *insn)
 static struct outcome eval_week(const struct eval *e, const struct insn *insn)
 {
     int64_t until;
-    const bool in = policy__in_week(insn->edges, insn->n, e->question->now_us, &until);
+    const bool in = policy__in_week(insn->week, e->question->now_us, &until);
 
     return (struct outcome){in != insn->negate ? TRUTH_TRUE : TRUTH_FALSE, until};
 }

@@ -77,7 +77,7 @@ static const char *const policies[][2] = {
      "(UsagePurpose isAnyOf a b c d e f g h i j k l) (Liability eq cx.grossNegligence:1)(naru:profitShare eq 12.5)",
      "+use (UsagePurpose isAllOf a b) (inForceDate lteq contractAgreement+30d) +use @@target=t -use (count gt 3) +use (naru:attribution eq true)"},
     {"{'target':" TARGET ",'assignee':" GROUP ",'assigner':'urn:a','permission':[{'target':" TARGET ",'assignee':" GROUP ",'action':{'rdf:value':'odrl:print','refinement':[" PURPOSE "]},"
-     "'constraint':[{'leftOperand':'naru:daysOfWeek','operator':'isAnyOf','rightOperand':['mon/fri+09:00','sunZ']},{'leftOperand':'naru:timeOfDay','operator':'eq','rightOperand':'09:00/18:00+09:00'},"
+     "'constraint':[{'leftOperand':'naru:daysOfWeek','operator':'isAnyOf','rightOperand':['mon/fri+09:00','sunZ','sat[Europe/Berlin]']},{'leftOperand':'naru:timeOfDay','operator':'eq','rightOperand':'09:00/18:00+09:00'},"
      "{'leftOperand':'count','operator':'lteq','rightOperand':5,'dataType':'xsd:integer'}],'duty':[{'action':" PAY "}]}]}",
      "{'target':'urn:t','assignee':" GROUP ",'obligation':[{'action':" PAY ",'consequence':[{'action':'odrl:inform'}]}],'permission':[{'action':['use','sell'],'assignee':['urn:a','urn:b']}]}"},
 };

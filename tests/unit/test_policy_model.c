@@ -227,7 +227,7 @@ static const struct { const char *json; enum err_code code; const char *at; } re
     {P(R("naru:daysOfWeek", "eq", "'mon'")), E_INVALID, AT_C "/rightOperand"},
     {P(R("naru:daysOfWeek", "eq", "'mon/'")), E_INVALID, AT_C "/rightOperand"},
     {P(R("naru:daysOfWeek", "eq", "'montag+01:00'")), E_INVALID, AT_C "/rightOperand"},
-    {P(R("naru:daysOfWeek", "eq", "'mon[Europe/Berlin]'")), E_INVALID, AT_C "/rightOperand"},
+    {P(R("naru:daysOfWeek", "eq", "'mon[Europe/Atlantis]'")), E_INVALID, AT_C "/rightOperand"},
     {P(R("naru:daysOfWeek", "lt", "'mon+09:00'")), UNSUPPORTED, AT_C "/operator"},
     {P(R("naru:timeOfDay", "eq", "'09:00/18:00'")), E_INVALID, AT_C "/rightOperand"},
     {P(R("naru:timeOfDay", "eq", "'09:00/09:00Z'")), E_INVALID, AT_C "/rightOperand"},
