@@ -335,7 +335,9 @@ struct outcome policy__eval(const struct eval *e, uint32_t pc)
     insn = &e->code[pc];
     switch ((enum insn_kind)insn->kind) {
     case INSN_AND: return eval_and_or(e, pc, TRUTH_FALSE);
-    case INSN_OR: return eval_and_or(e, pc, TRUTH_TRUE);
+    case INSN_OR:
+        return insn->windows.spans != NULL ? policy__in_windows(insn, e->question->now_us)
+                                           : eval_and_or(e, pc, TRUTH_TRUE);
     case INSN_XONE: return eval_xone(e, pc);
     case INSN_SEQUENCE: return eval_sequence(e, pc);
     case INSN_TRUE: return (struct outcome){eval_term(e, insn), POLICY_FOREVER};

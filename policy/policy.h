@@ -398,6 +398,10 @@ struct policy_decision {
 void policy_decide(const struct policy *policy, const struct policy_question *question,
                    const struct policy_facts *facts, struct policy_decision *ret_decision);
 
+/* The verdict alone: what policy_decide says, without causes and duties. */
+bool policy_permits(const struct policy *policy, const struct policy_question *question,
+                    const struct policy_facts *facts);
+
 /*
  * False if it is denied for certain: whatever those facts may be that are unknown. Their absence
  * alone never makes it so, a limit on time that has passed does. *ret_until_us is the next instant

@@ -276,6 +276,11 @@ enum insn_kind {
     INSN_AMOUNT,    /* an amount that was paid, of performed actions only */
 };
 
+/* Instants, both included. */
+struct span {
+    int64_t lo, hi;
+};
+
 /* One constraint, before its children: a tree in preorder. */
 struct insn {
     uint8_t kind;
@@ -296,6 +301,11 @@ struct insn {
         } text;
 
         const struct week *week;
+
+        struct {
+            const struct span *spans; /* of an `or`, see windows.c; NULL: it is none of windows */
+            uint32_t n;
+        } windows;
     };
     const struct node *node;
 };
@@ -414,5 +424,8 @@ MUST_CHECK int policy__same_entity(struct parse *ps, const struct entity *a, con
 
 /* Fills canon, order and the hashes of the whole tree. */
 MUST_CHECK int policy__normalise(struct parse *ps);
+
+/* Joins the operands of an `or` if they are all windows of time (windows.c). */
+MUST_CHECK int policy__join_windows(struct arena *arena, struct insn *code, uint32_t pc);
 
 MUST_CHECK int policy__program(struct parse *ps);
