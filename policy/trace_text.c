@@ -133,7 +133,7 @@ static void tell_evidence(const struct telling *t, const struct trace_node *n)
         [POLICY_WHY_STALE] = {"너무 오래됨",          "too old"           },
         [POLICY_WHY_UNCOMPARABLE] = {"비교할 수 없음",      "cannot be compared"},
     };
-    const bool known = n->truth != TRUTH_UNKNOWN || n->seen.why == POLICY_WHY_FALSE;
+    const bool known = n->truth != TRUTH_UNKNOWN;
 
     if (n->term)
         return;

@@ -168,7 +168,7 @@ bool policy__action_covers(enum policy_action general, enum policy_action specia
 
     while (action != general && action != POLICY_ACT__COUNT)
         action = policy__actions[action].parent;
-    return action == general && action != POLICY_ACT__COUNT;
+    return action == general;
 }
 
 const char *policy_operand_iri(enum policy_operand operand)

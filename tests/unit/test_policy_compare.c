@@ -255,6 +255,32 @@ START_TEST(test_bounds)
 
 END_TEST
 
+/* What nobody can satisfy is not told as such where there are too many kinds of worlds to look at. */
+START_TEST(test_too_many_worlds)
+{
+    AUTO(arena_free) struct arena *arena = arena_new(MIB(256));
+    AUTO(policy_unref)
+    struct policy *policy = help_policy(
+        "+use (odrl:count lt 3) (odrl:count gt 5) "
+        "(fileFormat isAnyOf a b) (fileFormat isAnyOf b c) (fileFormat isAnyOf c d) (fileFormat isAnyOf d e) "
+        "(language isAnyOf a b) (language isAnyOf b c) (language isAnyOf c d) (language isAnyOf d e) "
+        "(industry isAnyOf a b) (industry isAnyOf b c) (industry isAnyOf c d) (industry isAnyOf d e) "
+        "(product isAnyOf a b) (product isAnyOf b c) (product isAnyOf c d) (product isAnyOf d e) "
+        "(media isAnyOf a b) (media isAnyOf b c) (media isAnyOf c d) (media isAnyOf d e) "
+        "(BusinessPartnerGroup isAnyOf a b) (BusinessPartnerGroup isAnyOf b c) (BusinessPartnerGroup isAnyOf c d) "
+        "(BusinessPartnerGroup isAnyOf d e)");
+    const struct policy_world *world;
+    enum policy_answer answer;
+    struct err err = {0};
+
+    ck_assert_int_eq(policy_satisfiable(policy, POLICY_ACT_USE, NOW, arena, &answer, &world, &err),
+                     0);
+    ck_assert_int_eq(answer, POLICY_UNDECIDED);
+    ck_assert_ptr_null(world);
+}
+
+END_TEST
+
 static void check_text(const struct buf *text, const char *const words[], size_t n)
 {
     const char *at = text->p;
@@ -266,6 +292,22 @@ static void check_text(const struct buf *text, const char *const words[], size_t
         at = found + strlen(words[i]);
     }
 }
+
+START_TEST(test_world_without_agreement)
+{
+    static const struct policy_world world = {
+        .question = {.now_us = NOW, .agreement_us = POLICY_NO_TIME},
+        .refused_term = POLICY_OP__COUNT
+    };
+    AUTO(buf_done) struct buf text = buf_init(KIB(4));
+
+    policy_explain_world(&world, POLICY_EN, &text);
+    buf_add_char(&text, '\0');
+    ck_assert_ptr_null(strstr(text.p, "agreement concluded"));
+    ck_assert_ptr_nonnull(strstr(text.p, "time: "));
+}
+
+END_TEST
 
 START_TEST(test_words)
 {
@@ -346,6 +388,8 @@ int main(void)
     tcase_add_test(tc, test_strictness);
     tcase_add_test(tc, test_many_duties);
     tcase_add_test(tc, test_bounds);
+    tcase_add_test(tc, test_too_many_worlds);
+    tcase_add_test(tc, test_world_without_agreement);
     tcase_add_test(tc, test_words);
     suite_add_tcase(s, tc);
     sr = srunner_create(s);

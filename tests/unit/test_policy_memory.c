@@ -80,6 +80,10 @@ static const char *const policies[][2] = {
      "'constraint':[{'leftOperand':'naru:daysOfWeek','operator':'isAnyOf','rightOperand':['mon/fri+09:00','sunZ','sat[Europe/Berlin]']},{'leftOperand':'naru:timeOfDay','operator':'eq','rightOperand':'09:00/18:00+09:00'},"
      "{'leftOperand':'count','operator':'lteq','rightOperand':5,'dataType':'xsd:integer'}],'duty':[{'action':" PAY "}]}]}",
      "{'target':'urn:t','assignee':" GROUP ",'obligation':[{'action':" PAY ",'consequence':[{'action':'odrl:inform'}]}],'permission':[{'action':['use','sell'],'assignee':['urn:a','urn:b']}]}"},
+    /* duties, and what follows from them, with conditions of their own; alternatives of windows */
+    {"{'permission':[{'action':'use','duty':[{'action':" PAY ",'assignee':" GROUP ",'constraint':[" PURPOSE "]}]}],'obligation':[{'action':" PAY ",'assignee':" GROUP ",'constraint':[" PURPOSE "],"
+     "'consequence':[{'action':'inform','assignee':" GROUP ",'constraint':[" PURPOSE "]}]}]}",
+     "+use (or (dateTime eq 2026-01-01) (dateTime eq 2026-01-02) (dateTime eq 2026-01-03) (dateTime eq 2026-01-05)) -use (purpose eq a)"},
 };
 
 /* clang-format on */

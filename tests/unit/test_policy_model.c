@@ -143,6 +143,13 @@ END_TEST
 
 /* clang-format off */
 static const struct { const char *a, *b; } different[] = {
+    /* members of one collection, selected in other ways than the policy does */
+    {"{'assignee':{'@type':'PartyCollection','source':'urn:g','refinement':" R("spatial", "eq", "'KR'") "},'permission':[{'action':'use','assignee':{'@type':'PartyCollection','source':'urn:g','refinement':" R("spatial", "eq", "'KR'") "}}]}",
+     "{'assignee':{'@type':'PartyCollection','source':'urn:g','refinement':" R("spatial", "eq", "'KR'") "},'permission':[{'action':'use','assignee':{'@type':'PartyCollection','source':'urn:g','refinement':" R("spatial", "eq", "'JP'") "}}]}"},
+    {"{'assignee':{'@type':'PartyCollection','source':'urn:g','refinement':" R("spatial", "eq", "'KR'") "},'permission':[{'action':'use','assignee':{'@type':'PartyCollection','source':'urn:g'}}]}",
+     "{'assignee':{'@type':'PartyCollection','source':'urn:g','refinement':" R("spatial", "eq", "'KR'") "},'permission':[{'action':'use'}]}"},
+    {"{'assignee':{'@type':'PartyCollection','source':'urn:g','refinement':[" R("spatial", "eq", "'KR'") "," R("spatial", "isPartOf", "'KR'") "]},'permission':[{'action':'use'}]}",
+     "{'assignee':{'@type':'PartyCollection','source':'urn:g','refinement':[" R("spatial", "eq", "'KR'") "," R("spatial", "isPartOf", "'KR'") "]},'permission':[{'action':'use','assignee':{'@type':'PartyCollection','source':'urn:g','refinement':" R("spatial", "eq", "'KR'") "}}]}"},
     {"{'permission':[{'action':'print'}]}", "{'permission':[{'action':" ACT("print", R("purpose", "eq", "'urn:p'")) "}]}"},
     {"{'permission':[{'action':'print','constraint':[" R("purpose", "eq", "'urn:p'") "]}]}", "{'permission':[{'action':" ACT("print", R("purpose", "eq", "'urn:p'")) "}]}"},
     {"{'obligation':[{'action':" ACT("compensate", PAY("eq", "500", "EUR")) "}]}", "{'obligation':[{'action':" ACT("compensate", PAY("eq", "500", "USD")) "}]}"},
@@ -245,6 +252,13 @@ static const struct { const char *json; enum err_code code; const char *at; } re
     {"{'permission':[{'action':'use','target':{'@type':'Asset','@id':'urn:a','hasPolicy':'urn:q'}}]}", UNSUPPORTED, "/permission/0/target/hasPolicy"},
     {"{'@id':'urn:p','permission':[{'action':'use','assignee':{'@type':'Party','@id':'urn:c','assignerOf':'urn:p'}}]}", UNSUPPORTED, "/permission/0/assignee/assignerOf"},
     {"{'hasPolicy':'urn:q','permission':[{'action':'use'}]}", UNSUPPORTED, "/hasPolicy"},
+    {"{'@id':'urn:p','permission':[{'action':'use','target':{'@type':'Asset','@id':'urn:a','hasPolicy':5}}]}", E_INVALID, "/permission/0/target/hasPolicy"},
+    /* names that are none */
+    {"{'permission':[{'action':'use','target':{'@type':5,'@id':'urn:a'}}]}", E_INVALID, "/permission/0/target/@type"},
+    {"{'permission':[{'action':'use','assignee':{'@type':'Party','@id':'urn:a','source':'urn:g'}}]}", UNSUPPORTED, "/permission/0/assignee"},
+    {"{'permission':[{'action':{'@id':5}}]}", E_INVALID, "/permission/0/action/@id"},
+    {"{'permission':[{'action':{'rdf:value':5}}]}", E_INVALID, "/permission/0/action/rdf:value"},
+    {"{'permission':[{'action':{'@type':'Rule','rdf:value':'use'}}]}", UNSUPPORTED, "/permission/0/action/@type"},
     {"{'isReplacedBy':'urn:q','permission':[{'action':'use'}]}", UNSUPPORTED, "/isReplacedBy"},
     {"{'dct:isReplacedBy':{'@id':'urn:q'},'permission':[{'action':'use'}]}", UNSUPPORTED, "/dct:isReplacedBy"},
     {"{'inheritFrom':'urn:q','permission':[{'action':'use'}]}", UNSUPPORTED, "/inheritFrom"},
@@ -373,7 +387,14 @@ static const struct { const char *policy, *world, *expected, *until; } decisions
     {P(R("naru:daysOfWeek", "eq", "'mon/sunZ'")), "", PERMIT, ""},
     {P(R("naru:daysOfWeek", "eq", "'mon/fri+09:00'") "," R("naru:timeOfDay", "eq", "'09:00/18:00[Asia/Seoul]'")), "", PERMIT, "2026-06-01T09:00:00Z"},
     {"{'permission':[{'action':" ACT("use", R("naru:timeOfDay", "eq", "'09:00/18:00[Asia/Seoul]'")) "}]}", "", PERMIT, "2026-06-01T09:00:00Z"},
+    /* a unit beside the only count without one */
+    {P("{'or':[" R("count", "lt", "3") "," R("count", "gt", "5") "]}," R("unitOfCount", "eq", "'KiB'") "," R("count", "lteq", "1")), "naru:volumeBytes=1024 count=1", PERMIT, NULL},
+    {P("{'leftOperand':'count','operator':'lteq','rightOperand':2,'unit':'row'}," R("unitOfCount", "eq", "'KiB'") "," R("count", "lteq", "1")), "naru:volumeBytes=1024 naru:rows=3", "0:rows:constraint-false", NULL},
+    {P(R("spatial", "isPartOf", "'cx.region.all:1'")), "spatial=KR", PERMIT, ""},
     /* delays: the agreement is of 2026-05-01 */
+    {P("{'andSequence':[" R("dateTime", "gt", "'2026-05-24T23:59:59Z'") "," R("delayPeriod", "gteq", "'P7D'") "]}"), "", PERMIT, ""},
+    {P("{'andSequence':[" R("dateTime", "eq", "'2026-06-01'") "," R("delayPeriod", "gteq", "'PT0S'") "]}"), "", PERMIT, "2026-06-02T00:00:00Z"},
+    {P("{'andSequence':[" R("dateTime", "gteq", "'2026-05-25T00:00:00Z'") "," R("delayPeriod", "gteq", "'PT9223372036854S'") "]}"), "", "0:constraint-false", NULL},
     {P(R("delayPeriod", "gteq", "'P30D'")), "", PERMIT, ""},
     {P(R("delayPeriod", "eq", "'P30D'")), "", PERMIT, ""},
     {P(R("delayPeriod", "eq", "'P32D'")), "", "0:delayPeriod:constraint-false", "2026-06-02T00:00:00Z"},
@@ -558,6 +579,95 @@ START_TEST(test_amount_owed)
     policy_decide(policy, &question, &facts, &decision);
     pay = &decision.duties[decision.duties[0].action != POLICY_ACT_COMPENSATE];
     ck_assert_int_eq(pay->state, POLICY_DUTY_FULFILLED);
+}
+
+END_TEST
+
+/* A payment of which it is not known what it was, or only claimed, or that tells other things first. */
+START_TEST(test_payment_not_known)
+{
+    AUTO(policy_unref)
+    struct policy *policy = compile_or_fail("{'permission':[{'action':'use','duty':[{'action':" ACT(
+        "compensate", PAY("eq", "500", "EUR")) "}]}]}");
+    const struct policy_question question = question_at(NOW);
+    const struct policy_value euros = {.text = STR("500"), .unit = STR("EUR")};
+    const struct policy_value office = {.text = STR("urn:office")};
+    const struct policy_fact known = {.knowledge = POLICY_KNOWN, .n_values = 1, .values = &euros};
+    struct policy_detail details[] = {
+        {POLICY_OP_RECIPIENT,  {.knowledge = POLICY_KNOWN, .n_values = 1, .values = &office}},
+        {POLICY_OP_PAY_AMOUNT, known                                                        }
+    };
+    struct policy_performed done = {.action = POLICY_ACT_COMPENSATE,
+                                    .assignee = STR("urn:me"),
+                                    .at_us = help_time(NOW) - US_PER_DAY,
+                                    .n_details = ARRAY_LEN(details),
+                                    .details = details};
+    const struct policy_facts facts = {
+        .performed_known = true, .n_performed = 1, .performed = &done};
+    struct policy_decision decision;
+
+    policy_decide(policy, &question, &facts, &decision);
+    ck_assert_int_eq(decision.verdict, POLICY_PERMIT);
+    details[1].fact.claimed = true;
+    policy_decide(policy, &question, &facts, &decision);
+    ck_assert_int_eq(decision.verdict, POLICY_DENY);
+    details[1].fact = (struct policy_fact){.knowledge = POLICY_ABSENT};
+    policy_decide(policy, &question, &facts, &decision);
+    ck_assert_int_eq(decision.verdict, POLICY_DENY);
+    details[1].fact = known;
+    details[1].fact.values = &office; /* without a currency */
+    policy_decide(policy, &question, &facts, &decision);
+    ck_assert_int_eq(decision.verdict, POLICY_DENY);
+}
+
+END_TEST
+
+/* Whose duty it is, and to what it was done, where collections bear the names of parties and data. */
+START_TEST(test_duties_of_collections)
+{
+    AUTO(policy_unref)
+    struct policy *policy = compile_or_fail(
+        "{'@type':'Agreement','target':{'@type':'AssetCollection','@id':'urn:files'},"
+        "'assigner':'urn:them','assignee':'urn:me','permission':[{'action':'use'}],'obligation':"
+        "[{'action':'inform','assignee':{'@type':'PartyCollection','@id':'urn:them'}}]}");
+    const struct policy_question question = question_at(NOW);
+    const struct policy_performed done[] = {
+        {.action = POLICY_ACT_INFORM,
+         .target = STR("urn:data"),
+         .assignee = STR("urn:me"),
+         .at_us = help_time(NOW) - US_PER_DAY,
+         .violated = false}
+    };
+    const struct policy_facts facts = {
+        .performed_known = true, .n_performed = 1, .performed = done};
+    struct policy_decision decision;
+
+    policy_decide(policy, &question, &facts, &decision);
+    ck_assert_uint_eq(decision.n_duties, 1);
+    ck_assert(!decision.duties[0].of_assigner);
+}
+
+END_TEST
+
+/* What was found not done infringes nothing; nobody in particular is asked about. */
+START_TEST(test_not_done)
+{
+    AUTO(policy_unref) struct policy *policy = help_policy("+use -distribute [inform]");
+    struct policy_question question = question_at(NOW);
+    struct policy_performed done = {.action = POLICY_ACT_DISTRIBUTE,
+                                    .assignee = STR("urn:you"),
+                                    .at_us = help_time(NOW) - US_PER_DAY,
+                                    .violated = true};
+    const struct policy_facts facts = {
+        .performed_known = true, .n_performed = 1, .performed = &done};
+    struct policy_decision decision;
+
+    question.assignee = STR_NONE;
+    policy_decide(policy, &question, &facts, &decision);
+    ck_assert_uint_eq(decision.n_duties, 0);
+    done.violated = false;
+    policy_decide(policy, &question, &facts, &decision);
+    ck_assert_uint_eq(decision.n_duties, 1);
 }
 
 END_TEST
@@ -1014,6 +1124,9 @@ static Suite *suite(void)
     tcase_add_loop_test(tc, test_decisions, 0, (int)ARRAY_LEN(decisions));
     tcase_add_loop_test(tc, test_payments, 0, (int)ARRAY_LEN(payments));
     tcase_add_test(tc, test_amount_owed);
+    tcase_add_test(tc, test_payment_not_known);
+    tcase_add_test(tc, test_duties_of_collections);
+    tcase_add_test(tc, test_not_done);
     tcase_add_test(tc, test_performed_when);
     tcase_add_loop_test(tc, test_breaches, 0, (int)ARRAY_LEN(breaches));
     tcase_add_loop_test(tc, test_heirs, 0, (int)ARRAY_LEN(heirs));

@@ -116,6 +116,26 @@ static const struct {
      "✓ 허가 1 (이용): 허용함\n"
      "  ✓ 회원 자격이 다음과 같을 것: active [active; 서명된 주문, 2시간 전]\n"
      "  ✓ 상대방이 다음과 같을 것: did:x [did:x; 서명된 주문, 1분 전]\n"},
+    {"prohibited without condition", "@conflict=prohibit +use -use", "",
+     "✓ Permission 1 (use): permits\n"
+     "✗ → Prohibition 2 (use): prohibits\n"
+     "What would have to change:\n"
+     "  - Prohibition 2 – The prohibition has to cease to apply.\n", NULL},
+    {"void", "+use -use", "",
+     "✓ Permission 1 (use): permits\n"
+     "✗ → Prohibition 2 (use): prohibits\n", NULL},
+    {"nothing said of what can be done", "+use (naru:rows lteq 5)", "naru:rows=9",
+     "✗ Permission 1 (use): does not permit\n"
+     "  ✗ → the number of rows used is at most 5 [9; signed order]\n"
+     "What would have to change:\n"
+     "  - Permission 1: the number of rows used is at most 5 – This has to hold.\n", NULL},
+    {"other data, with a refined action",
+     "{'permission':[{'action':{'rdf:value':{'@id':'odrl:use'},'refinement':[{'leftOperand':'purpose','operator':'eq','rightOperand':'a'}]},'target':'x'}]}", "purpose=a",
+     "✗ Permission 1 (use): does not permit\n"
+     "  ✗ → data set: x [actual: data]\n"
+     "  ✓ the purpose of use is a [a; signed order]\n"
+     "What would have to change:\n"
+     "  - Permission 1 – ", NULL},
     {"nothing permits", "-sell", "",
      "✓ Prohibition 1 (sale): is about another action\n"
      "What would have to change:\n"

@@ -180,9 +180,13 @@ START_TEST(test_words)
     AUTO(policy_unref) struct policy *policy = windows(HOURS("'09:00/18:00" BERLIN "'"));
     AUTO(buf_done) struct buf out = buf_init(KIB(4));
 
+    AUTO(policy_unref) struct policy *fixed = windows(HOURS("'09:00/18:00-03:30'"));
+
     policy_explain(policy, POLICY_KO, &out);
+    policy_explain(fixed, POLICY_KO, &out);
     buf_add_char(&out, '\0');
     ck_assert_msg(strstr(out.p, "09:00–18:00 (Europe/Berlin)") != NULL, "%s", out.p);
+    ck_assert_msg(strstr(out.p, "09:00–18:00 (UTC-03:30)") != NULL, "%s", out.p);
 }
 
 END_TEST
