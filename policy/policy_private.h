@@ -167,7 +167,7 @@ const struct week *policy__week(struct arena *arena, enum policy_value_type type
 bool policy__in_week(const struct week *week, int64_t now, int64_t *ret_until);
 
 bool policy__operator_find(struct str name, enum policy_operator *ret_op);
-/* True if `name` is the row's IRI, or the part after the last '/', ':' or '#' of it. */
+/* True if `name` is the row's IRI, or the part after the last '/' or ':' of it. */
 bool policy__iri_named(struct str iri, struct str name);
 
 /* -- tree (parse.c, context.c, value.c) -------------------------------------------------------- */

@@ -61,6 +61,7 @@ void *__wrap_realloc(void *p, size_t n)
 #define TARGET                                                                                     \
     "{'@type':'AssetCollection','source':'urn:h','refinement':[{'leftOperand':'language','operator':'eq','rightOperand':'ko'}]}"
 #define PURPOSE "{'leftOperand':'purpose','operator':'eq','rightOperand':'urn:p'}"
+#define DAY(n)  "{'leftOperand':'dateTime','operator':'eq','rightOperand':'2026-01-0" n "'}"
 #define PAY                                                                                        \
     "{'rdf:value':'odrl:compensate','refinement':[{'leftOperand':'payAmount','operator':'eq','rightOperand':'500.5','unit':'EUR'}]}"
 
@@ -81,9 +82,10 @@ static const char *const policies[][2] = {
      "{'leftOperand':'count','operator':'lteq','rightOperand':5,'dataType':'xsd:integer'}],'duty':[{'action':" PAY "}]}]}",
      "{'target':'urn:t','assignee':" GROUP ",'obligation':[{'action':" PAY ",'consequence':[{'action':'odrl:inform'}]}],'permission':[{'action':['use','sell'],'assignee':['urn:a','urn:b']}]}"},
     /* duties, and what follows from them, with conditions of their own; alternatives of windows */
-    {"{'permission':[{'action':'use','duty':[{'action':" PAY ",'assignee':" GROUP ",'constraint':[" PURPOSE "]}]}],'obligation':[{'action':" PAY ",'assignee':" GROUP ",'constraint':[" PURPOSE "],"
+    {"{'permission':[{'action':'use','constraint':[{'or':[" DAY("1") "," DAY("2") "," DAY("3") "," DAY("5") "]}],'duty':[{'action':{'rdf:value':'odrl:inform','refinement':[" PURPOSE "]},'assignee':" GROUP ",'constraint':[" PURPOSE "]}]}],'obligation':[{'action':" PAY ",'assignee':" GROUP ",'constraint':[" PURPOSE "],"
      "'consequence':[{'action':'inform','assignee':" GROUP ",'constraint':[" PURPOSE "]}]}]}",
-     "+use (or (dateTime eq 2026-01-01) (dateTime eq 2026-01-02) (dateTime eq 2026-01-03) (dateTime eq 2026-01-05)) -use (purpose eq a)"},
+     "+use (UsagePurpose isAnyOf a) (UsagePurpose isAnyOf b) (UsagePurpose isAnyOf c) (UsagePurpose isAnyOf d) (UsagePurpose isAnyOf e) (UsagePurpose isAnyOf f) "
+     "(UsagePurpose isAnyOf g) (UsagePurpose isAnyOf h) (UsagePurpose isAnyOf i) (UsagePurpose isAnyOf j) (UsagePurpose isAnyOf k)"},
 };
 
 /* clang-format on */

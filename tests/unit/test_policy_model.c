@@ -21,6 +21,7 @@
 #define R(left, op, right) "{'leftOperand':'" left "','operator':'" op "','rightOperand':" right "}"
 #define PAY(op, amount, unit)                                                                      \
     "{'leftOperand':'payAmount','operator':'" op "','rightOperand':" amount ",'unit':'" unit "'}"
+#define MEMBERS(...)   "{'@type':'PartyCollection','source':'urn:g','refinement':[" __VA_ARGS__ "]}"
 #define ACT(name, ...) "{'rdf:value':{'@id':'odrl:" name "'},'refinement':[" __VA_ARGS__ "]}"
 
 static struct policy *compile_or_fail(const char *json)
@@ -281,6 +282,27 @@ START_TEST(test_refused)
 
 END_TEST
 
+/* Rules that have their constraints in common are counted with each of them. */
+START_TEST(test_conditions_are_bounded)
+{
+    AUTO(buf_done) struct buf text = buf_init(MIB(1));
+    AUTO(policy_unref) struct policy *policy = NULL;
+    struct err err = {0};
+
+    buf_add_c(&text, "{'permission':[{'target':['urn:t'");
+    for (int i = 1; i < 9000; i++)
+        buf_printf(&text, ",'urn:t%d'", i);
+    buf_add_c(&text, "],'action':'use','constraint':[");
+    for (int i = 0; i < 5; i++)
+        buf_printf(&text, "%s" R("count", "neq", "%d"), i > 0 ? "," : "", i);
+    buf_add_c(&text, "]}]}");
+    buf_add_char(&text, '\0');
+    ck_assert_int_eq(help_policy_from(text.p, &policy, &err), -E_LIMIT);
+    ck_assert_str_eq(err.at, "");
+}
+
+END_TEST
+
 /* 30 actions by 30 assets by 30 parties are more rules than a policy may have; 20 by 20 are not. */
 static int compile_product(int n, int parties, struct err *err)
 {
@@ -390,7 +412,11 @@ static const struct { const char *policy, *world, *expected, *until; } decisions
     /* a unit beside the only count without one */
     {P("{'or':[" R("count", "lt", "3") "," R("count", "gt", "5") "]}," R("unitOfCount", "eq", "'KiB'") "," R("count", "lteq", "1")), "naru:volumeBytes=1024 count=1", PERMIT, NULL},
     {P("{'leftOperand':'count','operator':'lteq','rightOperand':2,'unit':'row'}," R("unitOfCount", "eq", "'KiB'") "," R("count", "lteq", "1")), "naru:volumeBytes=1024 naru:rows=3", "0:rows:constraint-false", NULL},
+    {P("{'leftOperand':'count','operator':'lteq','rightOperand':2,'unit':'use'}," R("unitOfCount", "eq", "'KiB'") "," R("count", "lteq", "1")), "naru:volumeBytes=1024 count=3", "0:count:constraint-false", NULL},
     {P(R("spatial", "isPartOf", "'cx.region.all:1'")), "spatial=KR", PERMIT, ""},
+    {P(R("spatial", "isPartOf", "'cx.region.all:1'")), "spatial=cx.region.europe:1", PERMIT, ""},
+    {P(R("spatial", "eq", "{'@id':'KR'}")), "spatial=KR", PERMIT, ""},
+    {"{'permission':[{'action':'use','duty':[{'action':" ACT("compensate", "{'or':[" R("recipient", "eq", "'urn:a'") "," R("recipient", "eq", "'urn:b'") "]}") "}]}]}", "", "0:duty-unfulfilled", ""},
     /* delays: the agreement is of 2026-05-01 */
     {P("{'andSequence':[" R("dateTime", "gt", "'2026-05-24T23:59:59Z'") "," R("delayPeriod", "gteq", "'P7D'") "]}"), "", PERMIT, ""},
     {P("{'andSequence':[" R("dateTime", "eq", "'2026-06-01'") "," R("delayPeriod", "gteq", "'PT0S'") "]}"), "", PERMIT, "2026-06-02T00:00:00Z"},
@@ -491,6 +517,7 @@ static const struct { const char *op, *amount; struct paid paid; enum policy_dut
     {"lt",   "10",     {"10", "EUR"},      POLICY_DUTY_OUTSTANDING},
     {"gteq", "'-0.5'", {"-0.4", "EUR"},    POLICY_DUTY_FULFILLED},
     {"gteq", "'-0.5'", {"-0.6", "EUR"},    POLICY_DUTY_OUTSTANDING},
+    {"gteq", "'-5.5'", {"-5.4", "EUR"},    POLICY_DUTY_FULFILLED},
 };
 
 /* clang-format on */
@@ -668,6 +695,28 @@ START_TEST(test_not_done)
     done.violated = false;
     policy_decide(policy, &question, &facts, &decision);
     ck_assert_uint_eq(decision.n_duties, 1);
+}
+
+END_TEST
+
+/* An IRI that is longer than any of the vocabulary stands as it is; the empty name names nothing. */
+START_TEST(test_long_names)
+{
+    AUTO(arena_free) struct arena *arena = arena_new(KIB(64));
+    AUTO(policy_unref) struct policy *policy = NULL;
+    AUTO(buf_done) struct buf text = buf_init(KIB(16));
+    AUTO(buf_done) struct buf iri = buf_init(KIB(1));
+    enum policy_operand operand;
+
+    for (int i = 0; i < 60; i++)
+        buf_add_c(&iri, i == 0 ? "urn:x:" : "12345");
+    policy = compile_or_fail(
+        arena_printf(arena, P(R("purpose", "eq", "{'@id':'%.*s'}")), STR_ARG(buf_str(&iri))).p);
+    policy_explain(policy, POLICY_EN, &text);
+    buf_add_char(&text, '\0');
+    buf_add_char(&iri, '\0');
+    ck_assert_ptr_nonnull(strstr(text.p, iri.p));
+    ck_assert(!policy_operand_find(STR(""), &operand));
 }
 
 END_TEST
@@ -871,6 +920,18 @@ static const struct { const char *heir, *parents[PARENTS], *flat; } heirs[] = {
     {"{'inheritFrom':'a','assignee':{'@type':'PartyCollection','source':'urn:g','refinement':" R("spatial", "eq", "'KR'") "},'permission':[{'action':'use'}]}",
      {"{'assignee':{'@type':'odrl:PartyCollection','odrl:source':{'@id':'urn:g'},'refinement':[" R("odrl:spatial", "odrl:eq", "'KR'") "]}}"},
      "{'assignee':{'@type':'PartyCollection','source':'urn:g','refinement':" R("spatial", "eq", "'KR'") "},'permission':[{'action':'use'}]}"},
+    /* members of one collection selected in one way are one, in others several */
+    {"{'inheritFrom':['a','b'],'assignee':" MEMBERS(R("spatial", "eq", "'KR'")) ",'permission':[{'action':'use'}]}",
+     {"{'assignee':" MEMBERS(R("spatial", "eq", "'JP'")) "}", "{'assignee':" MEMBERS(R("spatial", "eq", "'KR'")) "}"},
+     "{'permission':[{'action':'use','assignee':[" MEMBERS(R("spatial", "eq", "'KR'")) "," MEMBERS(R("spatial", "eq", "'JP'")) "]}]}"},
+    {"{'inheritFrom':['a','b'],'assignee':" MEMBERS(R("spatial", "eq", "'KR'")) ",'permission':[{'action':'use'}]}",
+     {"{'assignee':{'@type':'PartyCollection','source':'urn:g'}}", "{'assignee':'urn:g'}"},
+     "{'permission':[{'action':'use','assignee':[" MEMBERS(R("spatial", "eq", "'KR'")) ",{'@type':'PartyCollection','source':'urn:g'},'urn:g']}]}"},
+    {"{'inheritFrom':'a','assignee':" MEMBERS(R("spatial", "eq", "'KR'")) ",'permission':[{'action':'use'}]}",
+     {"{'assignee':" MEMBERS(R("spatial", "eq", "'KR'") "," R("spatial", "isPartOf", "'KR'")) "}"},
+     "{'permission':[{'action':'use','assignee':[" MEMBERS(R("spatial", "eq", "'KR'")) "," MEMBERS(R("spatial", "eq", "'KR'") "," R("spatial", "isPartOf", "'KR'")) "]}]}"},
+    {"{'inheritFrom':'a','conflict':'perm','permission':[{'action':'use'}]}", {"[{'conflict':'perm','prohibition':[{'action':'use'}]}]"},
+     "{'conflict':'perm','permission':[{'action':'use'}],'prohibition':[{'action':'use'}]}"},
     {"{'inheritFrom':[],'permission':[{'action':'use'}]}", {NULL}, "{'permission':[{'action':'use'}]}"},
 };
 
@@ -1120,6 +1181,8 @@ static Suite *suite(void)
     tcase_add_loop_test(tc, test_different, 0, (int)ARRAY_LEN(different));
     tcase_add_loop_test(tc, test_refused, 0, (int)ARRAY_LEN(refused));
     tcase_add_test(tc, test_product_is_bounded);
+    tcase_add_test(tc, test_conditions_are_bounded);
+    tcase_add_test(tc, test_long_names);
     tcase_add_test(tc, test_shared_constraints_are_bounded);
     tcase_add_loop_test(tc, test_decisions, 0, (int)ARRAY_LEN(decisions));
     tcase_add_loop_test(tc, test_payments, 0, (int)ARRAY_LEN(payments));

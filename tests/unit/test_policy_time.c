@@ -49,6 +49,7 @@ static const struct row rows[] = {
     {"+use (or (dateTime eq 2026-06-01) (dateTime eq 2026-06-02) (dateTime eq 2026-06-03) (dateTime eq 2026-06-05))", "", NOW, NULL, AT, "2026-06-04T00:00:00Z", 0, true},
     {"+use (or (dateTime eq 2026-05-01) (dateTime eq 2026-05-02) (dateTime eq 2026-05-03) (and (dateTime lt 2026-06-01) (dateTime gt 2026-06-05)))", "", NOW, NULL, AT, NULL, 0, false},
     {"+use (or (dateTime eq 2026-06-01) (dateTime eq 2026-06-02) (dateTime neq 2026-06-03) (dateTime eq 2026-06-05))", "", NOW, NULL, AT, "2026-06-03T00:00:00Z", 0, true},
+    {"+use (or (dateTime eq 2026-06-01) (dateTime eq 2026-06-02) (and (dateTime lt 2026-06-20) (purpose eq a)) (dateTime eq 2026-06-05))", "purpose=a", "2026-06-05T00:00:00Z", NULL, AT, "2026-06-20T00:00:00Z", 0, true},
     {"+use (dateTime lt 2026-06-10) +use (dateTime lt 2026-06-20)", "", NOW, NULL, AT, "2026-06-20T00:00:00Z", 0, true},
     {"+use (dateTime gteq 2026-06-10) +use (dateTime gteq 2026-06-20)", "", NOW, NULL, AT, "2026-06-10T00:00:00Z", 0, true},
     {"+use (xone (dateTime lt 2026-06-10) (dateTime lt 2026-06-20))", "", NOW, NULL, AT, "2026-06-10T00:00:00Z", 0, true},

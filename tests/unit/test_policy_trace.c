@@ -182,12 +182,15 @@ static void check_text(const struct asked *a, enum policy_lang lang, const char 
 START_TEST(test_text)
 {
     AUTO(arena_free) struct arena *arena = arena_new(MIB(4));
+    AUTO(buf_done) struct buf words = buf_init(KIB(64));
     struct asked a;
 
     ask(arena, cases[_i].policy, cases[_i].world, &a);
     check_text(&a, POLICY_EN, cases[_i].en, cases[_i].name);
     if (cases[_i].ko != NULL)
         check_text(&a, POLICY_KO, cases[_i].ko, cases[_i].name);
+    policy_explain_decision(a.policy, &a.decision, POLICY_KO, &words);
+    ck_assert(words.n > 0 && str_is_utf8(buf_str(&words)));
     policy_unref(&a.policy);
 }
 
