@@ -84,7 +84,7 @@ bool policy__iri_named(struct str iri, struct str name)
     if (name.n >= iri.n)
         return str_eq(iri, name);
     before = iri.p[iri.n - name.n - 1];
-    return name.n > 0 && str_ends(iri, name) && (before == '/' || before == ':');
+    return str_ends(iri, name) && (before == '/' || before == ':');
 }
 
 /* Full IRIs first: "urn:x:participant" must not be taken for the bare name of another row. */

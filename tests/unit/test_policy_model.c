@@ -699,6 +699,23 @@ START_TEST(test_not_done)
 
 END_TEST
 
+/* A unit that stands in another constraint is written there, and nowhere else. */
+START_TEST(test_unit_beside)
+{
+    AUTO(policy_unref)
+    struct policy *policy =
+        compile_or_fail(P(R("unitOfCount", "eq", "'KiB'") "," R("count", "lteq", "2")));
+    AUTO(buf_done) struct buf out = buf_init(KIB(16));
+    struct jw w = jw_init(&out);
+
+    policy_write(policy, POLICY_FORM_EXPANDED, &w);
+    buf_add_char(&out, '\0');
+    ck_assert_ptr_nonnull(strstr(out.p, "unitOfCount"));
+    ck_assert_ptr_null(strstr(out.p, "/unit\""));
+}
+
+END_TEST
+
 /* An IRI that is longer than any of the vocabulary stands as it is; the empty name names nothing. */
 START_TEST(test_long_names)
 {
@@ -709,7 +726,7 @@ START_TEST(test_long_names)
     enum policy_operand operand;
 
     for (int i = 0; i < 60; i++)
-        buf_add_c(&iri, i == 0 ? "urn:x:" : "12345");
+        buf_add_c(&iri, i == 0 ? "odrl:" : "12345");
     policy = compile_or_fail(
         arena_printf(arena, P(R("purpose", "eq", "{'@id':'%.*s'}")), STR_ARG(buf_str(&iri))).p);
     policy_explain(policy, POLICY_EN, &text);
@@ -877,6 +894,30 @@ static int compile_heir(const char *heir, const char *const parents[PARENTS], bo
         jdoc_free(&shelf.docs[i]);
     return status;
 }
+
+/* A policy and its parents are one document as to its size. */
+START_TEST(test_family_is_bounded)
+{
+    AUTO(buf_done) struct buf parent = buf_init(MIB(1));
+    AUTO(policy_unref) struct policy *policy = NULL;
+    struct err err = {0};
+
+    buf_add_c(&parent, "{'permission':[{'action':'use','constraint':[");
+    for (int i = 0; i < LIMIT_POLICY_NODES / 6; i++)
+        buf_printf(&parent, "%s" R("count", "neq", "%d"), i > 0 ? "," : "", i);
+    buf_add_c(&parent, "]}]}");
+    buf_add_char(&parent, '\0');
+    {
+        const char *const one[PARENTS] = {parent.p}, *const two[PARENTS] = {parent.p, parent.p};
+
+        ck_assert_int_eq(compile_heir("{'inheritFrom':'a'}", one, false, &policy, &err), 0);
+        policy_unref(&policy);
+        ck_assert_int_eq(compile_heir("{'inheritFrom':['a','b']}", two, false, &policy, &err),
+                         -E_LIMIT);
+    }
+}
+
+END_TEST
 
 /* clang-format off */
 static const struct { const char *heir, *parents[PARENTS], *flat; } heirs[] = {
@@ -1183,6 +1224,8 @@ static Suite *suite(void)
     tcase_add_test(tc, test_product_is_bounded);
     tcase_add_test(tc, test_conditions_are_bounded);
     tcase_add_test(tc, test_long_names);
+    tcase_add_test(tc, test_family_is_bounded);
+    tcase_add_test(tc, test_unit_beside);
     tcase_add_test(tc, test_shared_constraints_are_bounded);
     tcase_add_loop_test(tc, test_decisions, 0, (int)ARRAY_LEN(decisions));
     tcase_add_loop_test(tc, test_payments, 0, (int)ARRAY_LEN(payments));
