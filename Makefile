@@ -207,6 +207,9 @@ UNIT_HELP := $(call obj,$(if $(COV),$(wildcard tests/unit/help_policy*.c) tests/
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(UNIT_HELP) $(UNIT_ARCHIVES)
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_TEST) $(LIBS_ALL)
 $(B)/tests/unit/test_policy_memory: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+# as the unit test does, it reads the FORCE suite
+$(B)/tests/bench/bench_policy: $(B)/tests/bench/bench_policy.o $(call obj,tests/unit/help_policy_force.c tests/unit/help_turtle.c) $(POLICY_A) $(LIB_A)
+	$(call say,LINK,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_ALL)
 $(B)/tests/bench/%: $(B)/tests/bench/%.o $(CONNECTOR_A) $(GENC_A) $(SERVER_A) $(GENB_A) $(POLICY_A) $(LIB_A)
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_ALL)
 

@@ -45,6 +45,7 @@ static int read_value(enum policy_operand operand, struct str text, struct polic
 int policy_fact_read(struct str name, const struct str_list *values, struct arena *arena,
                      struct policy_facts *facts, struct err *err)
 {
+    static const struct policy_source source = {.kind = POLICY_FROM_QUESTION};
     struct policy_value *items = ARENA_ARRAY(arena, struct policy_value, values->n);
     enum policy_operand operand;
 
@@ -60,7 +61,7 @@ int policy_fact_read(struct str name, const struct str_list *values, struct aren
         .knowledge = values->n > 0 ? POLICY_KNOWN : POLICY_ABSENT,
         .n_values = values->n,
         .values = items,
-        .source = STR("given with the question"),
+        .source = &source,
     };
     return 0;
 }
@@ -257,8 +258,7 @@ static void write_causes(const struct policy_decision *decision, struct jw *w)
         }
         if (cause->seen[0] != '\0')
             jw_kc(w, "seen", cause->seen);
-        if (cause->source.n > 0)
-            jw_kstr(w, "source", cause->source);
+        policy_answer_sources(cause->source, w);
         jw_object_end(w);
     }
     jw_array_end(w);

@@ -22,6 +22,11 @@ extern const char *const policy_peer_names[POLICY_PEER__COUNT + 1];
 MUST_CHECK int policy_fact_read(struct str name, const struct str_list *values, struct arena *arena,
                                 struct policy_facts *facts, struct err *err);
 
+/* One source of a fact as an object: "kind", "by", "id", "at", "reason", "ko", "en". */
+void policy_answer_source(const struct policy_source *source, struct jw *w);
+/* "sources": all that speak of a fact; nothing for NULL. */
+void policy_answer_sources(const struct policy_source *source, struct jw *w);
+
 /* "hash", "ko", "en", "needs" (facts by the scopes that want them), "duties". */
 void policy_answer_explain(const struct policy *policy, struct jw *w);
 /* "hash", "findings", "more". */

@@ -2,8 +2,8 @@
  * policy/cause.c - why a policy denies: a smallest set of things that would have to change
  *
  * Each constraint has two prices: how many atoms must change to make it true, and to make it not
- * apply (false). They are composed upwards like the truth, in one pass; walking down along the
- * cheapest way gives the causes. Only denials come here, so that permits stay fast.
+ * apply (false). Walking down along the cheapest way gives the causes. Only denials come here, so
+ * that permits stay fast.
  */
 #include "policy/policy.h"
 
@@ -18,10 +18,6 @@
 /* More than any policy has atoms; a sum over all atoms still fits. */
 #define IMPOSSIBLE INT64_C(1000000000)
 
-struct price {
-    int64_t make, unmake;
-};
-
 /* Where the causes go, and what they are reported as. */
 struct collect {
     const struct eval *e;
@@ -32,44 +28,63 @@ struct collect {
 
 /* -- prices ------------------------------------------------------------------------------------ */
 
-static struct price price_of(const struct eval *e, uint32_t pc);
+/* What it costs to make it true (want), or false. */
+static int64_t price_of(const struct eval *e, uint32_t pc, bool want);
 
-/* What a logical constraint would cost in each way, and along which operands. */
+static int64_t price_of_all(const struct eval *e, uint32_t pc, bool want)
+{
+    int64_t price = 0;
+
+    for (uint32_t at = pc + 1; at < e->code[pc].next; at = e->code[at].next)
+        price += price_of(e, at, want);
+    return price;
+}
+
+/* The operand for which it costs least. None is as wanted, so nothing is cheaper than one. */
+static uint32_t cheapest(const struct eval *e, uint32_t pc, bool want, int64_t *ret_price)
+{
+    uint32_t found = pc;
+
+    *ret_price = INT64_MAX;
+    for (uint32_t at = pc + 1; at<e->code[pc].next && * ret_price> 1; at = e->code[at].next) {
+        const int64_t price = price_of(e, at, want);
+
+        if (price < *ret_price) {
+            *ret_price = price;
+            found = at;
+        }
+    }
+    return found;
+}
+
+/* What an `xone` would cost in each way, and along which operands. */
 struct ways {
-    int64_t make_all, unmake_all;
-    int64_t make_least, make_second, unmake_least;
+    int64_t unmake_all, make_least, make_second;
     int64_t
         exchange; /* least of make - unmake: which operand to make while the others are unmade */
-    uint32_t make_at[2], unmake_at, exchange_at;
+    uint32_t make_at[2], exchange_at;
 };
 
 static struct ways ways_of(const struct eval *e, uint32_t pc)
 {
-    struct ways w = {.make_least = INT64_MAX / 4,
-                     .make_second = INT64_MAX / 4,
-                     .unmake_least = INT64_MAX / 4,
-                     .exchange = INT64_MAX};
+    struct ways w = {
+        .make_least = INT64_MAX / 4, .make_second = INT64_MAX / 4, .exchange = INT64_MAX};
 
     for (uint32_t at = pc + 1; at < e->code[pc].next; at = e->code[at].next) {
-        struct price child = price_of(e, at);
+        const int64_t make = price_of(e, at, true), unmake = price_of(e, at, false);
 
-        w.make_all += child.make;
-        w.unmake_all += child.unmake;
-        if (child.make < w.make_least) {
+        w.unmake_all += unmake;
+        if (make < w.make_least) {
             w.make_second = w.make_least;
             w.make_at[1] = w.make_at[0];
-            w.make_least = child.make;
+            w.make_least = make;
             w.make_at[0] = at;
-        } else if (child.make < w.make_second) {
-            w.make_second = child.make;
+        } else if (make < w.make_second) {
+            w.make_second = make;
             w.make_at[1] = at;
         }
-        if (child.unmake < w.unmake_least) {
-            w.unmake_least = child.unmake;
-            w.unmake_at = at;
-        }
-        if (child.make - child.unmake < w.exchange) {
-            w.exchange = child.make - child.unmake;
+        if (make - unmake < w.exchange) {
+            w.exchange = make - unmake;
             w.exchange_at = at;
         }
     }
@@ -81,28 +96,31 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-static struct price price_of(const struct eval *e, uint32_t pc)
+static int64_t price_of(const struct eval *e, uint32_t pc, bool want)
 {
+    int64_t price;
     struct ways w;
-    enum truth truth;
 
+    if (policy__eval(e, pc).truth == (want ? TRUTH_TRUE : TRUTH_FALSE))
+        return 0;
     switch ((enum insn_kind)e->code[pc].kind) {
-    case INSN_AND: w = ways_of(e, pc); return (struct price){w.make_all, w.unmake_least};
-    case INSN_OR: w = ways_of(e, pc); return (struct price){w.make_least, w.unmake_all};
+    case INSN_AND:
+    case INSN_OR:
+        if (want == (e->code[pc].kind == INSN_AND))
+            return price_of_all(e, pc, want);
+        (void)cheapest(e, pc, want, &price);
+        return price;
     case INSN_XONE:
         w = ways_of(e, pc);
-        return (struct price){w.unmake_all + w.exchange,
-                              least(w.unmake_all, w.make_least + w.make_second)};
-    case INSN_TRUE: return (struct price){policy__eval(e, pc).truth != TRUTH_TRUE, IMPOSSIBLE};
+        return want ? w.unmake_all + w.exchange : least(w.unmake_all, w.make_least + w.make_second);
+    case INSN_TRUE: return want ? 1 : IMPOSSIBLE;
     case INSN_SEQUENCE:
     case INSN_NOW:
     case INSN_AGREEMENT:
     case INSN_NUMBER:
     case INSN_TEXT:
     case INSN_WEEK:
-    case INSN_AMOUNT:
-        truth = policy__eval(e, pc).truth;
-        return (struct price){truth != TRUTH_TRUE, truth != TRUTH_FALSE};
+    case INSN_AMOUNT: return 1;
     }
     CHECK_UNREACHABLE();
 }
@@ -214,22 +232,17 @@ static void walk_xone(const struct collect *c, uint32_t pc, bool want)
 /* Reports what would have to change to make the constraint true (want), or false. */
 static void walk(const struct collect *c, uint32_t pc, bool want)
 {
-    enum truth truth = policy__eval(c->e, pc).truth;
+    int64_t price;
 
-    if (truth == (want ? TRUTH_TRUE : TRUTH_FALSE))
+    if (policy__eval(c->e, pc).truth == (want ? TRUTH_TRUE : TRUTH_FALSE))
         return;
     switch ((enum insn_kind)c->e->code[pc].kind) {
     case INSN_AND:
-        if (want)
-            walk_all(c, pc, true);
-        else
-            walk(c, ways_of(c->e, pc).unmake_at, false);
-        return;
     case INSN_OR:
-        if (want)
-            walk(c, ways_of(c->e, pc).make_at[0], true);
+        if (want == (c->e->code[pc].kind == INSN_AND))
+            walk_all(c, pc, want);
         else
-            walk_all(c, pc, false);
+            walk(c, cheapest(c->e, pc, want, &price), want);
         return;
     case INSN_XONE: walk_xone(c, pc, want); return;
     case INSN_SEQUENCE:
@@ -269,7 +282,7 @@ static unsigned blocking_duties(const struct eval *e, const struct prog_rule *ru
 
 static int64_t permission_price(const struct eval *e, const struct prog_rule *rule)
 {
-    int64_t price = rule->code == NO_CODE ? 0 : price_of(e, rule->code).make;
+    int64_t price = rule->code == NO_CODE ? 0 : price_of(e, rule->code, true);
 
     price += policy__target_matches(e, rule) != TRUTH_TRUE;
     price += policy__assignee_matches(e, rule) != TRUTH_TRUE;
@@ -328,7 +341,7 @@ static void explain_prohibitions(struct collect *c, enum policy_why why)
         if (policy__eval_prohibition(e, rule).truth == TRUTH_FALSE)
             continue;
         c->rule = rule->rule->index;
-        if (rule->code != NO_CODE && price_of(e, rule->code).unmake < IMPOSSIBLE)
+        if (rule->code != NO_CODE && price_of(e, rule->code, false) < IMPOSSIBLE)
             walk(c, rule->code, false);
         if (c->decision->n_causes == before)
             (void)add_cause(c, why, rule->rule->at);

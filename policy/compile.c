@@ -191,9 +191,9 @@ static int emit_week(struct emit *e, struct insn *insn, const struct node *node)
 {
     insn->kind = INSN_WEEK;
     insn->negate = node->op == POLICY_NEQ || node->op == POLICY_IS_NONE_OF;
-    insn->edges = policy__week(e->ps->arena, policy__operands[node->operand].type, node->sorted,
-                               node->n_sorted, &insn->n);
-    return insn->edges != NULL ? 0 : err_set(e->ps->err, E_NO_MEMORY, "", "policy");
+    insn->week = policy__week(e->ps->arena, policy__operands[node->operand].type, node->sorted,
+                              node->n_sorted, &insn->n);
+    return insn->week != NULL ? 0 : err_set(e->ps->err, E_NO_MEMORY, "", "policy");
 }
 
 static void emit_days(struct insn *insn, const struct node *node)
@@ -275,7 +275,8 @@ static int emit_node(struct emit *e, const struct node *node, const struct insn 
                                     [NODE_OR] = INSN_OR,
                                     [NODE_XONE] = INSN_XONE,
                                     [NODE_SEQUENCE] = INSN_SEQUENCE};
-    struct insn *insn = &e->program->code[e->program->n_code++];
+    const uint32_t pc = e->program->n_code++;
+    struct insn *insn = &e->program->code[pc];
 
     insn->node = node;
     if (node->kind == NODE_ATOM) {
@@ -288,6 +289,8 @@ static int emit_node(struct emit *e, const struct node *node, const struct insn 
             return err_ret(e->ps->err);
     }
     insn->next = e->program->n_code;
+    if (policy__join_windows(e->ps->arena, e->program->code, pc) < 0)
+        return err_set(e->ps->err, E_NO_MEMORY, "", "policy");
     return 0;
 }
 

@@ -441,6 +441,12 @@ bool policy__permits(const struct policy *policy, const struct policy_question *
     return verdict(&e, &sum, &until);
 }
 
+bool policy_permits(const struct policy *policy, const struct policy_question *question,
+                    const struct policy_facts *facts)
+{
+    return policy__permits(policy, question, facts, NULL);
+}
+
 void policy__decide(const struct policy *policy, const struct policy_question *question,
                     const struct policy_facts *facts, const struct terms *terms,
                     struct policy_decision *ret_decision)

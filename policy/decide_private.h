@@ -65,6 +65,8 @@ int64_t policy__from_agreement(const struct eval *e, int64_t us, int64_t months)
 
 /* One constraint and what lies below it; NO_CODE holds. */
 struct outcome policy__eval(const struct eval *e, uint32_t pc);
+/* An `or` of windows of time. */
+struct outcome policy__in_windows(const struct insn *insn, int64_t now);
 struct outcome policy__eval_prohibition(const struct eval *e, const struct prog_rule *rule);
 enum truth policy__target_matches(const struct eval *e, const struct prog_rule *rule);
 enum truth policy__assignee_matches(const struct eval *e, const struct prog_rule *rule);

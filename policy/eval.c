@@ -202,7 +202,7 @@ static struct outcome eval_fact(const struct eval *e, const struct insn *insn)
 static struct outcome eval_week(const struct eval *e, const struct insn *insn)
 {
     int64_t until;
-    const bool in = policy__in_week(insn->edges, insn->n, e->question->now_us, &until);
+    const bool in = policy__in_week(insn->week, e->question->now_us, &until);
 
     return (struct outcome){in != insn->negate ? TRUTH_TRUE : TRUTH_FALSE, until};
 }
@@ -335,7 +335,9 @@ struct outcome policy__eval(const struct eval *e, uint32_t pc)
     insn = &e->code[pc];
     switch ((enum insn_kind)insn->kind) {
     case INSN_AND: return eval_and_or(e, pc, TRUTH_FALSE);
-    case INSN_OR: return eval_and_or(e, pc, TRUTH_TRUE);
+    case INSN_OR:
+        return insn->windows.spans != NULL ? policy__in_windows(insn, e->question->now_us)
+                                           : eval_and_or(e, pc, TRUTH_TRUE);
     case INSN_XONE: return eval_xone(e, pc);
     case INSN_SEQUENCE: return eval_sequence(e, pc);
     case INSN_TRUE: return (struct outcome){eval_term(e, insn), POLICY_FOREVER};

@@ -127,11 +127,14 @@ static void add_time(struct buf *out, enum policy_lang lang, const struct value 
     }
 }
 
-static void add_zone(struct buf *out, int64_t offset_us)
+static void add_zone(struct buf *out, const struct value *value)
 {
+    const int64_t offset_us = value->offset_us;
     const int64_t minutes = (offset_us < 0 ? -offset_us : offset_us) / US_PER_MIN;
 
-    if (offset_us == 0)
+    if (value->zone != NULL)
+        buf_printf(out, " (%.*s)", STR_ARG(value->zone->name));
+    else if (offset_us == 0)
         buf_add_c(out, " (UTC)");
     else
         buf_printf(out, " (UTC%c%02d:%02d)", offset_us < 0 ? '-' : '+', (int)(minutes / 60),
@@ -153,7 +156,7 @@ static void add_days(struct buf *out, enum policy_lang lang, const struct value 
     buf_add_c(out, days[value->first][lang]);
     if (value->last != value->first)
         buf_printf(out, "–%s", days[value->last][lang]);
-    add_zone(out, value->offset_us);
+    add_zone(out, value);
 }
 
 static void add_hours(struct buf *out, const struct value *value)
@@ -166,7 +169,7 @@ static void add_hours(struct buf *out, const struct value *value)
         if (ends[i] % 60 != 0)
             buf_printf(out, ":%02d", (int)(ends[i] % 60));
     }
-    add_zone(out, value->offset_us);
+    add_zone(out, value);
 }
 
 static void add_value(struct buf *out, enum policy_lang lang, enum policy_operand operand,

@@ -60,6 +60,23 @@ static const struct rule *find_rule(const struct policy *policy, int index)
     return NULL;
 }
 
+/* The value that was seen, and where it comes from; or what is known of why there is none. */
+static void explain_evidence(struct buf *out, enum policy_lang lang,
+                             const struct policy_cause *cause)
+{
+    const bool seen = cause->seen[0] != '\0';
+
+    if (!seen && cause->source == NULL)
+        return;
+    buf_add_c(out, " (");
+    if (seen)
+        buf_printf(out, lang == POLICY_KO ? "실제 값: %s" : "actual: %s", cause->seen);
+    if (seen && cause->source != NULL)
+        buf_add_c(out, lang == POLICY_KO ? "; 출처: " : "; from: ");
+    policy_source_text(cause->source, lang, out);
+    buf_add_char(out, ')');
+}
+
 static void explain_cause(struct buf *out, enum policy_lang lang, const struct policy *policy,
                           const struct policy_cause *cause)
 {
@@ -79,12 +96,8 @@ static void explain_cause(struct buf *out, enum policy_lang lang, const struct p
         buf_printf(out, "%s … – ", policy__logical_words(node->kind, lang));
     }
     buf_add_c(out, whys[cause->why].after[lang]);
-    if (cause->seen[0] != '\0')
-        buf_printf(out, lang == POLICY_KO ? " (실제 값: %s" : " (actual: %s", cause->seen);
-    if (cause->seen[0] != '\0' && cause->source.n > 0)
-        buf_printf(out, lang == POLICY_KO ? "; 출처: %.*s" : "; from: %.*s",
-                   STR_ARG(cause->source));
-    buf_add_c(out, cause->seen[0] != '\0' ? ")\n" : "\n");
+    explain_evidence(out, lang, cause);
+    buf_add_char(out, '\n');
 }
 
 static void explain_duty(struct buf *out, enum policy_lang lang, const struct policy_duty *duty)

@@ -4,6 +4,7 @@
  * The engine takes what has a meaning; the standard wants less: per operand one or two operators, certain values, certain rules, and
  * one odrl:and. Policies of 2405 are older than the standard, only its demand for two conditions is checked there.
  */
+#include "lib/base/check.h"
 #include "policy/lint_private.h"
 #include "policy/policy_private.h"
 
@@ -115,9 +116,9 @@ static bool fits(const struct value *value, enum form form)
     /* its type is checked: all that it may have besides is a fraction, or no time */
     case FORM_INSTANT:
         return value->text.n > 16 && memchr(value->text.p, '.', value->text.n) == NULL;
-    case FORM_ANY: break;
+    case FORM_ANY: return true;
     }
-    return true;
+    CHECK_UNREACHABLE();
 }
 
 static void lint_atom(struct linting *l, const struct node *node, unsigned place)

@@ -198,13 +198,34 @@ struct policy_value {
     struct str unit; /* of an amount: ISO 4217; STR_NONE: not stated */
 };
 
+/* clang-format off */
+enum policy_source_kind {
+#define SOURCE(id, ...) POLICY_FROM_##id,
+#include "policy/sources.def"
+#undef SOURCE
+    POLICY_FROM__COUNT
+};
+
+/* clang-format on */
+
+/* Where a fact comes from; put into words by policy_source_text. Texts are borrowed; members that a
+ * kind does not have are zero. */
+struct policy_source {
+    enum policy_source_kind kind;
+    struct str by; /* who vouches for it: the issuer of a credential, what an operator relied on */
+    struct str id; /* of the credential */
+    struct str reason; /* why it was revoked */
+    int64_t at_us;     /* when it was recorded, revoked, confirmed last, or expired */
+    const struct policy_source *also; /* another one that speaks of the same; NULL: none */
+};
+
 /* One fact; zero is "unknown". Values are borrowed and must outlive the use of the decision. */
 struct policy_fact {
     enum policy_knowledge knowledge;
     bool claimed; /* only the peer says so; unknown unless the operand's row says CLAIM_OK */
     size_t n_values;
     const struct policy_value *values;
-    struct str source; /* for people: "membership credential of did:web:…" */
+    const struct policy_source *source; /* also of what is not known: why; NULL: not stated */
     int64_t age_us; /* since it was established; facts older than the operand's limit are unknown */
 };
 
@@ -328,8 +349,8 @@ struct policy_cause {
     enum policy_operator op;
     struct str at;       /* JSON pointer in the compiled document; borrowed from the policy */
     struct str required; /* right operand as written; borrowed from the policy */
-    struct str source;   /* of the fact; borrowed from the facts */
-    char seen[64];       /* value of the fact as text, cut; "" if there is none */
+    const struct policy_source *source; /* of the fact; borrowed from the facts; or NULL */
+    char seen[64];                      /* value of the fact as text, cut; "" if there is none */
 };
 
 enum policy_duty_state {
@@ -377,6 +398,10 @@ struct policy_decision {
 void policy_decide(const struct policy *policy, const struct policy_question *question,
                    const struct policy_facts *facts, struct policy_decision *ret_decision);
 
+/* The verdict alone: what policy_decide says, without causes and duties. */
+bool policy_permits(const struct policy *policy, const struct policy_question *question,
+                    const struct policy_facts *facts);
+
 /*
  * False if it is denied for certain: whatever those facts may be that are unknown. Their absence
  * alone never makes it so, a limit on time that has passed does. *ret_until_us is the next instant
@@ -397,6 +422,9 @@ void policy_explain(const struct policy *policy, enum policy_lang lang, struct b
  * there. */
 void policy_explain_decision(const struct policy *policy, const struct policy_decision *decision,
                              enum policy_lang lang, struct buf *out);
+
+/* A source of facts in words, with those that speak of the same; nothing for NULL. */
+void policy_source_text(const struct policy_source *source, enum policy_lang lang, struct buf *out);
 
 /* One short line for the peer (DSP Termination reason): operand names only, no values of facts. */
 void policy_reason(const struct policy_decision *decision, enum policy_lang lang, struct buf *out);

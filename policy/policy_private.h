@@ -124,26 +124,50 @@ bool policy__unit(enum policy_operand operand, struct str unit, enum policy_oper
 /* The ISO 4217 code that `unit` stands for; STR_NONE if it is no currency. */
 struct str policy__currency(struct str unit);
 
-/* -- recurring windows (week.c) ---------------------------------------------------------------- */
+/* -- zones (zone.c) ---------------------------------------------------------------------------- */
 
-#define WEEK_US (7 * US_PER_DAY)
+enum summer { SUMMER_NONE, SUMMER_EU, SUMMER_US, SUMMER_AU };
+
+struct zone {
+    struct str name;
+    int64_t offset_us; /* standard time, east of UTC */
+    enum summer summer;
+};
+
+/* clang-format off */
+enum {
+#define ZONE(name, ...) +1
+    POLICY_ZONES = 0
+#include "policy/zones.def"
+#undef ZONE
+};
+
+/* clang-format on */
+
+/* NULL if the name has no row in zones.def. */
+const struct zone *policy__zone(struct str name);
+/* Whether clocks are one hour ahead of standard time, and until when; not for SUMMER_NONE. */
+bool policy__summer(enum summer rule, int64_t offset_us, int64_t now, int64_t *ret_until);
+
+/* -- recurring windows (week.c) ---------------------------------------------------------------- */
 
 struct value;
 /* "mon/fri+09:00" and "09:00/18:00[Asia/Seoul]"; false if it is neither. Fills first and last (day
- * of the week from 0; µs of the day), offset_us and canon. */
+ * of the week from 0; µs of the day), offset_us, zone and canon. */
 bool policy__weekdays(struct arena *arena, struct str text, struct value *value);
 bool policy__hours(struct arena *arena, struct str text, struct value *value);
 /*
- * The windows of the week (µs since Monday 00:00 UTC) in which one of the values is true: pairs
- * [begin, end) in order, apart from each other; n of them. NULL if there is no memory.
+ * The windows of the week in which one of the values is true; *ret_n is how many it keeps. NULL if
+ * there is no memory.
  */
-const int64_t *policy__week(struct arena *arena, enum policy_value_type type,
-                            const struct value *values, size_t n_values, uint32_t *ret_n);
+struct week;
+const struct week *policy__week(struct arena *arena, enum policy_value_type type,
+                                const struct value *values, size_t n_values, uint32_t *ret_n);
 /* Whether `now` lies in one of the windows, and the instant at which that changes. */
-bool policy__in_week(const int64_t *edges, uint32_t n, int64_t now, int64_t *ret_until);
+bool policy__in_week(const struct week *week, int64_t now, int64_t *ret_until);
 
 bool policy__operator_find(struct str name, enum policy_operator *ret_op);
-/* True if `name` is the row's IRI, or the part after the last '/', ':' or '#' of it. */
+/* True if `name` is the row's IRI, or the part after the last '/' or ':' of it. */
 bool policy__iri_named(struct str iri, struct str name);
 
 /* -- tree (parse.c, context.c, value.c) -------------------------------------------------------- */
@@ -159,9 +183,10 @@ struct value {
     int64_t first;
     /* time: its last µs (end of the day of a date); decimal: its fraction; else equal to first */
     int64_t last;
-    int64_t months;    /* duration */
-    int64_t offset_us; /* weekdays and hours: their zone, east of UTC */
-    bool relative;     /* "contractAgreement+…": first is µs after the agreement */
+    int64_t months;          /* duration */
+    int64_t offset_us;       /* weekdays and hours: standard time of their zone, east of UTC */
+    const struct zone *zone; /* one that has summer time, or NULL */
+    bool relative;           /* "contractAgreement+…": first is µs after the agreement */
 };
 
 enum node_kind { NODE_ATOM, NODE_AND, NODE_OR, NODE_XONE, NODE_SEQUENCE };
@@ -251,6 +276,11 @@ enum insn_kind {
     INSN_AMOUNT,    /* an amount that was paid, of performed actions only */
 };
 
+/* Instants, both included. */
+struct span {
+    int64_t lo, hi;
+};
+
 /* One constraint, before its children: a tree in preorder. */
 struct insn {
     uint8_t kind;
@@ -270,7 +300,12 @@ struct insn {
             const struct str *values; /* sorted by str_cmp */
         } text;
 
-        const int64_t *edges; /* policy__week */
+        const struct week *week;
+
+        struct {
+            const struct span *spans; /* of an `or`, see windows.c; NULL: it is none of windows */
+            uint32_t n;
+        } windows;
     };
     const struct node *node;
 };
@@ -389,5 +424,8 @@ MUST_CHECK int policy__same_entity(struct parse *ps, const struct entity *a, con
 
 /* Fills canon, order and the hashes of the whole tree. */
 MUST_CHECK int policy__normalise(struct parse *ps);
+
+/* Joins the operands of an `or` if they are all windows of time (windows.c). */
+MUST_CHECK int policy__join_windows(struct arena *arena, struct insn *code, uint32_t pc);
 
 MUST_CHECK int policy__program(struct parse *ps);

@@ -429,7 +429,7 @@ static void mark_week(struct marks *m, const struct insn *insn, int64_t now_us)
     for (uint32_t i = 0; i <= 2 * insn->n; i++) {
         int64_t until;
 
-        (void)policy__in_week(insn->edges, insn->n, at, &until);
+        (void)policy__in_week(insn->week, at, &until);
         if (until == POLICY_FOREVER)
             return;
         m->now[m->n_now++] = until;

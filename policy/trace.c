@@ -294,7 +294,7 @@ static void cause_subject(const struct policy *policy, const struct policy_cause
     if (rule == NULL)
         return;
     policy__rule_name(out, lang, rule);
-    if (node == NULL || node == rule->constraint)
+    if (node == NULL || node == rule->conditions)
         return;
     buf_add_c(out, ": ");
     if (node->kind == NODE_ATOM)

@@ -133,7 +133,7 @@ static void tell_evidence(const struct telling *t, const struct trace_node *n)
         [POLICY_WHY_STALE] = {"너무 오래됨",          "too old"           },
         [POLICY_WHY_UNCOMPARABLE] = {"비교할 수 없음",      "cannot be compared"},
     };
-    const bool known = n->truth != TRUTH_UNKNOWN || n->seen.why == POLICY_WHY_FALSE;
+    const bool known = n->truth != TRUTH_UNKNOWN;
 
     if (n->term)
         return;
@@ -144,8 +144,10 @@ static void tell_evidence(const struct telling *t, const struct trace_node *n)
         buf_add_c(t->out, ", ");
     if (n->seen.seen[0] == '\0' || !known)
         buf_add_c(t->out, nothing[known ? POLICY_WHY_FALSE : n->seen.why][t->lang]);
-    if (n->seen.source.n > 0 && n->age_us >= 0)
-        buf_printf(t->out, "; %.*s", STR_ARG(n->seen.source));
+    if (n->seen.source != NULL) {
+        buf_add_c(t->out, "; ");
+        policy_source_text(n->seen.source, t->lang, t->out);
+    }
     if (n->age_us > 0)
         add_age(t, n->age_us);
     buf_add_char(t->out, ']');

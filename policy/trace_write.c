@@ -68,8 +68,7 @@ static void write_atom(const struct trace_node *n, struct jw *w)
         jw_kc(w, "why", policy_why_slug(n->seen.why));
     if (n->seen.seen[0] != '\0')
         jw_kc(w, "seen", n->seen.seen);
-    if (n->seen.source.n > 0)
-        jw_kstr(w, "source", n->seen.source);
+    policy_answer_sources(n->seen.source, w);
     if (n->age_us >= 0)
         jw_ki64(w, "ageSeconds", n->age_us / US_PER_S);
     write_words(n->node, w);

@@ -84,7 +84,7 @@ bool policy__iri_named(struct str iri, struct str name)
     if (name.n >= iri.n)
         return str_eq(iri, name);
     before = iri.p[iri.n - name.n - 1];
-    return name.n > 0 && str_ends(iri, name) && (before == '/' || before == ':' || before == '#');
+    return str_ends(iri, name) && (before == '/' || before == ':');
 }
 
 /* Full IRIs first: "urn:x:participant" must not be taken for the bare name of another row. */
@@ -168,7 +168,7 @@ bool policy__action_covers(enum policy_action general, enum policy_action specia
 
     while (action != general && action != POLICY_ACT__COUNT)
         action = policy__actions[action].parent;
-    return action == general && action != POLICY_ACT__COUNT;
+    return action == general;
 }
 
 const char *policy_operand_iri(enum policy_operand operand)

@@ -3,10 +3,14 @@
  *
  * 1. Days are DAY or DAY/DAY ("mon/fri", both included; "sat/mon" runs over the weekend), hours are HH:MM[:SS]/HH:MM[:SS], from the
  *    first to before the second; "22:00/06:00" runs over midnight, "24:00" is the end of the day. A zone follows: Z, ±HH:MM, or
- *    [Asia/Seoul]. It is part of the value, for without one a window is another one for each reader; only zones that keep their
- *    offset all year are understood, so that the same window is open at the same instant for both sides.
- * 2. A set of values is the union of their windows, as intervals [begin, end) of the week that begins on Monday 00:00 UTC, in order
- *    and apart from each other. So one search answers whether it holds and until when.
+ *    a name ([Asia/Seoul], [Europe/Berlin]; rows of zones.def). It is part of the value, for without one a window is another one for
+ *    each reader. A zone without summer time is its offset; one with summer time stays a name.
+ * 2. An instant lies in a window if the clock on the wall shows a day or hour of it. So an hour that the clocks leave out is in no
+ *    window, and both hours of the same name are in the same ones.
+ * 3. Values whose clocks always change together are one part: the union of their windows, as intervals [begin, end) of the week that
+ *    begins on Monday 00:00 UTC, in order and apart from each other, once in standard and once in summer time. A search in each part
+ *    answers whether one of them holds and until when it does; where clocks change, or one window ends in another, it is asked again
+ *    there. Nothing that holds for a year ever changes: whatever all clocks show at a point of the week, they show every year.
  */
 #include "policy/policy.h"
 
@@ -18,18 +22,11 @@
 #define DAYS_PER_WEEK 7
 /* 1970-01-05 was a Monday */
 #define FIRST_MONDAY (4 * US_PER_DAY)
+#define WEEK_US      (DAYS_PER_WEEK * US_PER_DAY)
+#define YEAR_US      (374 * US_PER_DAY) /* and a week */
 
 /* clang-format off */
 static const char *const day_names[DAYS_PER_WEEK] = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
-
-/* Zones by name; without summer time. */
-static const struct { struct str name; int64_t offset_us; } zones[] = {
-    {STR_INIT("[Asia/Seoul]"),     9 * US_PER_H},
-    {STR_INIT("[Asia/Tokyo]"),     9 * US_PER_H},
-    {STR_INIT("[Asia/Shanghai]"),  8 * US_PER_H},
-    {STR_INIT("[Asia/Singapore]"), 8 * US_PER_H},
-    {STR_INIT("[UTC]"),            0},
-};
 
 /* clang-format on */
 
@@ -43,20 +40,10 @@ static bool two_digits(struct str s, size_t at, int max, int *ret_number)
     return *ret_number <= max;
 }
 
-static bool parse_zone(struct str text, int64_t *ret_offset_us)
+static bool parse_offset(struct str text, int64_t *ret_offset_us)
 {
     int hours, minutes;
 
-    if (str_eq(text, STR("Z"))) {
-        *ret_offset_us = 0;
-        return true;
-    }
-    for (size_t i = 0; i < ARRAY_LEN(zones); i++) {
-        if (str_eq(zones[i].name, text)) {
-            *ret_offset_us = zones[i].offset_us;
-            return true;
-        }
-    }
     if (text.n != 6 || (text.p[0] != '+' && text.p[0] != '-') || text.p[3] != ':' ||
         !two_digits(text, 1, 14, &hours) || !two_digits(text, 4, 59, &minutes))
         return false;
@@ -66,10 +53,29 @@ static bool parse_zone(struct str text, int64_t *ret_offset_us)
     return true;
 }
 
-static struct str zone_text(struct arena *arena, int64_t offset_us)
+static bool parse_zone(struct str text, struct value *value)
 {
+    const struct zone *zone;
+
+    if (str_eq(text, STR("Z")))
+        return true;
+    if (!str_starts(text, STR("[")) || !str_ends(text, STR("]")))
+        return parse_offset(text, &value->offset_us);
+    zone = policy__zone(str_n(text.p + 1, text.n - 2));
+    if (zone == NULL)
+        return false;
+    value->offset_us = zone->offset_us;
+    value->zone = zone->summer != SUMMER_NONE ? zone : NULL;
+    return true;
+}
+
+static struct str zone_text(struct arena *arena, const struct value *value)
+{
+    const int64_t offset_us = value->offset_us;
     const int64_t minutes = (offset_us < 0 ? -offset_us : offset_us) / US_PER_MIN;
 
+    if (value->zone != NULL)
+        return arena_printf(arena, "[%.*s]", STR_ARG(value->zone->name));
     if (offset_us == 0)
         return STR("Z");
     return arena_printf(arena, "%c%02d:%02d", offset_us < 0 ? '-' : '+', (int)(minutes / 60),
@@ -101,10 +107,10 @@ bool policy__weekdays(struct arena *arena, struct str text, struct value *value)
         if (!take_day(&rest, &value->last))
             return false;
     }
-    if (!parse_zone(rest, &value->offset_us))
+    if (!parse_zone(rest, value))
         return false;
     value->canon = arena_printf(arena, "%s/%s%.*s", day_names[value->first], day_names[value->last],
-                                STR_ARG(zone_text(arena, value->offset_us)));
+                                STR_ARG(zone_text(arena, value)));
     return true;
 }
 
@@ -142,11 +148,11 @@ bool policy__hours(struct arena *arena, struct str text, struct value *value)
         return false;
     rest = str_from(rest, 1);
     if (!take_hour(&rest, true, &value->last) || value->first == value->last ||
-        !parse_zone(rest, &value->offset_us))
+        !parse_zone(rest, value))
         return false;
-    value->canon = arena_printf(arena, "%.*s/%.*s%.*s", STR_ARG(hour_text(arena, value->first)),
-                                STR_ARG(hour_text(arena, value->last)),
-                                STR_ARG(zone_text(arena, value->offset_us)));
+    value->canon =
+        arena_printf(arena, "%.*s/%.*s%.*s", STR_ARG(hour_text(arena, value->first)),
+                     STR_ARG(hour_text(arena, value->last)), STR_ARG(zone_text(arena, value)));
     return true;
 }
 
@@ -183,18 +189,20 @@ static void add_window(struct edges *edges, int64_t begin, int64_t length, int64
     add_pair(edges, 0, begin + length - WEEK_US);
 }
 
-static void add_value(struct edges *edges, enum policy_value_type type, const struct value *value)
+static void add_value(struct edges *edges, enum policy_value_type type, const struct value *value,
+                      bool summer)
 {
+    const int64_t offset_us = value->offset_us + (summer ? US_PER_H : 0);
     int64_t length;
 
     if (type == POLICY_V_WEEKDAYS) {
         length = (value->last - value->first + DAYS_PER_WEEK) % DAYS_PER_WEEK + 1;
-        add_window(edges, value->first * US_PER_DAY, length * US_PER_DAY, value->offset_us);
+        add_window(edges, value->first * US_PER_DAY, length * US_PER_DAY, offset_us);
         return;
     }
     length = value->last - value->first + (value->last < value->first ? US_PER_DAY : 0);
     for (int64_t day = 0; day < DAYS_PER_WEEK; day++)
-        add_window(edges, day * US_PER_DAY + value->first, length, value->offset_us);
+        add_window(edges, day * US_PER_DAY + value->first, length, offset_us);
 }
 
 static int by_begin(const void *a, const void *b)
@@ -225,43 +233,167 @@ static void merge(struct edges *edges)
     edges->n = n;
 }
 
-const int64_t *policy__week(struct arena *arena, enum policy_value_type type,
-                            const struct value *values, size_t n_values, uint32_t *ret_n)
-{
-    /* a window a day, one of them in two parts */
-    struct edges edges = {.at = ARENA_ARRAY(arena, int64_t, 2 * (DAYS_PER_WEEK + 1) * n_values)};
+/* -- parts ------------------------------------------------------------------------------------- */
 
-    for (size_t i = 0; edges.at != NULL && i < n_values; i++)
-        add_value(&edges, type, &values[i]);
-    if (edges.at != NULL)
-        merge(&edges);
-    *ret_n = edges.n;
-    return edges.at;
+struct part {
+    enum summer summer;
+    int64_t offset_us;      /* standard time, if it has summer time */
+    struct edges season[2]; /* standard and summer time */
+};
+
+struct week {
+    bool always; /* together they leave nothing out */
+    uint32_t n_parts;
+    struct part *parts;
+};
+
+static bool belongs(const struct part *part, const struct value *value)
+{
+    return value->zone == NULL
+               ? part->summer == SUMMER_NONE
+               : part->summer == value->zone->summer && part->offset_us == value->offset_us;
 }
 
-bool policy__in_week(const int64_t *edges, uint32_t n, int64_t now, int64_t *ret_until)
+/* One part for each way in which clocks change. */
+static void find_parts(struct week *week, const struct value *values, size_t n_values)
+{
+    for (size_t i = 0; i < n_values; i++) {
+        uint32_t p = 0;
+
+        while (p < week->n_parts && !belongs(&week->parts[p], &values[i]))
+            p++;
+        if (p < week->n_parts)
+            continue;
+        week->parts[week->n_parts++] = (struct part){
+            .summer = values[i].zone != NULL ? values[i].zone->summer : SUMMER_NONE,
+            .offset_us = values[i].zone != NULL ? values[i].offset_us : 0,
+        };
+    }
+}
+
+static bool fill_part(struct arena *arena, struct part *part, enum policy_value_type type,
+                      const struct value *values, size_t n_values)
+{
+    const int seasons = part->summer == SUMMER_NONE ? 1 : 2;
+    size_t n = 0;
+
+    for (size_t i = 0; i < n_values; i++)
+        n += belongs(part, &values[i]);
+    for (int summer = 0; summer < seasons; summer++) {
+        struct edges *edges = &part->season[summer];
+
+        /* a window a day, one of them in two parts */
+        edges->at = ARENA_ARRAY(arena, int64_t, 2 * (DAYS_PER_WEEK + 1) * n);
+        if (edges->at == NULL)
+            return false;
+        for (size_t i = 0; i < n_values; i++) {
+            if (belongs(part, &values[i]))
+                add_value(edges, type, &values[i], summer != 0);
+        }
+        merge(edges);
+    }
+    return true;
+}
+
+/* -- instants ---------------------------------------------------------------------------------- */
+
+static bool in_edges(const struct edges *edges, int64_t now, int64_t *ret_until)
 {
     const int64_t at = in_one_week(in_one_week(now) - FIRST_MONDAY);
-    uint32_t lo = 0, hi = n;
+    uint32_t lo = 0, hi = edges->n;
     int64_t change;
     bool in;
 
     while (lo < hi) { /* the first window that ends after now */
         const uint32_t mid = lo + (hi - lo) / 2;
 
-        if (edges[2 * mid + 1] > at)
+        if (edges->at[2 * mid + 1] > at)
             hi = mid;
         else
             lo = mid + 1;
     }
-    in = lo < n && edges[2 * lo] <= at;
+    in = lo < edges->n && edges->at[2 * lo] <= at;
     if (in)
-        change = edges[2 * lo + 1];
+        change = edges->at[2 * lo + 1];
     else
-        change = lo < n ? edges[2 * lo] : edges[0] + WEEK_US;
-    if (in && change == WEEK_US && edges[0] == 0) /* it goes on into the next week */
-        change = edges[1] == WEEK_US ? INT64_MAX : edges[1] + WEEK_US;
+        change = lo < edges->n ? edges->at[2 * lo] : edges->at[0] + WEEK_US;
+    if (in && change == WEEK_US && edges->at[0] == 0) /* it goes on into the next week */
+        change = edges->at[1] == WEEK_US ? INT64_MAX : edges->at[1] + WEEK_US;
     if (change == INT64_MAX || __builtin_add_overflow(now, change - at, ret_until))
         *ret_until = POLICY_FOREVER;
     return in;
+}
+
+static bool in_part(const struct part *part, int64_t now, int64_t *ret_until)
+{
+    int64_t change = POLICY_FOREVER;
+    bool summer = false, in;
+
+    if (part->summer != SUMMER_NONE)
+        summer = policy__summer(part->summer, part->offset_us, now, &change);
+    in = in_edges(&part->season[summer], now, ret_until);
+    if (change < *ret_until)
+        *ret_until = change;
+    return in;
+}
+
+/* Whether one of them holds, and an instant until which that is so at least. */
+static bool in_parts(const struct week *week, int64_t now, int64_t *ret_until)
+{
+    int64_t in_until = now, out_until = POLICY_FOREVER;
+    bool any = false;
+
+    for (uint32_t i = 0; i < week->n_parts; i++) {
+        int64_t until;
+
+        if (in_part(&week->parts[i], now, &until)) {
+            any = true;
+            in_until = until > in_until ? until : in_until;
+        } else if (until < out_until) {
+            out_until = until;
+        }
+    }
+    *ret_until = any ? in_until : out_until;
+    return any;
+}
+
+bool policy__in_week(const struct week *week, int64_t now, int64_t *ret_until)
+{
+    int64_t until, next, limit;
+    bool in;
+
+    *ret_until = POLICY_FOREVER;
+    if (week->always)
+        return true;
+    in = in_parts(week, now, &until);
+    if (__builtin_add_overflow(now, YEAR_US, &limit))
+        limit = INT64_MAX;
+    while (until < limit && in_parts(week, until, &next) == in)
+        until = next;
+    if (until < limit)
+        *ret_until = until;
+    return in;
+}
+
+const struct week *policy__week(struct arena *arena, enum policy_value_type type,
+                                const struct value *values, size_t n_values, uint32_t *ret_n)
+{
+    struct week *week = ARENA_NEW(arena, struct week);
+    int64_t until;
+
+    if (week == NULL)
+        return NULL;
+    week->parts =
+        ARENA_ARRAY(arena, struct part, n_values < POLICY_ZONES + 1 ? n_values : POLICY_ZONES + 1);
+    if (week->parts == NULL)
+        return NULL;
+    find_parts(week, values, n_values);
+    *ret_n = 0;
+    for (uint32_t i = 0; i < week->n_parts; i++) {
+        if (!fill_part(arena, &week->parts[i], type, values, n_values))
+            return NULL;
+        *ret_n += week->parts[i].season[0].n + week->parts[i].season[1].n;
+    }
+    week->always = policy__in_week(week, 0, &until) && until == POLICY_FOREVER;
+    return week;
 }

@@ -72,8 +72,6 @@ static void write_nodes(const struct writer *o, const struct node *node);
 
 static void write_refinement(const struct writer *o, const struct node *refinement)
 {
-    if (refinement == NULL)
-        return;
     write_prefixed_key(o, "refinement");
     write_nodes(o, refinement);
 }

@@ -49,7 +49,6 @@ static int decide(struct catalogue_view *view, const struct catalogue_offer *off
 {
     const struct policy *policy = offer->access->policy;
     const struct facts_about about = {.peer = view->peer, .asset_id = offer->asset_id};
-    struct policy_decision decision;
     const struct policy_question question = {
         .action = POLICY_ACT_CX_ACCESS,
         .scope = POLICY_AT_CATALOGUE,
@@ -63,8 +62,7 @@ static int decide(struct catalogue_view *view, const struct catalogue_offer *off
     *view->facts = (struct policy_facts){0};
     if (facts_gather(view->db, policy, &about, view->now_us, view->arena, view->facts, err) < 0)
         return err_ret(err);
-    policy_decide(policy, &question, view->facts, &decision);
-    *ret_visible = decision.verdict == POLICY_PERMIT;
+    *ret_visible = policy_permits(policy, &question, view->facts);
     return 0;
 }
 
@@ -72,7 +70,7 @@ int catalogue_visible(struct catalogue_view *view, const struct catalogue_offer 
                       bool *ret_visible, struct err *err)
 {
     uint8_t *seen = &view->seen[offer->access->index];
-    bool visible;
+    bool visible = false;
 
     if (!offer->access->by_asset && *seen != 0) {
         *ret_visible = *seen == 1;

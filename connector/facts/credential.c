@@ -10,7 +10,6 @@
  * membership it is certain that there is none.
  */
 #include "connector/facts/facts_private.h"
-#include "lib/base/timefmt.h"
 #include "lib/wire/wire.h"
 #include "sql_connector.h"
 
@@ -78,15 +77,11 @@ struct words {
 
 /* -- what was shown ---------------------------------------------------------------------------- */
 
-static struct str about_credential(const struct peer *peer, const char *what, int64_t us,
-                                   struct str reason, struct arena *arena)
+static struct policy_source from_credential(const struct peer *peer, enum policy_source_kind kind,
+                                            int64_t at_us)
 {
-    const struct str issuer = peer->issuer;
-
-    if (what == NULL)
-        return arena_printf(arena, "membership credential of %.*s", STR_ARG(issuer));
-    return arena_printf(arena, "membership credential of %.*s, %s %s%s%.*s", STR_ARG(issuer), what,
-                        time_format(us).c, reason.n > 0 ? ": " : "", STR_ARG(reason));
+    return (struct policy_source){
+        .kind = kind, .by = peer->issuer, .id = peer->credential_id, .at_us = at_us};
 }
 
 int facts_shown(struct db *db, const struct peer *peer, int64_t now_us, struct arena *arena,
@@ -95,12 +90,12 @@ int facts_shown(struct db *db, const struct peer *peer, int64_t now_us, struct a
     struct since since = {0};
     int64_t confirmed_us;
 
-    *ret = (struct facts_shown){.source = STR("no membership credential was shown")};
+    *ret = (struct facts_shown){.source = {.kind = POLICY_FROM_NO_CREDENTIAL}};
     if (!peer->member)
         return 0;
     if (!str_present(peer->credential_id)) { /* the mode of identity has none */
         ret->knowledge = POLICY_KNOWN;
-        ret->source = STR("identity of the caller");
+        ret->source.kind = POLICY_FROM_IDENTITY;
         ret->age_us = now_us > peer->verified_us ? now_us - peer->verified_us : 0;
         return 0;
     }
@@ -116,16 +111,17 @@ int facts_shown(struct db *db, const struct peer *peer, int64_t now_us, struct a
         ret->until_us = confirmed_us + since.max_age_us;
     if (since.revoked_us > 0) {
         ret->knowledge = POLICY_ABSENT;
-        ret->source = about_credential(peer, "revoked", since.revoked_us, since.reason, arena);
+        ret->source = from_credential(peer, POLICY_FROM_CREDENTIAL_REVOKED, since.revoked_us);
+        ret->source.reason = since.reason;
     } else if (peer->expires_us <= now_us) {
-        ret->source = about_credential(peer, "expired", peer->expires_us, STR_NONE, arena);
+        ret->source = from_credential(peer, POLICY_FROM_CREDENTIAL_EXPIRED, peer->expires_us);
     } else if (ret->until_us <= now_us) {
-        ret->source = about_credential(peer, "not confirmed since", confirmed_us, STR_NONE, arena);
+        ret->source = from_credential(peer, POLICY_FROM_CREDENTIAL_UNCONFIRMED, confirmed_us);
     } else {
         ret->knowledge = POLICY_KNOWN;
-        ret->source = about_credential(peer, NULL, 0, STR_NONE, arena);
+        ret->source = from_credential(peer, POLICY_FROM_CREDENTIAL, 0);
     }
-    return arena_failed(arena) ? err_set(err, E_NO_MEMORY, "", "facts") : 0;
+    return 0;
 }
 
 static int read_attestations(const struct peer *peer, struct arena *arena, struct list *ret,
@@ -200,51 +196,60 @@ static void add_shown(const struct gather *g, const struct words *words, enum fa
     }
 }
 
-/* The source of an operator's word, if there is one of this kind. */
-static struct str add_recorded(const struct gather *g, const struct words *words,
-                               enum facts_credential kind, struct policy_value *values, size_t *n)
+/* What our operator has recorded of this kind; whether there is any, and the source of the first. */
+static bool add_recorded(const struct words *words, enum facts_credential kind,
+                         struct policy_value *values, size_t *n, struct policy_source *ret_source)
 {
     const struct facts_recorded *r = words->recorded.items;
-    struct str source = STR_NONE;
+    bool any = false;
 
     for (size_t i = 0; i < words->recorded.n; i++) {
         if (!str_eq_c(r[i].type, facts_credential_names[kind]))
             continue;
         add_once(values, n, r[i].value);
-        if (!str_present(source))
-            source = arena_printf(g->arena, "our operator's record of %s (%.*s)",
-                                  time_format(r[i].recorded_us).c, STR_ARG(r[i].issuer));
+        if (!any)
+            *ret_source = (struct policy_source){
+                .kind = POLICY_FROM_RECORD, .by = r[i].issuer, .at_us = r[i].recorded_us};
+        any = true;
     }
-    return source;
+    return any;
+}
+
+/* Both where both speak; what was shown also where it does not count, for it says why. */
+static const struct policy_source *join_sources(bool shown, bool recorded,
+                                                struct policy_source sources[static 2])
+{
+    if (!recorded)
+        return &sources[0];
+    if (shown)
+        sources[0].also = &sources[1];
+    return shown ? &sources[0] : &sources[1];
 }
 
 static int set_one(struct gather *g, const struct words *words, enum facts_credential kind,
                    struct err *err)
 {
-    struct policy_fact fact = {.source = words->shown.source};
+    struct policy_source *sources = ARENA_ARRAY(g->arena, struct policy_source, 2);
+    struct policy_fact fact = {0};
     struct policy_value *values;
-    struct str recorded;
     size_t n = 0, n_shown;
+    bool recorded;
 
     values =
         ARENA_ARRAY(g->arena, struct policy_value, words->attestations.n + words->recorded.n + 1);
-    if (values == NULL)
+    if (values == NULL || sources == NULL)
         return err_set(err, E_NO_MEMORY, "", "facts");
     add_shown(g, words, kind, values, &n);
     n_shown = n;
-    recorded = add_recorded(g, words, kind, values, &n);
+    sources[0] = words->shown.source;
+    recorded = add_recorded(words, kind, values, &n, &sources[1]);
+    fact.source = join_sources(n_shown > 0, recorded, sources);
     if (n > 0)
         fact.knowledge = POLICY_KNOWN;
     else if (kind == FACTS_MEMBERSHIP)
         fact.knowledge = words->shown.knowledge;
     if (n_shown > 0)
         fact.age_us = words->shown.age_us;
-    if (str_present(recorded))
-        fact.source = n_shown == 0 ? recorded
-                                   : arena_printf(g->arena, "%.*s; %.*s", STR_ARG(fact.source),
-                                                  STR_ARG(recorded));
-    if (arena_failed(g->arena))
-        return err_set(err, E_NO_MEMORY, "", "facts");
     return facts__set(g, kinds[kind].operand, &fact, values, n, err);
 }
 

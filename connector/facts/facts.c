@@ -99,8 +99,8 @@ int facts__set(struct gather *g, enum policy_operand operand, const struct polic
 
 static int gather_who(struct gather *g, struct err *err)
 {
-    const struct policy_fact caller = {.knowledge = POLICY_KNOWN,
-                                       .source = STR("identity of the caller")};
+    static const struct policy_source source = {.kind = POLICY_FROM_IDENTITY};
+    const struct policy_fact caller = {.knowledge = POLICY_KNOWN, .source = &source};
     const struct policy_value id = {.text = g->about->peer->id};
 
     if (facts__set(g, POLICY_OP_PARTICIPANT, &caller, &id, 1, err) < 0)
@@ -151,9 +151,10 @@ static int list_orders(struct gather *g, struct list *ret_orders, bool *ret_boun
 
 static int gather_orders(struct gather *g, struct err *err)
 {
-    struct policy_fact plan = {.knowledge = POLICY_KNOWN, .source = STR("signed order")};
-    struct policy_fact purpose = {
-        .knowledge = POLICY_KNOWN, .claimed = true, .source = STR("purpose declared in the order")};
+    static const struct policy_source signed_order = {.kind = POLICY_FROM_ORDER};
+    static const struct policy_source declared = {.kind = POLICY_FROM_DECLARED};
+    struct policy_fact plan = {.knowledge = POLICY_KNOWN, .source = &signed_order};
+    struct policy_fact purpose = {.knowledge = POLICY_KNOWN, .claimed = true, .source = &declared};
     struct list orders = {0};
     struct policy_value *plans, *purposes;
     size_t n_plans = 0, n_purposes = 0;
@@ -220,8 +221,8 @@ static int count_use(struct gather *g, struct use *ret, struct err *err)
 
 static int gather_use(struct gather *g, struct err *err)
 {
-    const struct policy_fact fact = {.knowledge = POLICY_KNOWN,
-                                     .source = STR("accesses counted so far")};
+    static const struct policy_source source = {.kind = POLICY_FROM_COUNTERS};
+    const struct policy_fact fact = {.knowledge = POLICY_KNOWN, .source = &source};
     struct use use = {0};
 
     if (count_use(g, &use, err) < 0)
@@ -299,8 +300,8 @@ static bool names_operand(struct str name, enum policy_operand operand)
 static int set_property(struct gather *g, enum policy_operand operand, const struct list *rows,
                         struct err *err)
 {
-    const struct policy_fact fact = {.knowledge = POLICY_KNOWN,
-                                     .source = STR("properties of the data set")};
+    static const struct policy_source source = {.kind = POLICY_FROM_DATASET};
+    const struct policy_fact fact = {.knowledge = POLICY_KNOWN, .source = &source};
     const struct property *p = rows->items;
     struct policy_value *values = ARENA_ARRAY(g->arena, struct policy_value, rows->n + 1);
     size_t n = 0;
@@ -348,8 +349,8 @@ static OBJECT(group_row, struct group, group_fields, OPEN);
 /* The operator says which groups a partner is in (connector/mgmt/partner_group.c). */
 static int gather_groups(struct gather *g, struct err *err)
 {
-    struct policy_fact fact = {.knowledge = POLICY_KNOWN,
-                               .source = STR("our list of partner groups")};
+    static const struct policy_source source = {.kind = POLICY_FROM_GROUPS};
+    struct policy_fact fact = {.knowledge = POLICY_KNOWN, .source = &source};
     struct list groups = {0};
     struct policy_value *values;
 

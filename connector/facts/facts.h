@@ -59,7 +59,7 @@ extern const char *const facts_credential_names[FACTS_CREDENTIAL__COUNT + 1];
 /* How the membership credential of a peer stands. */
 struct facts_shown {
     enum policy_knowledge knowledge; /* KNOWN: it counts now; ABSENT: it is revoked */
-    struct str source;               /* for people: whose it is, and why it does not count */
+    struct policy_source source;     /* whose it is, and why it does not count */
     int64_t age_us;                  /* since its issuer last stood for it */
     int64_t until_us;                /* when it ends by itself; 0: no credential */
     int64_t revoked_us;              /* 0: it is not */

@@ -13,6 +13,7 @@
 #include "connector/timed.h"
 #include "lib/base/timefmt.h"
 #include "lib/wire/wire.h"
+#include "policy/answer.h"
 #include "sql_connector.h"
 
 #include "lib/base/banned.h"
@@ -275,7 +276,8 @@ static int write_shown(struct rq *rq, struct jw *w, struct err *err)
         return err_ret(err);
     jw_object(w);
     jw_kc(w, "knowledge", knowledge_names[shown.knowledge]);
-    jw_kstr(w, "source", shown.source);
+    jw_key(w, "source");
+    policy_answer_source(&shown.source, w);
     if (peer.member && str_present(peer.credential_id)) {
         jw_kstr(w, "credential", peer.credential_id);
         jw_kstr(w, "issuer", peer.issuer);

@@ -10,6 +10,7 @@
 #include "policy/lint.h"
 #include "policy/policy.h"
 #include "tests/bench/timing.h"
+#include "tests/unit/help_policy_force.h"
 
 #include "lib/base/banned.h"
 
@@ -45,7 +46,7 @@ static const char paid[] =
 
 struct bench {
     struct jdoc *doc;
-    struct policy *policy;
+    struct policy *policy, *other;
     struct policy_facts facts;
     struct policy_question question;
     struct policy_decision decision;
@@ -95,8 +96,9 @@ static void call_compare(void *cls)
     struct policy_comparison comparison;
     struct err err = {0};
 
-    CHECK(policy_compare(b->policy, b->policy, NOW, arena, &comparison, &err) == 0);
-    CHECK(comparison.relation == POLICY_SAME);
+    CHECK(policy_compare(b->policy, b->other != NULL ? b->other : b->policy, NOW, arena,
+                         &comparison, &err) == 0);
+    CHECK(comparison.relation == (b->other != NULL ? POLICY_WIDER : POLICY_SAME));
 }
 
 static void call_lint(void *cls)
@@ -151,6 +153,43 @@ static void measure_tail(const char *name, void (*each)(void *cls), void *cls, d
            name, p99, samples[0], samples[SAMPLES - 1], goal_ns, p99 <= goal_ns ? "true" : "false");
 }
 
+static struct policy *compile(struct str json)
+{
+    AUTO(jdoc_free) struct jdoc *doc = NULL;
+    struct policy *policy = NULL;
+    struct err err = {0};
+
+    CHECK(jdoc_parse(json, &jlimits_default, &doc, &err) == 0);
+    CHECK(policy_compile(jdoc_root(doc), &policy, &err) == 0);
+    return policy;
+}
+
+/* The Catena-X policy for half as long, and for one purpose less. */
+static struct policy *read_stricter(void)
+{
+    AUTO(buf_done) struct buf json = buf_init(KIB(16));
+
+    static const struct {
+        const char *from, *to;
+    } changes[] = {
+        {"\"cx.quality.base:1\"", "\"cx.pcf.base:1\""},
+        {"\"365\"",               "\"180\""          },
+    };
+    struct str rest = str_c(catena), part;
+
+    for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
+        const char *at = strstr(rest.p, changes[i].from);
+
+        CHECK(at != NULL);
+        part = str_n(rest.p, (size_t)(at - rest.p));
+        buf_add_str(&json, part);
+        buf_add_c(&json, changes[i].to);
+        rest = str_from(rest, part.n + strlen(changes[i].from));
+    }
+    buf_add_str(&json, rest);
+    return compile(buf_str(&json));
+}
+
 static void read_policy(struct bench *b, struct str json)
 {
     struct err err = {0};
@@ -180,6 +219,109 @@ static void write_big(struct buf *json)
     buf_add_c(json, "]}]}]}");
 }
 
+/* -- the FORCE suite --------------------------------------------------------------------------- */
+
+static void call_force(void *cls)
+{
+    struct bench *b = cls;
+
+    policy_decide(b->policy, &b->question, &b->facts, &b->decision);
+}
+
+/* Nanoseconds of one decision of this case: the median of a few rounds. */
+static double force_ns(int i)
+{
+    enum { CASE_ROUNDS = 11, CALLS = 5000 };
+
+    AUTO(force_done) struct force_case c = {0};
+    struct force_setting setting;
+    struct bench b = {0};
+    struct err err = {0};
+    double round[CASE_ROUNDS];
+
+    force_read(&c, i);
+    CHECK(force_compile(&c, true, &b.policy, &err) == 0);
+    force_ask(&c, &setting);
+    b.question = setting.question;
+    b.facts = setting.facts;
+    for (int r = 0; r < CASE_ROUNDS; r++) {
+        const int64_t begin = now_ns();
+
+        for (int n = 0; n < CALLS; n++)
+            call_force(&b);
+        round[r] = (double)(now_ns() - begin) / CALLS;
+    }
+    policy_unref(&b.policy);
+    qsort(round, CASE_ROUNDS, sizeof(round[0]), by_value);
+    return round[CASE_ROUNDS / 2];
+}
+
+static void print_force(const char *name, const double *ns, double value, double goal_ns)
+{
+    printf("{\"name\":\"%s\",\"value\":%.1f,\"unit\":\"ns\",\"spread\":[%.1f,%.1f],\"anchor\":null,"
+           "\"ratio\":null,\"goal\":\"\\u2264 %g\",\"met\":%s}\n",
+           name, value, ns[0], ns[FORCE_CASES - 1], goal_ns, value <= goal_ns ? "true" : "false");
+}
+
+/* The median of the cases; the slowest have a policy of more than 500 constraints. */
+static void measure_force(void)
+{
+    double ns[FORCE_CASES];
+
+    if (!force_is_there()) {
+        printf("skipped: %s is not there\n", FORCE);
+        return;
+    }
+    for (int i = 0; i < FORCE_CASES; i++)
+        ns[i] = force_ns(i);
+    qsort(ns, FORCE_CASES, sizeof(ns[0]), by_value);
+    print_force("policy decide, the 68 FORCE cases", ns, ns[FORCE_CASES / 2], 150);
+    print_force("policy decide, the slowest FORCE case", ns, ns[FORCE_CASES - 1], 5000);
+}
+
+/* -- a catalogue ------------------------------------------------------------------------------- */
+
+enum { OFFERS = 10000, KINDS = 100 };
+
+struct offers {
+    struct bench *b;
+    struct policy *kinds[KINDS]; /* each compiled once, as the connector keeps them by their text */
+};
+
+/* Every offer is decided. The connector decides those of one policy once, unless it names data. */
+static void call_offers(void *cls)
+{
+    struct offers *o = cls;
+    int permitted = 0;
+
+    for (int i = 0; i < OFFERS; i++)
+        permitted += policy_permits(o->kinds[i % KINDS], &o->b->question, &o->b->facts);
+    CHECK(permitted == OFFERS / 2);
+}
+
+static void measure_offers(struct bench *b)
+{
+    struct offers offers = {.b = b};
+
+    for (int i = 0; i < KINDS; i++) {
+        AUTO(buf_done) struct buf json = buf_init(KIB(4));
+
+        buf_printf(&json,
+                   "{\"permission\":[{\"action\":\"use\",\"constraint\":["
+                   "{\"leftOperand\":\"" CX
+                   "Membership\",\"operator\":\"eq\",\"rightOperand\":\"active\"},"
+                   "{\"leftOperand\":\"" CX
+                   "BusinessPartnerNumber\",\"operator\":\"isAnyOf\",\"rightOperand\":"
+                   "[\"BPNL0000000000%02d\",\"%s\"]}]}]}",
+                   i, i % 2 == 0 ? "BPNL123456789112" : "BPNL123456789113");
+        offers.kinds[i] = compile(buf_str(&json));
+    }
+    measure("policy verdicts of 10,000 offers of 100 policies, one peer", call_offers, &offers, 5,
+            1000000);
+    for (int i = 0; i < KINDS; i++)
+        policy_unref(&offers.kinds[i]);
+}
+
 int main(void)
 {
     static const struct policy_value governance = {.text = STR_INIT("DataExchangeGovernance:1.0")};
@@ -207,6 +349,10 @@ int main(void)
     measure_rate("policy decisions, one core", call, &b, 200000, 8e6);
     measure("policy explain catena-x", call_explain, &b, 2000, 50000);
     measure("policy compare catena-x with itself", call_compare, &b, 20, 0);
+    b.other = read_stricter();
+    measure("policy compare two catena-x policies", call_compare, &b, 20, 20000);
+    policy_unref(&b.other);
+    measure_offers(&b);
     measure("policy lint catena-x", call_lint, &b, 10, 0);
     b.facts.of[POLICY_OP_MEMBERSHIP].knowledge = POLICY_UNKNOWN;
     b.expected = POLICY_DENY;
@@ -223,6 +369,7 @@ int main(void)
     measure("policy decide 500 constraints", call, &b, 5000, 20000);
     b.compile = true;
     measure("policy compile 500 constraints", call, &b, 50, 0);
+    measure_force();
     policy_unref(&b.policy);
     jdoc_free(&b.doc);
     return 0;

@@ -147,7 +147,7 @@ def away(bank):
         member.process.expect_log("the broker does not answer")
     bank.broker.kill()
     state = wait_until(lambda: (lambda s: s["knowledge"] != "known" and s)(strict.said_of(guest)["membership"]), 15, "then it is too old")
-    tap.ok(state["knowledge"] == "unknown" and "not confirmed since" in state["source"], "unknown, and it says since when", state)
+    tap.ok(state["knowledge"] == "unknown" and state["source"]["kind"] == "credential-unconfirmed" and "이후 확인되지 않음" in state["source"]["ko"], "unknown, and it says since when", state)
     wait_until(lambda: pull(guest, pid) != 200, 1, "and no access is granted")
     ends_as(guest, pid, "SUSPENDED", "transferprocesses")
     bank.broker.begin()

@@ -161,7 +161,10 @@ def check_what_if(api, agreement, made, path):
     premise = {p["constraintLeftOperand"].rsplit("/", 1)[-1]: p for p in answer["trace"]["ruleReport"][0]["premiseReport"]}
     tap.equal((premise["count"]["seen"], premise["count"]["satisfactionState"], premise["urn:naru:policy:participant"]["seen"]),
               ("1", "Satisfied", CONSUMER), "each constraint with what was seen")
-    tap.ok(premise["count"]["source"] and premise["count"]["ageSeconds"] == 0, "from where, and how old")
+    tap.equal([(s["kind"], s["ko"]) for s in premise["count"]["sources"]], [("counters", "지금까지 집계된 이용")], "from where")
+    tap.equal(premise["count"]["ageSeconds"], 0, "and how old")
+    tap.ok("1; 지금까지 집계된 이용" in answer["tree"]["ko"] and "1; accesses counted so far" in answer["tree"]["en"], "in both languages",
+           json.dumps(answer["tree"], ensure_ascii=False))
     answer = ask(agreementId=agreement, facts={"count": 3})
     tap.equal((answer["verdict"], marked(answer["trace"])), ("deny", ["count"]), "a given fact stands in its place")
     tap.ok(answer["trace"]["change"][0]["ko"] == "한도가 남은 새 계약이 필요합니다.", "and what can be done is said", json.dumps(answer["trace"]["change"]))

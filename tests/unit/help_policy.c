@@ -271,6 +271,7 @@ static void read_done(struct str text, struct world *world)
 
 static void read_fact(struct arena *arena, struct str text, struct world *world)
 {
+    static const struct policy_source source = {.kind = POLICY_FROM_ORDER};
     struct str rest = text, name = str_cut(&rest, '=');
     struct policy_value *values = ARENA_ARRAY(arena, struct policy_value, 600);
     enum policy_operand operand;
@@ -280,8 +281,7 @@ static void read_fact(struct arena *arena, struct str text, struct world *world)
 
     ck_assert_msg(policy_operand_find(name, &operand), "%.*s", STR_ARG(name));
     fact = &world->facts.of[operand];
-    *fact =
-        (struct policy_fact){.knowledge = POLICY_KNOWN, .values = values, .source = STR("test")};
+    *fact = (struct policy_fact){.knowledge = POLICY_KNOWN, .values = values, .source = &source};
     list = str_cut(&rest, '~');
     if (str_present(rest))
         ck_assert(str_to_i64(rest, &age));

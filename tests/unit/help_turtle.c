@@ -3,7 +3,7 @@
  */
 #include "help_turtle.h"
 
-#include <check.h>
+#include "lib/base/check.h"
 
 #include "lib/base/banned.h"
 
@@ -61,8 +61,7 @@ static struct str read_iri(struct turtle *t)
         if (str_eq(t->prefixes[i].name, prefix))
             return arena_printf(t->arena, "%.*s%.*s", STR_ARG(t->prefixes[i].iri), STR_ARG(name));
     }
-    ck_abort_msg("prefix '%.*s' at '%.*s'", STR_ARG(prefix), STR_ARG(t->rest));
-    return STR_NONE;
+    CHECK_UNREACHABLE(); /* a prefix that was not declared */
 }
 
 static void read_object(struct turtle *t, struct triple *triple)
@@ -84,7 +83,7 @@ static void read_prefix(struct turtle *t)
     t->prefixes[t->n_prefixes].name = str_cut(&t->rest, ':');
     skip(t);
     t->prefixes[t->n_prefixes++].iri = read_iri(t);
-    ck_assert(t->n_prefixes < ARRAY_LEN(t->prefixes) && take(t, "."));
+    CHECK(t->n_prefixes < ARRAY_LEN(t->prefixes) && take(t, "."));
 }
 
 struct graph help_turtle(struct arena *arena, struct str text)
@@ -93,7 +92,7 @@ struct graph help_turtle(struct arena *arena, struct str text)
     struct graph graph = {ARENA_ARRAY(arena, struct triple, TRIPLES_MAX), 0};
     struct triple now = {0};
 
-    ck_assert_ptr_nonnull(graph.triples);
+    CHECK(graph.triples != NULL);
     for (skip(&t); t.rest.n > 0; skip(&t)) {
         if (take(&t, "@prefix")) {
             read_prefix(&t);
@@ -106,11 +105,11 @@ struct graph help_turtle(struct arena *arena, struct str text)
             do {
                 now.datatype = STR_NONE;
                 read_object(&t, &now);
-                ck_assert(graph.n < TRIPLES_MAX);
+                CHECK(graph.n < TRIPLES_MAX);
                 graph.triples[graph.n++] = now;
             } while (take(&t, ","));
         } while (take(&t, ";"));
-        ck_assert_msg(take(&t, "."), "'.' expected at '%.40s'", t.rest.p);
+        CHECK(take(&t, "."));
     }
     return graph;
 }

@@ -365,31 +365,40 @@ static const struct {
     const char *name;
     enum policy_knowledge knowledge[4];
     bool permits[4];
-    const char *source;
+    const char *source, *source_ko;
     int64_t age_us;
 } said_cases[SAID__COUNT] = {
-    [NOTHING]             = {"nothing",             {U, U, U, U}, {false, false, false, false}, "no membership credential was shown", 0},
-    [SHOWN]               = {"shown",               {K, K, K, K}, {true, true, true, true},     "membership credential of " BROKER, US_PER_H},
-    [SHOWN_OLD_CONFIRMED] = {"old, confirmed",      {K, K, K, K}, {true, true, true, true},     "membership credential of " BROKER, US_PER_H},
-    [SHOWN_UNCONFIRMED]   = {"old, not confirmed",  {U, U, U, U}, {false, false, false, false}, "not confirmed since", 0},
-    [SHOWN_EXPIRED]       = {"expired",             {U, U, U, U}, {false, false, false, false}, "expired 2026-01-01T00:00:00Z", 0},
-    [SHOWN_REVOKED]       = {"revoked",             {A, U, U, U}, {false, false, false, false}, "revoked 2025-12-31T23:59:59Z: suspended", 0},
-    [SHOWN_OTHER_REVOKED] = {"another is revoked",  {K, K, K, K}, {true, true, true, true},     "membership credential of " BROKER, US_PER_H},
-    [SHOWN_BARE]          = {"nothing was checked", {K, U, U, K}, {true, false, false, true},   "membership credential of " BROKER, US_PER_H},
-    [SHOWN_ENDED]         = {"its end is over",     {K, U, U, K}, {true, false, false, true},   "membership credential of " BROKER, US_PER_H},
-    [RECORDED]            = {"recorded",            {K, K, K, K}, {true, true, true, true},     "our operator's record of 2025-12-31T00:00:00Z (extract of 2025)", 0},
-    [RECORDED_EXPIRED]    = {"record expired",      {U, U, U, U}, {false, false, false, false}, "no membership credential was shown", 0},
-    [RECORDED_REVOKED]    = {"recorded, revoked",   {K, K, K, K}, {true, true, true, true},     "our operator's record", 0},
-    [RECORDED_OTHER]      = {"they differ",         {K, K, K, K}, {true, true, false, false},   "; our operator's record", US_PER_H},
+    [NOTHING]             = {"nothing",             {U, U, U, U}, {false, false, false, false}, "no membership credential was shown", "제시된 회원 자격 증명이 없음", 0},
+    [SHOWN]               = {"shown",               {K, K, K, K}, {true, true, true, true},     "membership credential of " BROKER, BROKER " 발급 회원 자격 증명", US_PER_H},
+    [SHOWN_OLD_CONFIRMED] = {"old, confirmed",      {K, K, K, K}, {true, true, true, true},     "membership credential of " BROKER, BROKER " 발급 회원 자격 증명", US_PER_H},
+    [SHOWN_UNCONFIRMED]   = {"old, not confirmed",  {U, U, U, U}, {false, false, false, false}, "not confirmed since", "이후 확인되지 않음", 0},
+    [SHOWN_EXPIRED]       = {"expired",             {U, U, U, U}, {false, false, false, false}, "expired 2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z 만료됨", 0},
+    [SHOWN_REVOKED]       = {"revoked",             {A, U, U, U}, {false, false, false, false}, "revoked 2025-12-31T23:59:59Z: suspended", "2025-12-31T23:59:59Z 취소됨: suspended", 0},
+    [SHOWN_OTHER_REVOKED] = {"another is revoked",  {K, K, K, K}, {true, true, true, true},     "membership credential of " BROKER, BROKER " 발급 회원 자격 증명", US_PER_H},
+    [SHOWN_BARE]          = {"nothing was checked", {K, U, U, K}, {true, false, false, true},   "membership credential of " BROKER, BROKER " 발급 회원 자격 증명", US_PER_H},
+    [SHOWN_ENDED]         = {"its end is over",     {K, U, U, K}, {true, false, false, true},   "membership credential of " BROKER, BROKER " 발급 회원 자격 증명", US_PER_H},
+    [RECORDED]            = {"recorded",            {K, K, K, K}, {true, true, true, true},     "our operator's record of 2025-12-31T00:00:00Z (extract of 2025)", "우리 운영자의 2025-12-31T00:00:00Z 기록 (extract of 2025)", 0},
+    [RECORDED_EXPIRED]    = {"record expired",      {U, U, U, U}, {false, false, false, false}, "no membership credential was shown", "제시된 회원 자격 증명이 없음", 0},
+    [RECORDED_REVOKED]    = {"recorded, revoked",   {K, K, K, K}, {true, true, true, true},     "our operator's record", "우리 운영자의", 0},
+    [RECORDED_OTHER]      = {"they differ",         {K, K, K, K}, {true, true, false, false},   "; our operator's record", "; 우리 운영자의", US_PER_H},
 };
 
 /* clang-format on */
+
+static void source_says(const struct policy_fact *fact, enum policy_lang lang, const char *what,
+                        const char *name)
+{
+    AUTO(buf_done) struct buf text = buf_init(KIB(4));
+
+    policy_source_text(fact->source, lang, &text);
+    buf_add_char(&text, '\0');
+    ck_assert_msg(strstr(text.p, what) != NULL, "%s: '%s'", name, text.p);
+}
 
 START_TEST(test_said)
 {
     const int said = _i / 4, which = _i % 4;
     const char *name = said_cases[said].name, *operand = said_operands[which].name;
-    const char *source;
     struct facts_about about = {.asset_id = STR("asset-1")};
     const struct policy_fact *fact;
     struct policy *policy;
@@ -404,9 +413,8 @@ START_TEST(test_said)
     ck_assert_msg(fact->knowledge == said_cases[said].knowledge[which], "%s: %s is %d", name,
                   operand, fact->knowledge);
     ck_assert_msg(!fact->claimed, "%s: %s is a claim", name, operand);
-    source = arena_cstr(arena, fact->source);
-    ck_assert_msg(strstr(source, said_cases[said].source) != NULL, "%s: %s says '%s'", name,
-                  operand, source);
+    source_says(fact, POLICY_EN, said_cases[said].source, name);
+    source_says(fact, POLICY_KO, said_cases[said].source_ko, name);
     if (fact->knowledge == POLICY_KNOWN)
         ck_assert_msg(fact->age_us == said_cases[said].age_us, "%s: %s is %lld µs old", name,
                       operand, (long long)fact->age_us);

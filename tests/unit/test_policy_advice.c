@@ -37,6 +37,7 @@ static const struct {
     {"+use [delete]", "duty-before /permission/0/duty/0"},
     {"+use [compensate]", ""},
     {"+use !delete", "no-deadline /obligation/0"},
+    {"+use !delete (naru:timeOfDay eq 09:00/18:00Z)", "no-deadline /obligation/0"},
     {"+use !delete (odrl:elapsedTime lteq P30D)", ""},
     {"@profile=https://w3id.org/catenax/policy/profile2405 +use (UsagePurpose eq cx.pcf.base:1)", "cx-framework /permission/0"},
     {"@profile=urn:naru:profile:commercial:1 +use", ""},

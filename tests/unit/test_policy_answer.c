@@ -201,6 +201,36 @@ START_TEST(test_decision)
 
 END_TEST
 
+/* A stock peer that would deny, too. */
+START_TEST(test_peer_denies)
+{
+    AUTO(arena_free) struct arena *arena = arena_new(MIB(4));
+    AUTO(policy_unref) struct policy *policy = help_policy("+use (Membership eq active)");
+    const struct policy_question question = {.action = POLICY_ACT_USE,
+                                             .scope = POLICY_AT_NEGOTIATION,
+                                             .now_us = help_time(NOW),
+                                             .agreement_us = POLICY_NO_TIME};
+    struct policy_peer_opinion opinion;
+    struct policy_decision decision;
+    const struct policy_asked asked = {.policy = policy,
+                                       .question = &question,
+                                       .decision = &decision,
+                                       .opinion = &opinion,
+                                       .peer = POLICY_PEER_TRACTUSX};
+    struct world world;
+    struct answer a;
+
+    help_world(arena, "Membership=-", &world);
+    policy_decide(policy, &question, &world.facts, &decision);
+    policy_peer_decide(policy, POLICY_PEER_TRACTUSX, &question, &world.facts, &opinion);
+    begin(&a);
+    policy_answer_decision(&asked, &a.w);
+    check_has(end(&a), "/peer/verdict", "deny");
+    done(&a);
+}
+
+END_TEST
+
 /* clang-format off */
 static const struct { const char *name, *value, *part; /* of the refusal; NULL: it is taken */ } given[] = {
     {"purpose", "urn:a", NULL}, {"count", "5", NULL}, {"count", "x", "'x' is not a whole number"},
@@ -266,6 +296,7 @@ static Suite *suite(void)
     tcase_add_test(tc, test_explain);
     tcase_add_test(tc, test_findings);
     tcase_add_test(tc, test_comparison);
+    tcase_add_test(tc, test_peer_denies);
     tcase_add_loop_test(tc, test_decision, 0, (int)ARRAY_LEN(decisions));
     tcase_add_loop_test(tc, test_fact, 0, (int)ARRAY_LEN(given));
     tcase_add_test(tc, test_made);

@@ -47,6 +47,8 @@ static const struct {
     {1, USAGE(C("DataUsageEndDate", "eq", "'2027-12-31T23:59:59+09:00'")), ""},
     {1, USAGE(C("AffiliatesBpnl", "isAnyOf", "['BPNL00000000024R']")), ""},
     {1, USAGE(C("odrl:count", "lteq", "5")), "cx-operand /permission/0/constraint/0/and/2"},
+    {1, SET(PROFILE ",'permission':[{'action':'use'}]"), "cx-framework /permission/0, cx-purpose /permission/0"},
+    {12, SET(PROFILE ",'permission':[{'action':['use','use'],'target':['urn:a','urn:b'],'constraint':[" ALL(FRAME "," PURPOSE) "]}]"), ""},
     {1, USAGE(C("Colour", "eq", "'red'")), "refused /permission/0/constraint/0/and/2/leftOperand"},
     {1, USAGE(C("AffiliatesBpnl", "eq", "'BPNL00000000024R'")), "cx-operator /permission/0/constraint/0/and/2"},
     {1, USAGE(C("ContractReference", "isAnyOf", "['a']")), "cx-operator /permission/0/constraint/0/and/2"},

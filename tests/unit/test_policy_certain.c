@@ -49,6 +49,8 @@ static const struct row rows[] = {
     ROW("+use [compensate (dateTime lt 2026-05-10)(purpose eq b)]", "purpose=a did:", AT, true, NULL),
     ROW("+use [compensate (dateTime lt 2026-05-10)]", "did:compensate@2026-05-01T00:00:00Z,urn:me,urn:data", AT, true, NULL),
     ROW("+sell", "", AT, false, NULL),
+    ROW("+use !use (DataProvisioningEndDate eq 2026-07-10T00:00:00Z)", "", AT, true, "2026-07-10T00:00:00.000001Z"),
+    ROW("+use !use (DataProvisioningEndDate eq 2026-05-10T00:00:00Z) !use (DataProvisioningEndDate eq 2026-05-11T00:00:00Z)", "", AT, false, NULL),
     ROW("+use +sell", "", AT, true, NULL),
     ROW("+use (purpose eq a) +use (purpose eq b)", "purpose=a", AT, true, NULL),
     ROW("+use (purpose eq a) +use (purpose eq b)", "purpose=b", AT, true, NULL),

@@ -98,6 +98,11 @@ static const struct {
     {"+use " CX " !use (DataProvisioningEndDate eq 2027-12-31T23:59:59Z)", "+use " CX,                       POLICY_STRICTER},
     /* what is beyond the exact fragment is told as such, never as "same" */
     {"+use (odrl:elapsedTime lteq P1M)",                 "+use (odrl:elapsedTime lteq P1M)",                 POLICY_RELATION_UNDECIDED},
+    {"+use (odrl:elapsedTime gteq P1M)",                 "+use (odrl:elapsedTime gteq P1M)",                 POLICY_RELATION_UNDECIDED},
+    {"+use (naru:daysOfWeek eq mon/sunZ)",               "+use (naru:daysOfWeek eq mon/sunZ)",               POLICY_RELATION_UNDECIDED},
+    {"+use (UsagePurpose isAnyOf a) (UsagePurpose isAnyOf b) (UsagePurpose isAnyOf c) (UsagePurpose isAnyOf d) (UsagePurpose isAnyOf e) (UsagePurpose isAnyOf f) "
+     "(UsagePurpose isAnyOf g) (UsagePurpose isAnyOf h) (UsagePurpose isAnyOf i) (UsagePurpose isAnyOf j)", "+use (UsagePurpose isAllOf x y)", POLICY_RELATION_UNDECIDED},
+    {"+use -sell (odrl:spatial eq KR) -use (AffiliatesBpnl isAnyOf a)", "+use",                              POLICY_RELATION_UNDECIDED},
     {"+use (odrl:elapsedTime lteq P9999999999M)",        "+use (odrl:elapsedTime lteq P9999999999M)",        POLICY_RELATION_UNDECIDED},
     {"+use (or (UsagePurpose eq a)(UsagePurpose eq b)(UsagePurpose eq c)(UsagePurpose eq d)(UsagePurpose eq e)(UsagePurpose eq f)(UsagePurpose eq g)(UsagePurpose eq h)(UsagePurpose eq i)(UsagePurpose eq j)(UsagePurpose eq k))",
      "+use (or (UsagePurpose eq a)(UsagePurpose eq b)(UsagePurpose eq c)(UsagePurpose eq d)(UsagePurpose eq e)(UsagePurpose eq f)(UsagePurpose eq g)(UsagePurpose eq h)(UsagePurpose eq i)(UsagePurpose eq j))", POLICY_RELATION_UNDECIDED},
@@ -255,6 +260,53 @@ START_TEST(test_bounds)
 
 END_TEST
 
+/* More values than are told apart: no certain answer. */
+START_TEST(test_too_many_values)
+{
+    AUTO(buf_done) struct buf text = buf_init(KIB(64));
+    AUTO(arena_free) struct arena *arena = arena_new(MIB(256));
+    AUTO(policy_unref) struct policy *policy = NULL;
+    struct policy_comparison c;
+    struct err err = {0};
+
+    buf_add_c(&text, "+use");
+    for (int i = 0; i < 1200; i++)
+        buf_printf(&text, " (odrl:count neq %d)", 2 * i);
+    buf_add_char(&text, '\0');
+    policy = help_policy(text.p);
+    ck_assert_int_eq(policy_compare(policy, policy, NOW, arena, &c, &err), 0);
+    ck_assert(!c.complete);
+    ck_assert_int_eq(c.relation, POLICY_RELATION_UNDECIDED);
+}
+
+END_TEST
+
+/* What nobody can satisfy is not told as such where there are too many kinds of worlds to look at. */
+START_TEST(test_too_many_worlds)
+{
+    AUTO(arena_free) struct arena *arena = arena_new(MIB(256));
+    AUTO(policy_unref)
+    struct policy *policy = help_policy(
+        "+use (odrl:count lt 3) (odrl:count gt 5) "
+        "(fileFormat isAnyOf a b) (fileFormat isAnyOf b c) (fileFormat isAnyOf c d) (fileFormat isAnyOf d e) "
+        "(language isAnyOf a b) (language isAnyOf b c) (language isAnyOf c d) (language isAnyOf d e) "
+        "(industry isAnyOf a b) (industry isAnyOf b c) (industry isAnyOf c d) (industry isAnyOf d e) "
+        "(product isAnyOf a b) (product isAnyOf b c) (product isAnyOf c d) (product isAnyOf d e) "
+        "(media isAnyOf a b) (media isAnyOf b c) (media isAnyOf c d) (media isAnyOf d e) "
+        "(BusinessPartnerGroup isAnyOf a b) (BusinessPartnerGroup isAnyOf b c) (BusinessPartnerGroup isAnyOf c d) "
+        "(BusinessPartnerGroup isAnyOf d e)");
+    const struct policy_world *world;
+    enum policy_answer answer;
+    struct err err = {0};
+
+    ck_assert_int_eq(policy_satisfiable(policy, POLICY_ACT_USE, NOW, arena, &answer, &world, &err),
+                     0);
+    ck_assert_int_eq(answer, POLICY_UNDECIDED);
+    ck_assert_ptr_null(world);
+}
+
+END_TEST
+
 static void check_text(const struct buf *text, const char *const words[], size_t n)
 {
     const char *at = text->p;
@@ -266,6 +318,22 @@ static void check_text(const struct buf *text, const char *const words[], size_t
         at = found + strlen(words[i]);
     }
 }
+
+START_TEST(test_world_without_agreement)
+{
+    static const struct policy_world world = {
+        .question = {.now_us = NOW, .agreement_us = POLICY_NO_TIME},
+        .refused_term = POLICY_OP__COUNT
+    };
+    AUTO(buf_done) struct buf text = buf_init(KIB(4));
+
+    policy_explain_world(&world, POLICY_EN, &text);
+    buf_add_char(&text, '\0');
+    ck_assert_ptr_null(strstr(text.p, "agreement concluded"));
+    ck_assert_ptr_nonnull(strstr(text.p, "time: "));
+}
+
+END_TEST
 
 START_TEST(test_words)
 {
@@ -346,6 +414,9 @@ int main(void)
     tcase_add_test(tc, test_strictness);
     tcase_add_test(tc, test_many_duties);
     tcase_add_test(tc, test_bounds);
+    tcase_add_test(tc, test_too_many_worlds);
+    tcase_add_test(tc, test_too_many_values);
+    tcase_add_test(tc, test_world_without_agreement);
     tcase_add_test(tc, test_words);
     suite_add_tcase(s, tc);
     sr = srunner_create(s);

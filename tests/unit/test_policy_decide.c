@@ -414,6 +414,7 @@ static void check_needs(const struct policy *policy, const struct policy_questio
     ck_assert(other.n_duties == decision->n_duties);
     ck_assert(other.verdict == decision->verdict && other.n_causes == decision->n_causes &&
               other.valid_until_us == decision->valid_until_us);
+    ck_assert(policy_permits(policy, question, facts) == (decision->verdict == POLICY_PERMIT));
 }
 
 static void check_words(const struct policy *policy, const struct policy_decision *decision)

@@ -74,7 +74,7 @@ START_TEST(test_many_duties)
 {
     AUTO(arena_free) struct arena *arena = arena_new(MIB(8));
 
-    for (int n = POLICY_DUTIES; n <= POLICY_DUTIES + 1; n++) {
+    for (int n = POLICY_DUTIES; n <= POLICY_DUTIES + 2; n++) {
         AUTO(policy_unref)
         struct policy *policy = help_policy(repeat(arena, "+use", " !delete @@target=t#", n, ""));
         struct policy_decision decision = decide(arena, policy, "", POLICY_AT_ACCESS);

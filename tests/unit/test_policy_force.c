@@ -12,213 +12,14 @@
 #include <check.h>
 #include <stdio.h>
 
-#include "help_policy.h"
-#include "help_turtle.h"
-#include "lib/base/limits.h"
-#include "lib/base/timefmt.h"
-#include "lib/jdoc/jdoc.h"
+#include "help_policy_force.h"
 
 #include "lib/base/banned.h"
 
-#define FORCE  "../shared/spec/odrl/force-test-suite/"
-#define ODRL   "http://www.w3.org/ns/odrl/2/"
-#define EX     "http://example.org/"
-#define REPORT "https://w3id.org/force/compliance-report#"
-#define CASES  68
+#define ODRL "http://www.w3.org/ns/odrl/2/"
 
-struct force_case {
-    struct arena *arena;
-    struct graph index, policy, request, sotw, expected;
-};
-
-static void case_done(struct force_case *c)
-{
-    arena_free(&c->arena);
-}
-
-static struct str read_file(struct arena *arena, const char *path)
-{
-    AUTO(buf_done) struct buf text = buf_init(MIB(4));
-    FILE *f = fopen(path, "re");
-
-    ck_assert_msg(f != NULL, "%s", path);
-    for (size_t n = 1; n > 0;) {
-        char *room = buf_room(&text, 65536);
-
-        ck_assert_ptr_nonnull(room);
-        n = fread(room, 1, 65536, f);
-        buf_grown(&text, n);
-    }
-    fclose(f);
-    return arena_str(arena, buf_str(&text));
-}
-
-/* The local file for a source that the index gives as a web address. */
-static struct graph read_source(struct force_case *c, struct str test, const char *predicate,
-                                const char *folder)
-{
-    struct str url = graph_object(&c->index, test, predicate, 0), name = url;
-
-    ck_assert(str_present(url));
-    for (struct str rest = url; str_present(rest);)
-        name = str_cut(&rest, '/');
-    return help_turtle(
-        c->arena,
-        read_file(c->arena, arena_printf(c->arena, FORCE "%s/%.*s", folder, STR_ARG(name)).p));
-}
-
-/* -- to JSON ----------------------------------------------------------------------------------- */
-
-static void write_constraint(const struct graph *g, struct str node, struct jw *w)
-{
-    static const char *const logical[] = {ODRL "and", ODRL "or", ODRL "xone"};
-
-    jw_object(w);
-    for (size_t k = 0; k < ARRAY_LEN(logical); k++) {
-        struct str operand = graph_object(g, node, logical[k], 0);
-
-        if (!str_present(operand))
-            continue;
-        jw_key(w, logical[k]);
-        jw_array(w);
-        for (size_t i = 0; str_present(operand); operand = graph_object(g, node, logical[k], ++i))
-            write_constraint(g, operand, w);
-        jw_array_end(w);
-        jw_object_end(w);
-        return;
-    }
-    jw_kstr(w, ODRL "leftOperand", graph_object(g, node, ODRL "leftOperand", 0));
-    jw_kstr(w, ODRL "operator", graph_object(g, node, ODRL "operator", 0));
-    jw_key(w, ODRL "rightOperand");
-    jw_object(w);
-    jw_kstr(w, "@value", graph_object(g, node, ODRL "rightOperand", 0));
-    jw_kstr(w, "@type", graph_find(g, node, ODRL "rightOperand")->datatype);
-    jw_object_end(w);
-    jw_object_end(w);
-}
-
-static void write_entity(const struct graph *g, struct str rule, const char *predicate,
-                         struct jw *w)
-{
-    struct str id = graph_object(g, rule, predicate, 0);
-    struct str type = graph_object(g, id, "http://www.w3.org/1999/02/22-rdf-syntax-ns#type", 0);
-
-    if (!str_present(id))
-        return;
-    jw_key(w, predicate);
-    jw_object(w);
-    if (str_present(type))
-        jw_kstr(w, "@type", type);
-    jw_kstr(w, "@id", id);
-    jw_object_end(w);
-}
-
-static struct str modern(struct str action)
-{
-    return str_eq(action, STR(ODRL "write")) ? STR(ODRL "modify") : action;
-}
-
-static void write_rule(const struct graph *g, struct str rule, struct str action, struct jw *w)
-{
-    struct str constraint = graph_object(g, rule, ODRL "constraint", 0);
-    struct str duty = graph_object(g, rule, ODRL "duty", 0);
-
-    jw_object(w);
-    if (str_present(action))
-        jw_kstr(w, ODRL "action", modern(action));
-    write_entity(g, rule, ODRL "assignee", w);
-    write_entity(g, rule, ODRL "target", w);
-    if (str_present(constraint)) {
-        jw_key(w, ODRL "constraint");
-        write_constraint(g, constraint, w);
-    }
-    if (str_present(duty)) {
-        jw_key(w, ODRL "duty");
-        write_rule(g, duty, graph_object(g, duty, ODRL "action", 0), w);
-    }
-    jw_object_end(w);
-}
-
-/* `every`: a rule without action stands for all actions. */
-static int compile_graph(const struct graph *g, bool every, struct policy **ret_policy,
-                         struct err *err)
-{
-    static const char *const lists[] = {ODRL "permission", ODRL "prohibition"};
-    AUTO(buf_done) struct buf json = buf_init(MIB(4));
-    AUTO(jdoc_free) struct jdoc *doc = NULL;
-    struct jw w = jw_init(&json);
-
-    jw_object(&w);
-    for (size_t l = 0; l < ARRAY_LEN(lists); l++) {
-        struct str rule = graph_object(g, STR_NONE, lists[l], 0), action;
-
-        if (!str_present(rule))
-            continue;
-        action = graph_object(g, rule, ODRL "action", 0);
-        jw_key(&w, lists[l]);
-        jw_array(&w);
-        write_rule(g, rule, every && !str_present(action) ? STR(ODRL "use") : action, &w);
-        if (every && !str_present(action))
-            write_rule(g, rule, STR(ODRL "transfer"), &w);
-        jw_array_end(&w);
-    }
-    jw_object_end(&w);
-    ck_assert(jdoc_parse(buf_str(&json), &jlimits_default, &doc, err) == 0);
-    return policy_compile(jdoc_root(doc), ret_policy, err);
-}
-
-/* -- the world --------------------------------------------------------------------------------- */
-
-struct setting {
-    struct policy_question question;
-    struct policy_facts facts;
-    struct policy_performed done[2];
-    struct str target_in[4], assignee_in[4];
-};
-
-static size_t memberships(const struct graph *g, struct str member, struct str in[static 4])
-{
-    size_t n = 0;
-
-    while (n < 4 && str_present(graph_object(g, member, ODRL "partOf", n))) {
-        in[n] = graph_object(g, member, ODRL "partOf", n);
-        n++;
-    }
-    return n;
-}
-
-static void make_setting(const struct force_case *c, struct setting *s)
-{
-    struct str asked = graph_object(&c->request, STR_NONE, ODRL "permission", 0);
-    struct str state = graph_object(&c->sotw, STR_NONE, REPORT "deonticState", 0);
-    struct policy_question *q = &s->question;
-
-    memset(s, 0, sizeof(*s));
-    q->scope = POLICY_AT_ACCESS;
-    q->agreement_us = POLICY_NO_TIME;
-    q->collections_known = true;
-    ck_assert(
-        policy_action_find(modern(graph_object(&c->request, asked, ODRL "action", 0)), &q->action));
-    q->target = graph_object(&c->request, asked, ODRL "target", 0);
-    q->assignee = graph_object(&c->request, asked, ODRL "assignee", 0);
-    q->target_in = s->target_in;
-    q->n_target_in = memberships(&c->sotw, q->target, s->target_in);
-    q->assignee_in = s->assignee_in;
-    q->n_assignee_in = memberships(&c->sotw, q->assignee, s->assignee_in);
-    ck_assert(time_parse(graph_object(&c->sotw, STR_NONE, "http://purl.org/dc/terms/issued", 0),
-                         &q->now_us));
-    if (!str_present(state))
-        return;
-    s->facts.performed_known = true;
-    s->facts.performed = s->done;
-    s->facts.n_performed = str_eq(state, STR(REPORT "NonSet")) ? 0 : 1;
-    s->done[0] = (struct policy_performed){.action = POLICY_ACT_COMPENSATE,
-                                           .assignee = q->assignee,
-                                           .at_us = q->now_us,
-                                           .violated = str_eq(state, STR(REPORT "Violated"))};
-}
-
-static bool rule_active(const struct policy *policy, const struct setting *s, bool prohibition)
+static bool rule_active(const struct policy *policy, const struct force_setting *s,
+                        bool prohibition)
 {
     struct policy_decision decision;
 
@@ -232,62 +33,32 @@ static bool rule_active(const struct policy *policy, const struct setting *s, bo
     return false;
 }
 
-static bool suite_is_there(void)
-{
-    FILE *f = fopen(FORCE "index.ttl", "re");
-
-    if (f == NULL) {
-        printf("skipped: %s is not there\n", FORCE);
-        return false;
-    }
-    fclose(f);
-    return true;
-}
-
-static void read_case(struct force_case *c, int i)
-{
-    struct str test;
-
-    c->arena = arena_new(MIB(64));
-    c->index = help_turtle(c->arena, read_file(c->arena, FORCE "index.ttl"));
-    test = c->index.triples[0].s;
-    for (size_t k = 0; k < c->index.n && i > 0; k++) {
-        if (!str_eq(c->index.triples[k].s, test)) {
-            test = c->index.triples[k].s;
-            i--;
-        }
-    }
-    ck_assert_msg(i == 0, "the index has fewer cases");
-    c->policy = read_source(c, test, EX "policySource", "policies");
-    c->request = read_source(c, test, EX "requestSource", "requests");
-    c->sotw = read_source(c, test, EX "sotwSource", "sotw");
-    c->expected = read_source(c, test, EX "expectedReportSource", "test_cases");
-}
-
 START_TEST(test_force)
 {
-    AUTO(case_done) struct force_case c = {0};
+    AUTO(force_done) struct force_case c = {0};
     AUTO(policy_unref) struct policy *policy = NULL;
     struct err err = {0};
-    struct setting s;
+    struct force_setting s;
     struct str title;
     bool prohibition, nameless, want, eventual;
 
-    if (!suite_is_there())
+    if (!force_is_there()) {
+        printf("skipped: %s is not there\n", FORCE);
         return;
-    read_case(&c, _i);
+    }
+    force_read(&c, _i);
     title = graph_object(&c.expected, STR_NONE, "http://purl.org/dc/terms/title", 0);
-    prohibition = str_present(graph_typed(&c.expected, REPORT "ProhibitionReport", 0));
-    want = str_eq(graph_object(&c.expected, STR_NONE, REPORT "activationState", 0),
-                  STR(REPORT "Active"));
+    prohibition = str_present(graph_typed(&c.expected, FORCE_REPORT "ProhibitionReport", 0));
+    want = str_eq(graph_object(&c.expected, STR_NONE, FORCE_REPORT "activationState", 0),
+                  STR(FORCE_REPORT "Active"));
     nameless = !str_present(graph_object(&c.policy, STR_NONE, ODRL "action", 0));
     if (nameless) {
-        ck_assert(compile_graph(&c.policy, false, &policy, &err) < 0);
+        ck_assert(force_compile(&c, false, &policy, &err) < 0);
         ck_assert_int_eq(err.code, E_INVALID);
     }
-    ck_assert_msg(compile_graph(&c.policy, true, &policy, &err) == 0, "%.*s: %s", STR_ARG(title),
+    ck_assert_msg(force_compile(&c, true, &policy, &err) == 0, "%.*s: %s", STR_ARG(title),
                   err.text);
-    make_setting(&c, &s);
+    force_ask(&c, &s);
     eventual = want && s.facts.performed_known && s.facts.n_performed == 0;
     if (eventual)
         ck_assert_msg(!rule_active(policy, &s, prohibition), "%.*s: W3C denies", STR_ARG(title));
@@ -307,7 +78,7 @@ static Suite *suite(void)
     TCase *tc = tcase_create("force");
 
     tcase_set_timeout(tc, 60);
-    tcase_add_loop_test(tc, test_force, 0, CASES);
+    tcase_add_loop_test(tc, test_force, 0, FORCE_CASES);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -61,6 +61,8 @@ void *__wrap_realloc(void *p, size_t n)
 #define TARGET                                                                                     \
     "{'@type':'AssetCollection','source':'urn:h','refinement':[{'leftOperand':'language','operator':'eq','rightOperand':'ko'}]}"
 #define PURPOSE "{'leftOperand':'purpose','operator':'eq','rightOperand':'urn:p'}"
+#define DAY(n)  "{'leftOperand':'dateTime','operator':'eq','rightOperand':'2026-01-0" n "'}"
+#define PLACED  "{'leftOperand':'spatial','operator':'isPartOf','rightOperand':'KR'}"
 #define PAY                                                                                        \
     "{'rdf:value':'odrl:compensate','refinement':[{'leftOperand':'payAmount','operator':'eq','rightOperand':'500.5','unit':'EUR'}]}"
 
@@ -77,9 +79,17 @@ static const char *const policies[][2] = {
      "(UsagePurpose isAnyOf a b c d e f g h i j k l) (Liability eq cx.grossNegligence:1)(naru:profitShare eq 12.5)",
      "+use (UsagePurpose isAllOf a b) (inForceDate lteq contractAgreement+30d) +use @@target=t -use (count gt 3) +use (naru:attribution eq true)"},
     {"{'target':" TARGET ",'assignee':" GROUP ",'assigner':'urn:a','permission':[{'target':" TARGET ",'assignee':" GROUP ",'action':{'rdf:value':'odrl:print','refinement':[" PURPOSE "]},"
-     "'constraint':[{'leftOperand':'naru:daysOfWeek','operator':'isAnyOf','rightOperand':['mon/fri+09:00','sunZ']},{'leftOperand':'naru:timeOfDay','operator':'eq','rightOperand':'09:00/18:00+09:00'},"
+     "'constraint':[{'leftOperand':'naru:daysOfWeek','operator':'isAnyOf','rightOperand':['mon/fri+09:00','sunZ','sat[Europe/Berlin]']},{'leftOperand':'naru:timeOfDay','operator':'eq','rightOperand':'09:00/18:00+09:00'},"
      "{'leftOperand':'count','operator':'lteq','rightOperand':5,'dataType':'xsd:integer'}],'duty':[{'action':" PAY "}]}]}",
      "{'target':'urn:t','assignee':" GROUP ",'obligation':[{'action':" PAY ",'consequence':[{'action':'odrl:inform'}]}],'permission':[{'action':['use','sell'],'assignee':['urn:a','urn:b']}]}"},
+    /* a parent, and members of one collection selected in two ways */
+    {"{'inheritFrom':'x','assignee':" GROUP ",'permission':[{'action':'use'}]}",
+     "{'assignee':[" GROUP ",{'@type':'PartyCollection','source':'urn:g','refinement':" PLACED "}],'permission':[{'action':'use'}]}"},
+    /* duties, and what follows from them, with conditions of their own; alternatives of windows */
+    {"{'permission':[{'action':'use','constraint':[{'or':[" DAY("1") "," DAY("2") "," DAY("3") "," DAY("5") "]}],'duty':[{'action':{'rdf:value':'odrl:inform','refinement':[" PURPOSE "]},'assignee':" GROUP ",'constraint':[" PURPOSE "]}]}],'obligation':[{'action':" PAY ",'assignee':" GROUP ",'constraint':[" PURPOSE "],"
+     "'consequence':[{'action':'inform','assignee':" GROUP ",'constraint':[" PURPOSE "]}]}]}",
+     "+use (UsagePurpose isAnyOf a) (UsagePurpose isAnyOf b) (UsagePurpose isAnyOf c) (UsagePurpose isAnyOf d) (UsagePurpose isAnyOf e) (UsagePurpose isAnyOf f) "
+     "(UsagePurpose isAnyOf g) (UsagePurpose isAnyOf h) (UsagePurpose isAnyOf i) (UsagePurpose isAnyOf j) (UsagePurpose isAnyOf k)"},
 };
 
 /* clang-format on */
@@ -109,6 +119,25 @@ static struct str json_of(struct arena *arena, const char *written)
     return str_n(p, json.n);
 }
 
+/* Of every row the second inherits from nobody; the first may from it. */
+static int find_second(void *cls, struct str id, const struct jval **ret_doc, struct err *err)
+{
+    const struct question *q = cls;
+
+    (void)id;
+    (void)err;
+    *ret_doc = jdoc_root(q->docs[1]);
+    return 0;
+}
+
+static int compile(const struct question *q, int which, struct policy **ret_policy, struct err *err)
+{
+    struct question copy = *q;
+    const struct policy_parents parents = {.find = find_second, .cls = &copy, .self = STR("self")};
+
+    return policy_compile_with(jdoc_root(q->docs[which]), &parents, ret_policy, err);
+}
+
 static void make_question(int row, struct question *q)
 {
     AUTO(arena_free) struct arena *arena = arena_new(MIB(8));
@@ -119,8 +148,11 @@ static void make_question(int row, struct question *q)
         struct err err = {0};
 
         ck_assert(jdoc_parse(json, &jlimits_default, &q->docs[i], &err) == 0);
-        ck_assert_msg(policy_compile(jdoc_root(q->docs[i]), &q->policies[i], &err) == 0, "%s %s",
-                      err.text, err.at);
+    }
+    for (int i = 0; i < 2; i++) {
+        struct err err = {0};
+
+        ck_assert_msg(compile(q, i, &q->policies[i], &err) == 0, "%s %s", err.text, err.at);
     }
 }
 
@@ -139,7 +171,7 @@ static enum outcome ask_compile(const struct question *q)
 {
     AUTO(policy_unref) struct policy *policy = NULL;
     struct err err = {0};
-    enum outcome outcome = of_status(policy_compile(jdoc_root(q->docs[0]), &policy, &err), &err);
+    enum outcome outcome = of_status(compile(q, 0, &policy, &err), &err);
 
     if (outcome == DONE)
         return memcmp(policy_hash(policy), policy_hash(q->policies[0]), POLICY_HASH_LEN) == 0

@@ -525,6 +525,7 @@ static const struct {
     {"{" REST("trains", "naru") "'clause':[{'ko':'가','en':'a'}],'policy':{'prohibition':[{'action':'urn:naru:policy:aiTrain'}]}}", E_OK, ""},
     {"{" HEAD NUMBER "'clause':[{'when':{'n':[]},'ko':'가','en':'a'}]," COUNT("{'$parameter':'n'}") "}", E_INVALID, "/clause/0/when"},
     {"{" HEAD NUMBER "'clause':[{'when':{'n':false},'ko':'가','en':'a'}]," COUNT("{'$parameter':'n'}") "}", E_INVALID, "/clause/0/when"},
+    {"{" HEAD NUMBER CLAUSE "'policy':{'permission':{'constraint':[{'$when':{'n':['5','6']},'leftOperand':'odrl:count','operator':'lteq','rightOperand':{'$parameter':'n'}}]}}}", E_OK, ""},
     {"{" HEAD NUMBER "'clause':[{'when':{'n':['5','6']},'ko':'가','en':'a'}]," COUNT("{'$parameter':'n'}") "}", E_OK, ""},
     {"{" HEAD "'parameters':[{'name':'n','title':{'ko':'가','en':'a'},'type':'string','default':'x'}]," CLAUSE COUNT("{'$parameter':'n','as':'days'}") "}",
      E_INVALID, "/policy/permission/constraint/0/rightOperand/as"},

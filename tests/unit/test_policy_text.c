@@ -232,22 +232,22 @@ static const struct {
      "Permitted.\n  - duty of the recipient: deletion (outstanding), due 2026-07-01T00:00:00Z\n",                                                                                 NULL,                                                                      NULL                               },
     {"+use (purpose eq a) (Membership eq active) (count lteq 5)",
      "purpose=?b Membership=?active count=1~90",                               "거부됩니다. 다음이 모두 바뀌어야 허용됩니다.\n"
-     "  - 허가 1: 이용 횟수가 5 이하일 것 – 근거가 너무 오래됨 (실제 값: 1; 출처: test)\n"
-     "  - 허가 1: 이용 목적이 다음과 같을 것: a – 조건을 만족하지 않음 (실제 값: b; 출처: test)\n"
+     "  - 허가 1: 이용 횟수가 5 이하일 것 – 근거가 너무 오래됨 (실제 값: 1; 출처: 서명된 주문)\n"
+     "  - 허가 1: 이용 목적이 다음과 같을 것: a – 조건을 만족하지 않음 (실제 값: b; 출처: 서명된 주문)\n"
      "  - 허가 1: 회원 자격이 다음과 같을 것: active – 상대방의 주장만 있음 (실제 값: active; 출처: "
-     "test)\n",                                                            "Denied. To be permitted, all of the following would have to change.\n"
+     "서명된 주문)\n",                                                "Denied. To be permitted, all of the following would have to change.\n"
      "  - Permission 1: the number of uses is at most 5 – the evidence is too old (actual: 1; from: "
-     "test)\n"
-     "  - Permission 1: the purpose of use is a – this does not hold (actual: b; from: test)\n"
+     "signed order)\n"
+     "  - Permission 1: the purpose of use is a – this does not hold (actual: b; from: signed order)\n"
      "  - Permission 1: the membership is active – there is only the other party's claim (actual: "
-     "active; from: test)\n",                                                                                      "정책에 따라 거부됨: 이용 횟수, 이용 목적, 회원 자격",
+     "active; from: signed order)\n",                                                                  "정책에 따라 거부됨: 이용 횟수, 이용 목적, 회원 자격",
      "refused by policy: number of uses, purpose of use, membership"                                                                                                                                                                                                                            },
     {"+use -use (purpose eq a)",                                  "purpose=a",
      "거부됩니다. 다음이 모두 바뀌어야 허용됩니다.\n"
      "  - 금지 2: 허가와 금지의 충돌 – 이용 목적이 다음과 같을 것: a – 정책이 무효임 (실제 값: a; "
-     "출처: test)\n",                                                                                                    "Denied. To be permitted, all of the following would have to change.\n"
+     "출처: 서명된 주문)\n",                                                                                        "Denied. To be permitted, all of the following would have to change.\n"
      "  - Prohibition 2: permission and prohibition conflict – the purpose of use is a – the policy "
-     "is void (actual: a; from: test)\n",                                                                                                                  "정책에 따라 거부됨: 이용 목적",                               "refused by policy: purpose of use"},
+     "is void (actual: a; from: signed order)\n",                                                                                              "정책에 따라 거부됨: 이용 목적",                               "refused by policy: purpose of use"},
     {"+sell",                                                     "",
      "거부됩니다. 다음이 모두 바뀌어야 허용됩니다.\n  - 이 행위를 허용하는 규칙이 없음\n",
      "Denied. To be permitted, all of the following would have to change.\n"

@@ -43,6 +43,13 @@ static const struct row rows[] = {
     {"+use (dateTime gteq 2026-06-10) (dateTime lt 2026-06-20)", "", NOW, NULL, AT, "2026-06-10T00:00:00Z", 0, true},
     {"+use (dateTime gteq 2026-05-10) (dateTime lt 2026-06-20)", "", NOW, NULL, AT, "2026-06-20T00:00:00Z", 0, true},
     {"+use (or (dateTime lt 2026-06-10) (dateTime lt 2026-06-20))", "", NOW, NULL, AT, "2026-06-20T00:00:00Z", 0, true},
+    {"+use (or (dateTime lt 2026-06-10) (dateTime lt 2026-06-20) (and (dateTime gteq 2026-07-01) (dateTime lt 2026-07-02)) (dateTime gteq 2027-01-01))", "", NOW, NULL, AT, "2026-06-20T00:00:00Z", 0, true},
+    {"+use (or (dateTime lt 2026-06-10) (dateTime lt 2026-06-20) (and (dateTime gteq 2026-07-01) (dateTime lt 2026-07-02)) (dateTime gteq 2027-01-01))", "", "2026-06-20T00:00:00Z", NULL, AT, "2026-07-01T00:00:00Z", 0, true},
+    {"+use (or (dateTime lt 2026-06-10) (dateTime lt 2026-06-20) (and (dateTime gteq 2026-07-01) (dateTime lt 2026-07-02)) (dateTime gteq 2027-01-01))", "", "2027-02-01T00:00:00Z", NULL, AT, NULL, 0, false},
+    {"+use (or (dateTime eq 2026-06-01) (dateTime eq 2026-06-02) (dateTime eq 2026-06-03) (dateTime eq 2026-06-05))", "", NOW, NULL, AT, "2026-06-04T00:00:00Z", 0, true},
+    {"+use (or (dateTime eq 2026-05-01) (dateTime eq 2026-05-02) (dateTime eq 2026-05-03) (and (dateTime lt 2026-06-01) (dateTime gt 2026-06-05)))", "", NOW, NULL, AT, NULL, 0, false},
+    {"+use (or (dateTime eq 2026-06-01) (dateTime eq 2026-06-02) (dateTime neq 2026-06-03) (dateTime eq 2026-06-05))", "", NOW, NULL, AT, "2026-06-03T00:00:00Z", 0, true},
+    {"+use (or (dateTime eq 2026-06-01) (dateTime eq 2026-06-02) (and (dateTime lt 2026-06-20) (purpose eq a)) (dateTime eq 2026-06-05))", "purpose=a", "2026-06-05T00:00:00Z", NULL, AT, "2026-06-20T00:00:00Z", 0, true},
     {"+use (dateTime lt 2026-06-10) +use (dateTime lt 2026-06-20)", "", NOW, NULL, AT, "2026-06-20T00:00:00Z", 0, true},
     {"+use (dateTime gteq 2026-06-10) +use (dateTime gteq 2026-06-20)", "", NOW, NULL, AT, "2026-06-10T00:00:00Z", 0, true},
     {"+use (xone (dateTime lt 2026-06-10) (dateTime lt 2026-06-20))", "", NOW, NULL, AT, "2026-06-10T00:00:00Z", 0, true},
@@ -105,12 +112,60 @@ START_TEST(test_until)
 
 END_TEST
 
+/* Alternatives of windows, at random: as each of them says, and turning exactly where that does. */
+START_TEST(test_windows)
+{
+    enum { DAYS = 40, WINDOWS = 9 };
+
+    const int64_t begin = help_time(NOW);
+    uint32_t random = (uint32_t)_i + 1;
+    AUTO(buf_done) struct buf notation = buf_init(KIB(4));
+    AUTO(policy_unref) struct policy *policy = NULL;
+    bool open[DAYS + 1] = {0};
+    int64_t turn = POLICY_FOREVER;
+
+    buf_add_c(&notation, "+use (or");
+    for (int i = 0; i < WINDOWS; i++) {
+        int day[2];
+
+        for (int k = 0; k < 2; k++) {
+            random = random * 1664525 + 1013904223;
+            day[k] = (int)(random >> 16) % (k == 0 ? DAYS : 6) + (k == 0 ? 0 : day[0] - 1);
+        }
+        buf_printf(&notation, " (and (dateTime gteq %.10s) (dateTime lt %.10s))",
+                   time_format(begin + day[0] * US_PER_DAY).c,
+                   time_format(begin + day[1] * US_PER_DAY).c);
+        for (int d = day[0]; d < day[1] && d < DAYS; d++)
+            open[d] = true;
+    }
+    buf_add_c(&notation, ")");
+    buf_add_char(&notation, '\0');
+    policy = help_policy(notation.p);
+    for (int d = DAYS - 6; d-- > 0;) { /* the last ones may go on beyond */
+        static const struct policy_facts nothing;
+        const struct policy_question q = {
+            .scope = AT, .now_us = begin + d * US_PER_DAY, .agreement_us = begin};
+        struct policy_decision decision;
+
+        policy_decide(policy, &q, &nothing, &decision);
+        ck_assert_msg((decision.verdict == POLICY_PERMIT) == open[d], "%s on day %d", notation.p,
+                      d);
+        if (open[d + 1] != open[d])
+            turn = q.now_us + US_PER_DAY;
+        if (turn != POLICY_FOREVER)
+            ck_assert_msg(decision.valid_until_us == turn, "%s on day %d", notation.p, d);
+    }
+}
+
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("policy_time");
     TCase *tc = tcase_create("until");
 
     tcase_add_loop_test(tc, test_until, 0, (int)ARRAY_LEN(rows));
+    tcase_add_loop_test(tc, test_windows, 0, 200);
     suite_add_tcase(s, tc);
     return s;
 }
