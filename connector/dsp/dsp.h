@@ -131,6 +131,14 @@ MUST_CHECK int dsp_agreement_expire(struct app *app, struct str agreement_id, ds
 MUST_CHECK int dsp_agreement_end(struct app *app, struct str agreement_id, struct str reason,
                                  dsp_done_fn *done, void *cls, struct err *err);
 
+/*
+ * Retires an agreement: as provider it gives nothing any more, until it is taken back, and its
+ * transfers are terminated, with this reason; they do not come back. E_NOT_FOUND; E_CONFLICT (it is
+ * retired).
+ */
+MUST_CHECK int dsp_agreement_retire(struct app *app, struct str agreement_id, struct str reason,
+                                    dsp_done_fn *done, void *cls, struct err *err);
+
 struct policy;
 /*
  * The policy under which we offer an asset now, with one more reference. Errors: E_NOT_FOUND (we do

@@ -348,6 +348,9 @@ MUST_CHECK int dsp__is_shown(const struct stepping *s, const struct peer *peer, 
 MUST_CHECK int dsp__still(const struct stepping *s, const struct peer *peer,
                           struct policy_decision *ret_decision, struct err *err);
 
+/* Why a transfer under a retired agreement ends. */
+#define DSP_CODE_RETIRED "agreement-retired"
+
 /* -- what a policy says of what runs (verdict.c, reconsider.c) ----------------------------------- */
 
 enum verdict_kind {

@@ -516,4 +516,5 @@ def scenario():
     wait_until(lambda: world.number("SELECT count(*) FROM outbox") == 0, 30, "the outbox is empty in the end")
 
 
-main(scenario)
+if __name__ == "__main__":
+    main(scenario)

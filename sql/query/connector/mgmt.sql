@@ -302,15 +302,7 @@ SELECT agreement_id AS id
  ORDER BY retired_us, agreement_id
  LIMIT $1 OFFSET $2;
 
--- name: mgmt_agreement_retire
--- in:   agreement_id:text now_us:i64 reason:text
--- out:
-UPDATE agreement
-   SET retired_us = $2,
-       retire_reason = $3
- WHERE agreement_id = $1
-   AND retired_us IS NULL;
-
+-- Not before all that ran under it has ended: that does not come back.
 -- name: mgmt_agreement_reactivate
 -- in:   agreement_id:text
 -- out:
@@ -318,7 +310,12 @@ UPDATE agreement
    SET retired_us = NULL,
        retire_reason = NULL
  WHERE agreement_id = $1
-   AND retired_us IS NOT NULL;
+   AND retired_us IS NOT NULL
+   AND NOT EXISTS (SELECT 1
+                     FROM transfer t
+                    WHERE t.agreement_id = $1
+                      AND t.role = 'provider'
+                      AND t.decide_us = 0);
 
 -- name: mgmt_group_insert
 -- in:   partner_id:text group_name:text
