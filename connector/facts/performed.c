@@ -5,7 +5,7 @@
  */
 #include "connector/facts/performed.h"
 
-#include "policy/owed.h"
+#include "lib/base/limits.h"
 #include "sql_connector.h"
 
 #include "lib/base/banned.h"
@@ -31,8 +31,9 @@ int facts_performed(struct db *db, const struct agreement *a, struct arena *aren
     struct policy_performed *items;
     size_t n = 0;
 
-    if (db_list(db, &q_facts_performed, DB_ARGS(DB_TEXT(a->agreement_id), DB_I64(POLICY_OWED_MAX)),
-                &done_row, arena, POLICY_OWED_MAX, &rows, err) < 0)
+    if (db_list(db, &q_facts_performed,
+                DB_ARGS(DB_TEXT(a->agreement_id), DB_I64(LIMIT_POLICY_NODES)), &done_row, arena,
+                LIMIT_POLICY_NODES, &rows, err) < 0)
         return err_ret(err);
     items = ARENA_ARRAY(arena, struct policy_performed, rows.n);
     if (items == NULL)
