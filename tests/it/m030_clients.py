@@ -269,7 +269,8 @@ def deprovision(provider, consumer, agreement):
     tap.status(consumer.edc.post(f"{path}/deprovision"), 409, "a running transfer is not deprovisioned")
     tap.status(consumer.edc.post(f"{path}/terminate", {"@context": CTX, "@type": "TerminateTransfer", "reason": "over"}), 204, "terminated")
     wait_until(lambda: consumer.edc.get(f"{path}/state").json["state"] == "TERMINATED", 20, "TERMINATED")
-    tap.status(consumer.edc.post(f"{path}/deprovision"), 204, "then there is nothing left to take back")
+    tap.status(consumer.edc.post(f"{path}/deprovision"), 204, "afterwards it is")
+    tap.equal(consumer.edc.get(f"{path}/state").json["state"], "DEPROVISIONED", "and says so")
     tap.status(consumer.edc.post("/v3/transferprocesses/none/deprovision"), 404, "of nothing")
 
 

@@ -230,10 +230,11 @@ SELECT history
 -- in:   transfer_id:text
 -- out:  transfer_id:text role:text peer_pid:text peer_id:text peer_address:text protocol:text state:i64 state_us:i64 agreement_id:text
 --       asset_id:text format:text data_address:text error:text callbacks:text private_properties:text created_us:i64
-SELECT transfer_id, role, peer_pid, peer_id, peer_address, protocol, state, state_us, agreement_id, asset_id, format, data_address,
-       error, callbacks, private_properties, created_us
-  FROM transfer
- WHERE transfer_id = $1;
+SELECT t.transfer_id, t.role, t.peer_pid, t.peer_id, t.peer_address, t.protocol, s.state, s.state_us, t.agreement_id, t.asset_id, t.format,
+       t.data_address, t.error, t.callbacks, t.private_properties, t.created_us
+  FROM transfer t
+  JOIN transfer_shown s ON s.transfer_id = t.transfer_id
+ WHERE t.transfer_id = $1;
 
 -- name: mgmt_transfer_page
 -- in:   most:i64 skip:i64

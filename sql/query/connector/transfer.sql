@@ -16,16 +16,18 @@ SELECT transfer_id AS id, role, peer_pid, peer_id, peer_address, protocol, state
 
 -- name: dsp_transfer_lock [sqlite]
 -- in:   id:text message_id:text
--- out:  state:i64 peer_pid:text error:text listened:i64 seen:i64
+-- out:  state:i64 peer_pid:text error:text listened:i64 deprovision:i64 seen:i64
 SELECT n.state, n.peer_pid, n.error, CAST(CASE WHEN n.callbacks IS NULL THEN 0 ELSE 1 END AS bigint) AS listened,
+       CAST(CASE WHEN n.deprovisioned_us = 0 THEN 1 ELSE 0 END AS bigint) AS deprovision,
        (SELECT count(*) FROM message_seen m WHERE m.process_id = $1 AND m.message_id = $2) AS seen
   FROM transfer n
  WHERE n.transfer_id = $1;
 
 -- name: dsp_transfer_lock [pg]
 -- in:   id:text message_id:text
--- out:  state:i64 peer_pid:text error:text listened:i64 seen:i64
+-- out:  state:i64 peer_pid:text error:text listened:i64 deprovision:i64 seen:i64
 SELECT n.state, n.peer_pid, n.error, CAST(CASE WHEN n.callbacks IS NULL THEN 0 ELSE 1 END AS bigint) AS listened,
+       CAST(CASE WHEN n.deprovisioned_us = 0 THEN 1 ELSE 0 END AS bigint) AS deprovision,
        (SELECT count(*) FROM message_seen m WHERE m.process_id = $1 AND m.message_id = $2) AS seen
   FROM transfer n
  WHERE n.transfer_id = $1
@@ -65,7 +67,7 @@ UPDATE transfer
 
 -- name: dsp_transfer_settle
 -- in:   id:text sending:i64 rest:i64 now_us:i64 peer_pid:text
--- out:  error:text listened:i64
+-- out:  error:text listened:i64 deprovision:i64
 UPDATE transfer
    SET state = $3,
        state_us = $4,
@@ -73,7 +75,32 @@ UPDATE transfer
        peer_pid = coalesce(peer_pid, $5)
  WHERE transfer_id = $1
    AND state = $2
-RETURNING error, CAST(CASE WHEN callbacks IS NULL THEN 0 ELSE 1 END AS bigint) AS listened;
+RETURNING error, CAST(CASE WHEN callbacks IS NULL THEN 0 ELSE 1 END AS bigint) AS listened,
+          CAST(CASE WHEN deprovisioned_us = 0 THEN 1 ELSE 0 END AS bigint) AS deprovision;
+
+-- name: dsp_transfer_end_of
+-- in:   id:text
+-- out:  state:i64 listened:i64 deprovision:i64 deprovisioned:i64
+SELECT state, CAST(CASE WHEN callbacks IS NULL THEN 0 ELSE 1 END AS bigint) AS listened,
+       CAST(CASE WHEN deprovisioned_us = 0 THEN 1 ELSE 0 END AS bigint) AS deprovision,
+       CAST(CASE WHEN deprovisioned_us > 0 THEN 1 ELSE 0 END AS bigint) AS deprovisioned
+  FROM transfer
+ WHERE transfer_id = $1;
+
+-- name: dsp_transfer_deprovision_asked
+-- in:   id:text
+-- out:
+UPDATE transfer
+   SET deprovisioned_us = 0
+ WHERE transfer_id = $1;
+
+-- name: dsp_transfer_deprovisioned
+-- in:   id:text now_us:i64 state:i64
+-- out:
+UPDATE transfer
+   SET deprovisioned_us = $2,
+       history = CASE WHEN length(history) > 4000 THEN substr(history, 2000) ELSE history END || ' ' || CAST($3 AS text) || '@' || CAST($2 AS text)
+ WHERE transfer_id = $1;
 
 -- name: dsp_transfer_learn
 -- in:   id:text peer_pid:text
