@@ -17,8 +17,7 @@ struct listing {
     const struct policy_deal *deal;
     struct policy_owed *items; /* room for all */
     size_t n;
-    const uint8_t *parent; /* key of the duty that was violated; NULL: none was */
-    int64_t violated_us;
+    int64_t violated_us; /* POLICY_NO_TIME: nothing was */
 };
 
 static const struct policy_facts nothing_known;
@@ -31,20 +30,6 @@ static void add(struct listing *l, const struct policy_owed *owed, size_t n)
             return;
     }
     l->items[l->n++] = *owed;
-}
-
-/* One consequence of two duties is owed for each. */
-static void make_key(const struct listing *l, const struct rule *rule,
-                     uint8_t key[static POLICY_HASH_LEN])
-{
-    uint8_t both[2 * POLICY_HASH_LEN];
-
-    sha256(rule->canon.p, rule->canon.n, key);
-    if (l->parent == NULL)
-        return;
-    memcpy(both, l->parent, POLICY_HASH_LEN);
-    memcpy(both + POLICY_HASH_LEN, key, POLICY_HASH_LEN);
-    sha256(both, sizeof(both), key);
 }
 
 static bool is_gate(const struct program *program, const struct rule *rule)
@@ -70,11 +55,11 @@ static void add_duty(struct listing *l, const struct prog_duty *duty, size_t n)
                                         str_eq(rule->assignee.id, l->deal->provider));
     owed.from_us = lo == INT64_MIN ? POLICY_NO_TIME : lo;
     owed.due_us = hi;
-    owed.consequence = l->parent != NULL;
+    owed.consequence = l->violated_us != POLICY_NO_TIME;
     if (owed.consequence && owed.from_us < l->violated_us)
         owed.from_us = l->violated_us;
     owed.at_end = rule->action == POLICY_ACT_DELETE && hi == INT64_MAX && !owed.consequence;
-    make_key(l, rule, owed.key);
+    memcpy(owed.key, duty->key, sizeof(owed.key));
     add(l, &owed, n);
 }
 
@@ -211,7 +196,7 @@ int policy_owed(const struct policy *policy, const struct policy_deal *deal, str
     const struct prog_rule *permission = first_permission(program);
     const struct policy_question question = question_of(deal);
     const struct eval e = policy__eval_of(policy, &question, &nothing_known, NULL);
-    struct listing l = {.e = &e, .deal = deal};
+    struct listing l = {.e = &e, .deal = deal, .violated_us = POLICY_NO_TIME};
 
     l.items = ARENA_ARRAY(arena, struct policy_owed,
                           program->n_obligations + (permission != NULL ? permission->n_duties : 0) +
@@ -226,17 +211,12 @@ int policy_owed(const struct policy *policy, const struct policy_deal *deal, str
     return 0;
 }
 
-/* One with consequences; NULL: there is none with this key. */
+/* NULL: there is none with this key. */
 static const struct prog_duty *find_duty(const struct prog_duty *duties, uint32_t n,
                                          const uint8_t key[static POLICY_HASH_LEN])
 {
-    uint8_t own[POLICY_HASH_LEN];
-
     for (uint32_t i = 0; i < n; i++) {
-        if (duties[i].n_duties == 0)
-            continue;
-        sha256(duties[i].rule->canon.p, duties[i].rule->canon.n, own);
-        if (memcmp(own, key, sizeof(own)) == 0)
+        if (memcmp(duties[i].key, key, sizeof(duties[i].key)) == 0)
             return &duties[i];
     }
     return NULL;
@@ -251,7 +231,7 @@ int policy_owed_after(const struct policy *policy, const struct policy_deal *dea
     const struct prog_duty *duty = find_duty(program->obligations, program->n_obligations, key);
     const struct policy_question question = question_of(deal);
     const struct eval e = policy__eval_of(policy, &question, &nothing_known, NULL);
-    struct listing l = {.e = &e, .deal = deal, .parent = key, .violated_us = violated_us};
+    struct listing l = {.e = &e, .deal = deal, .violated_us = violated_us};
 
     *ret_list = (struct policy_owed_list){0};
     if (duty == NULL && permission != NULL)

@@ -215,6 +215,86 @@ START_TEST(test_each_has_its_own)
 
 END_TEST
 
+/* -- as facts ---------------------------------------------------------------------------------- */
+
+/* A duty, its consequence, and a duty with the action of the consequence. */
+#define TWO_PAYMENTS                                                                               \
+    "+use !inform (dateTime lteq 2026-06-09T00:00:00Z)[compensate] !compensate (dateTime lteq "    \
+    "2026-12-31T00:00:00Z)"
+
+enum { INFORM, FOLLOWING, PRIMARY };
+
+/* What was done of them ("" : nothing) by the first of July; then their states, in the order of the enum. */
+/* clang-format off */
+static const struct { const char *done[3]; bool keyed; enum policy_duty_state inform, following, primary; } records[] = {
+    {{"", "", ""},                                            true,  POLICY_DUTY_VIOLATED,  POLICY_DUTY_OUTSTANDING, POLICY_DUTY_OUTSTANDING},
+    {{"", "2026-06-20T00:00:00Z", ""},                        true,  POLICY_DUTY_VIOLATED,  POLICY_DUTY_FULFILLED,   POLICY_DUTY_OUTSTANDING},
+    {{"", "", "2026-06-20T00:00:00Z"},                        true,  POLICY_DUTY_VIOLATED,  POLICY_DUTY_OUTSTANDING, POLICY_DUTY_FULFILLED},
+    {{"2026-06-25T00:00:00Z", "", "2026-06-20T00:00:00Z"},    true,  POLICY_DUTY_VIOLATED,  POLICY_DUTY_OUTSTANDING, POLICY_DUTY_FULFILLED},
+    {{"2026-06-25T00:00:00Z", "2026-06-20T00:00:00Z", ""},    true,  POLICY_DUTY_FULFILLED, POLICY_DUTY_FULFILLED,   POLICY_DUTY_OUTSTANDING},
+    {{"", "2026-06-20T00:00:00Z", ""},                        false, POLICY_DUTY_VIOLATED,  POLICY_DUTY_FULFILLED,   POLICY_DUTY_FULFILLED},
+};
+
+/* clang-format on */
+
+static const struct policy_duty *state_of(const struct policy_decision *decision,
+                                          enum policy_action action, enum policy_duty_role role)
+{
+    for (unsigned i = 0; i < decision->n_duties; i++) {
+        if (decision->duties[i].action == action && decision->duties[i].role == role)
+            return &decision->duties[i];
+    }
+    return NULL;
+}
+
+/* A record is about its own duty. */
+START_TEST(test_records)
+{
+    AUTO(policy_unref) struct policy *policy = help_policy(TWO_PAYMENTS);
+    AUTO(arena_free) struct arena *arena = arena_new(MIB(1));
+    const struct policy_owed_list owed = list(policy, arena);
+    const struct policy_question question = {.action = POLICY_ACT_USE,
+                                             .scope = POLICY_AT_TRANSFER,
+                                             .now_us = help_time("2026-07-01T00:00:00Z"),
+                                             .agreement_us = deal.agreement_us,
+                                             .target = deal.target,
+                                             .assignee = deal.consumer};
+    struct policy_facts facts = {.performed_known = true};
+    const struct policy_duty *inform, *following, *primary;
+    struct policy_performed done[ARRAY_LEN(records[0].done)];
+    struct policy_owed_list after;
+    struct policy_decision decision;
+    const struct policy_owed *all[3];
+    struct err err = {0};
+
+    ck_assert_uint_eq(owed.n, 2);
+    all[INFORM] = &owed.items[owed.items[0].action == POLICY_ACT_INFORM ? 0 : 1];
+    all[PRIMARY] = &owed.items[owed.items[0].action == POLICY_ACT_INFORM ? 1 : 0];
+    ck_assert_int_eq(policy_owed_after(policy, &deal, all[INFORM]->key, 0, arena, &after, &err), 0);
+    all[FOLLOWING] = &after.items[0];
+    for (size_t i = 0; i < ARRAY_LEN(done); i++) {
+        if (records[_i].done[i][0] != '\0')
+            done[facts.n_performed++] =
+                (struct policy_performed){.action = all[i]->action,
+                                          .assignee = deal.consumer,
+                                          .at_us = help_time(records[_i].done[i]),
+                                          .duty = records[_i].keyed ? all[i]->key : NULL};
+    }
+    facts.performed = done;
+    policy_decide(policy, &question, &facts, &decision);
+    inform = state_of(&decision, POLICY_ACT_INFORM, POLICY_ROLE_OBLIGATION);
+    following = state_of(&decision, POLICY_ACT_COMPENSATE, POLICY_ROLE_CONSEQUENCE);
+    primary = state_of(&decision, POLICY_ACT_COMPENSATE, POLICY_ROLE_OBLIGATION);
+    ck_assert_int_eq(inform->state, records[_i].inform);
+    ck_assert_int_eq(primary->state, records[_i].primary);
+    if (inform->state == POLICY_DUTY_VIOLATED) /* else nothing follows any more */
+        ck_assert_int_eq(following->state, records[_i].following);
+    else
+        ck_assert_ptr_null(following);
+}
+
+END_TEST
+
 #define MANY 200
 
 /* As many as the policy has. */
@@ -273,6 +353,7 @@ int main(void)
     tcase_add_test(tc, test_key);
     tcase_add_loop_test(tc, test_consequences, 0, (int)ARRAY_LEN(violations));
     tcase_add_test(tc, test_each_has_its_own);
+    tcase_add_loop_test(tc, test_records, 0, (int)ARRAY_LEN(records));
     tcase_add_test(tc, test_many);
     tcase_add_test(tc, test_no_memory);
     suite_add_tcase(suite, tc);

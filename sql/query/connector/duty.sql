@@ -300,8 +300,8 @@ SELECT DISTINCT digest
 
 -- name: facts_performed
 -- in:   agreement_id:text most:i64
--- out:  action:text debtor:text state:text state_us:i64
-SELECT action, debtor, state, state_us
+-- out:  action:text debtor:text state:text state_us:i64 rule_key:text
+SELECT action, debtor, state, state_us, rule_key
   FROM duty
  WHERE agreement_id = $1
    AND state IN ('done', 'late', 'overdue', 'waived')
