@@ -66,6 +66,16 @@ static void note_copies(struct cli *cli, const struct jval *duty)
     }
 }
 
+/* What is to be done, and whether it follows from a duty that was violated. */
+static struct str action_of(struct cli *cli, const struct jval *duty)
+{
+    const struct str action = cli_text(cli, jval_get(duty, "text"));
+
+    if (jval_get(duty, "follows") == NULL)
+        return action;
+    return arena_printf(cli->arena, "%.*s (%s)", STR_ARG(action), text(cli, TEXT_CONSEQUENCE));
+}
+
 static void print_duties(struct cli *cli, const struct jval *items)
 {
     struct table *table = table_new(cli, duty_columns, ARRAY_LEN(duty_columns));
@@ -79,7 +89,7 @@ static void print_duties(struct cli *cli, const struct jval *items)
                                                        : jval_str(jval_get(duty, "state")));
         table_cell(table, jval_str(jval_get(duty, "due_at")));
         table_cell(table, str_c(text(cli, ours ? TEXT_OURS : TEXT_THEIRS)));
-        table_cell(table, cli_text(cli, jval_get(duty, "text")));
+        table_cell(table, action_of(cli, duty));
         table_cell(table, jval_str(jval_get(duty, "agreement")));
     }
     table_print(table, stdout);

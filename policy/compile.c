@@ -18,6 +18,7 @@
 #include "lib/base/check.h"
 #include "lib/base/limits.h"
 #include "lib/base/timefmt.h"
+#include "lib/crypto/hash.h"
 #include "policy/policy_private.h"
 
 #include "lib/base/banned.h"
@@ -332,7 +333,22 @@ static int emit_performed(struct emit *e, const struct rule *rule, struct prog_d
     return status;
 }
 
-static int emit_duties(struct emit *e, const struct rule_list *list, struct prog_duty **ret_duties)
+/* One consequence of two duties has two keys. parent: key of the duty that it is one of, or NULL. */
+static void make_key(const struct rule *rule, const uint8_t *parent,
+                     uint8_t key[static POLICY_HASH_LEN])
+{
+    uint8_t both[2 * POLICY_HASH_LEN];
+
+    sha256(rule->canon.p, rule->canon.n, key);
+    if (parent == NULL)
+        return;
+    memcpy(both, parent, POLICY_HASH_LEN);
+    memcpy(both + POLICY_HASH_LEN, key, POLICY_HASH_LEN);
+    sha256(both, sizeof(both), key);
+}
+
+static int emit_duties(struct emit *e, const struct rule_list *list, const uint8_t *parent,
+                       struct prog_duty **ret_duties)
 {
     struct prog_duty *duties = ARENA_ARRAY(e->ps->arena, struct prog_duty, list->n_ordered);
 
@@ -343,9 +359,10 @@ static int emit_duties(struct emit *e, const struct rule_list *list, struct prog
         struct prog_duty *consequences = NULL;
 
         duties[i].rule = list->ordered[i];
+        make_key(list->ordered[i], parent, duties[i].key);
         if (emit_conditions(e, list->ordered[i]->conditions, &duties[i].code) < 0 ||
             emit_performed(e, list->ordered[i], &duties[i]) < 0 ||
-            emit_duties(e, &list->ordered[i]->duties, &consequences) < 0)
+            emit_duties(e, &list->ordered[i]->duties, duties[i].key, &consequences) < 0)
             return err_ret(e->ps->err);
         duties[i].n_duties = (uint32_t)list->ordered[i]->duties.n_ordered;
         duties[i].duties = consequences;
@@ -388,7 +405,7 @@ static int emit_permissions(struct emit *e, const struct rule_list *list)
 
         *rule = rule_head(e->ps->policy, list->ordered[i]);
         if (emit_conditions(e, list->ordered[i]->conditions, &rule->code) < 0 ||
-            emit_duties(e, &list->ordered[i]->duties, &duties) < 0)
+            emit_duties(e, &list->ordered[i]->duties, NULL, &duties) < 0)
             return err_ret(e->ps->err);
         rule->n_duties = (uint32_t)list->ordered[i]->duties.n_ordered;
         rule->duties = duties;
@@ -437,7 +454,7 @@ static int emit_remedies(struct emit *e, const struct rule *rule, struct prog_du
     int status;
 
     e->needs = &e->program->obligation_needs;
-    status = emit_duties(e, &rule->duties, ret_remedies);
+    status = emit_duties(e, &rule->duties, NULL, ret_remedies);
     e->needs = needs;
     return status;
 }
@@ -474,7 +491,7 @@ static int emit_obligations(struct emit *e, const struct rule_list *list)
     struct program *program = e->program;
 
     program->gates = ARENA_ARRAY(e->ps->arena, struct prog_rule, list->n_ordered);
-    if (program->gates == NULL || emit_duties(e, list, &program->obligations) < 0)
+    if (program->gates == NULL || emit_duties(e, list, NULL, &program->obligations) < 0)
         return err_set(e->ps->err, E_NO_MEMORY, "", "policy");
     program->n_obligations = (uint32_t)list->n_ordered;
     for (size_t i = 0; i < list->n_ordered; i++) {

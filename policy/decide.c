@@ -44,6 +44,12 @@ struct outcome policy__duty_window(const struct eval *e, uint32_t pc, int64_t *l
     return active;
 }
 
+/* A record of another duty with the same action says nothing about this one. */
+static bool is_of(const struct prog_duty *duty, const struct policy_performed *done)
+{
+    return done->duty == NULL || memcmp(done->duty, duty->key, sizeof(duty->key)) == 0;
+}
+
 /* It was done by whom the duty says: a member of a collection is whoever asks. */
 static bool done_by(const struct eval *e, const struct rule *duty,
                     const struct policy_performed *done)
@@ -89,10 +95,10 @@ static bool recorded(const struct eval *e, const struct prog_duty *duty, bool vi
     for (size_t i = 0; e->facts->performed_known && i < e->facts->n_performed; i++) {
         const struct policy_performed *done = &e->facts->performed[i];
 
-        if (done->violated == violated && policy__action_covers(rule->action, done->action) &&
-            done->at_us >= lo && done->at_us <= hi && done->at_us <= e->question->now_us &&
-            done_by(e, rule, done) && done_to(e, rule, done) &&
-            (violated || done_so(e, duty->refinement, done)))
+        if (done->violated == violated && is_of(duty, done) &&
+            policy__action_covers(rule->action, done->action) && done->at_us >= lo &&
+            done->at_us <= hi && done->at_us <= e->question->now_us && done_by(e, rule, done) &&
+            done_to(e, rule, done) && (violated || done_so(e, duty->refinement, done)))
             return true;
     }
     return false;

@@ -246,6 +246,8 @@ struct policy_performed {
     struct str assignee; /* who did it; STR_NONE: not recorded */
     int64_t at_us;
     bool violated; /* the contrary: it was found that it had not been done */
+    const uint8_t
+        *duty; /* policy_owed.key of the duty that it is about, no other one; NULL: whatever fits */
     size_t n_details;
     const struct policy_detail *details;
 };

@@ -314,9 +314,10 @@ struct insn {
 
 struct prog_duty {
     const struct rule *rule;
-    uint32_t code;       /* conditions; NO_CODE: none */
-    uint32_t refinement; /* of the action that fulfils it; NO_CODE: none */
-    uint32_t n_duties;   /* consequences, following */
+    uint8_t key[POLICY_HASH_LEN]; /* of its meaning; of a consequence together with its duty's */
+    uint32_t code;                /* conditions; NO_CODE: none */
+    uint32_t refinement;          /* of the action that fulfils it; NO_CODE: none */
+    uint32_t n_duties;            /* consequences, following */
     const struct prog_duty *duties;
     const struct node *amount; /* the refinement payAmount, or NULL */
 };

@@ -105,6 +105,14 @@ enum dsp_transfer_act { DSP_START, DSP_SUSPEND, DSP_RESUME, DSP_COMPLETE, DSP_TE
 MUST_CHECK int dsp_transfer_act(struct app *app, struct str id, enum dsp_transfer_act act,
                                 struct str reason, dsp_done_fn *done, void *cls, struct err *err);
 
+/*
+ * Inside an operation: EDC's last state, of a transfer that has ended or is about to. The protocol does
+ * not know it, the other party is not told. events_committed after the commit. E_NOT_FOUND,
+ * E_CONFLICT (it runs, or was deprovisioned before).
+ */
+MUST_CHECK int dsp_transfer_deprovision(struct app *app, struct db *tx, struct str id,
+                                        int64_t now_us, struct err *err);
+
 /* dataplane_end_fn: a push has come to its end. */
 MUST_CHECK int dsp_transfer_end(struct app *app, struct str id, bool complete, struct str reason,
                                 dsp_done_fn *done, void *cls, struct err *err);
@@ -130,6 +138,14 @@ MUST_CHECK int dsp_agreement_expire(struct app *app, struct str agreement_id, ds
  * peer is told. */
 MUST_CHECK int dsp_agreement_end(struct app *app, struct str agreement_id, struct str reason,
                                  dsp_done_fn *done, void *cls, struct err *err);
+
+/*
+ * Retires an agreement: as provider it gives nothing any more, until it is taken back, and its
+ * transfers are terminated, with this reason; they do not come back. E_NOT_FOUND; E_CONFLICT (it is
+ * retired).
+ */
+MUST_CHECK int dsp_agreement_retire(struct app *app, struct str agreement_id, struct str reason,
+                                    dsp_done_fn *done, void *cls, struct err *err);
 
 struct policy;
 /*

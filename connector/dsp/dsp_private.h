@@ -79,7 +79,8 @@ extern const struct object process_row;
 struct locked {
     int64_t state;
     struct str policy_hash, peer_pid, error;
-    int64_t listened; /* it has callback addresses */
+    int64_t listened;    /* it has callback addresses */
+    int64_t deprovision; /* a transfer is to be deprovisioned once it has ended */
     int64_t seen;
 };
 extern const struct object locked_row;
@@ -347,6 +348,17 @@ MUST_CHECK int dsp__is_shown(const struct stepping *s, const struct peer *peer, 
 /* Provider: does the policy of what is on the table, or agreed, still permit it to this peer? */
 MUST_CHECK int dsp__still(const struct stepping *s, const struct peer *peer,
                           struct policy_decision *ret_decision, struct err *err);
+
+/* Why a transfer under a retired agreement ends. */
+#define DSP_CODE_RETIRED "agreement-retired"
+
+/*
+ * -- the management API's last state (deprovision.c) ----------------------------------------------
+ */
+
+/* Inside the operation in which a transfer reaches its end, after its event. */
+MUST_CHECK int dsp__deprovisioned(struct app *app, struct db *tx, struct str id, bool listened,
+                                  int64_t now_us, struct err *err);
 
 /* -- what a policy says of what runs (verdict.c, reconsider.c) ----------------------------------- */
 

@@ -24,6 +24,7 @@ static const struct field locked_fields[] = {
     FIELD(struct locked, peer_pid, "peer_pid", 0),
     FIELD(struct locked, error, "error", 0),
     FIELD(struct locked, listened, "listened", 0),
+    FIELD(struct locked, deprovision, "deprovision", 0),
     FIELD(struct locked, seen, "seen", 0),
 };
 OBJECT(locked_row, struct locked, locked_fields, OPEN);

@@ -201,6 +201,11 @@ static int judge(struct db *tx, struct batch *b, struct decided *d, struct err *
                                       .until_us = POLICY_FOREVER,
                                       .code = STR("agreement-ended"),
                                       .reason = d->agreement.end_reason};
+    else if (d->agreement.retired_us != 0 && dsp__is_provider(d->process))
+        d->verdict = (struct verdict){.kind = VERDICT_ENDS,
+                                      .until_us = POLICY_FOREVER,
+                                      .code = STR(DSP_CODE_RETIRED),
+                                      .reason = d->agreement.retire_reason};
     else if (dsp__judge(b->app, tx, &d->agreement, b->now_us, b->arena, &d->verdict, err) < 0)
         return err_ret(err);
     d->judged = true;
@@ -216,11 +221,7 @@ static int prepare(struct db *tx, struct batch *b, struct decided *d, struct err
     switch (d->turned) {
     case SUSPENDED: return suspend(b, d, err);
     case ENDED: return end(b, d, err);
-    case RESUMED:
-        if (d->agreement.retired_us == 0)
-            return resume(b, d, err);
-        d->turned = STAYS; /* until it is taken back */
-        break;
+    case RESUMED: return resume(b, d, err);
     case STAYS:
     case HELD:
     case RELEASED:

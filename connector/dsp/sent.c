@@ -197,8 +197,12 @@ static int acknowledged(struct db *tx, struct app *app, const struct sent_kind *
     case DB_NONE: return acknowledged_late(tx, app, sent, msg, peer_pid, arena, err);
     case DB_FAIL: return err_ret(err);
     }
-    return dsp__event_reached(app, tx, sent->kind, msg->stream, state, row.error, row.listened != 0,
-                              msg->ended_us, err);
+    if (dsp__event_reached(app, tx, sent->kind, msg->stream, state, row.error, row.listened != 0,
+                           msg->ended_us, err) < 0)
+        return err_ret(err);
+    return row.deprovision != 0
+               ? dsp__deprovisioned(app, tx, msg->stream, row.listened != 0, msg->ended_us, err)
+               : 0;
 }
 
 static int given_up(struct db *tx, struct app *app, const struct sent_kind *sent,
@@ -228,7 +232,9 @@ static int given_up(struct db *tx, struct app *app, const struct sent_kind *sent
     if (dsp__effect_write(app, tx, sent->kind, msg->stream, &effect, now_us, err) < 0 ||
         dsp__event_reached(app, tx, sent->kind, msg->stream, machine->terminated,
                            state == machine->terminated ? row.error : reason, row.listened != 0,
-                           now_us, err) < 0)
+                           now_us, err) < 0 ||
+        (row.deprovision != 0 &&
+         dsp__deprovisioned(app, tx, msg->stream, row.listened != 0, now_us, err) < 0))
         return err_ret(err);
     /*
      * Only here is it known that this ends the process; a batch that has to be repeated counts

@@ -253,12 +253,17 @@ int dsp_transfer_end(struct app *app, struct str id, bool complete, struct str r
 
 #define AT_ONCE_MOST 100 /* transfers that end with their agreement; reconsider.c ends the others */
 
+/* What was judged before the end is written at most so long after it, with an instant that is due. */
+#define BELATED_US (10 * US_PER_S)
+
+enum end_kind { END_ASKED, END_BY_TIME, END_RETIRED };
+
 struct ending {
     struct app *app;
     struct arena *arena; /* owned, with everything here */
     struct str agreement_id;
+    enum end_kind kind; /* END_BY_TIME: its policy says why */
     struct str code, reason;
-    bool by_time; /* its policy says why */
     struct str operand;
     struct list transfers;    /* struct process */
     struct effect *effects;   /* one each */
@@ -314,28 +319,14 @@ static int find_reason(struct ending *ending, const struct agreement *agreement,
     return 0;
 }
 
-static int run_end(struct db *tx, void *arg, struct err *err)
+/* Those that run or rest; what is more than fits is due, and ended by reconsider.c. */
+static int end_transfers(struct db *tx, struct ending *ending, int64_t now_us, struct err *err)
 {
-    struct ending *ending = arg;
-    const int64_t now_us = env_wall_us(ending->app->env);
-    struct agreement agreement = {0};
+    const struct str id = ending->agreement_id;
 
-    switch (db_one(tx, &q_dsp_agreement_get, DB_ARGS(DB_TEXT(ending->agreement_id)), &agreement_row,
-                   ending->arena, &agreement, err)) {
-    case DB_ROW: break;
-    case DB_NONE:
-        return err_tell(err, E_NOT_FOUND, "", "no such agreement: '%.*s'",
-                        STR_ARG(ending->agreement_id));
-    case DB_FAIL: return err_ret(err);
-    }
-    if (agreement.ended_us != 0)
-        return err_tell(err, E_CONFLICT, "", "the agreement has ended before");
-    if (ending->by_time && find_reason(ending, &agreement, now_us, err) < 0)
-        return err_ret(err);
-    if (db_exec(tx, &q_dsp_transfer_over, DB_ARGS(DB_TEXT(ending->agreement_id)), NULL, err) < 0 ||
-        db_list(tx, &q_dsp_transfer_running,
-                DB_ARGS(DB_TEXT(ending->agreement_id), DB_I64(AT_ONCE_MOST)), &process_row,
-                ending->arena, AT_ONCE_MOST, &ending->transfers, err) < 0)
+    if (db_exec(tx, &q_dsp_transfer_over, DB_ARGS(DB_TEXT(id)), NULL, err) < 0 ||
+        db_list(tx, &q_dsp_transfer_running, DB_ARGS(DB_TEXT(id), DB_I64(AT_ONCE_MOST)),
+                &process_row, ending->arena, AT_ONCE_MOST, &ending->transfers, err) < 0)
         return err_ret(err);
     ending->effects = ARENA_ARRAY(ending->arena, struct effect, ending->transfers.n);
     if (ending->effects == NULL)
@@ -345,14 +336,59 @@ static int run_end(struct db *tx, void *arg, struct err *err)
                     &ending->effects[i], now_us, err) < 0)
             return err_ret(err);
     }
-    if (report_end(tx, ending, &agreement, now_us, err) < 0 ||
-        replica_tell(tx, ending->app->replica, NEWS_AGREEMENT, ending->agreement_id, err) < 0)
+    return 0;
+}
+
+/* It stays an agreement, and may be taken back; what ran under it has ended. */
+static int retire(struct db *tx, struct ending *ending, const struct agreement *agreement,
+                  int64_t now_us, struct err *err)
+{
+    if (agreement->retired_us != 0)
+        return err_tell(err, E_CONFLICT, "", "Contract Agreement %.*s is already retired.",
+                        STR_ARG(ending->agreement_id));
+    if (str_eq(agreement->role, STR("provider")) && agreement->ended_us == 0 &&
+        end_transfers(tx, ending, now_us, err) < 0)
         return err_ret(err);
-    if (duty_agreement_ended(ending->app, tx, ending->agreement_id, now_us, &ending->owes, err) < 0)
+    return db_exec(tx, &q_dsp_agreement_retire,
+                   DB_ARGS(DB_TEXT(ending->agreement_id), DB_I64(now_us), DB_TEXT(ending->reason)),
+                   NULL, err);
+}
+
+static int end_for_good(struct db *tx, struct ending *ending, const struct agreement *agreement,
+                        int64_t now_us, struct err *err)
+{
+    if (agreement->ended_us != 0)
+        return err_tell(err, E_CONFLICT, "", "the agreement has ended before");
+    if (ending->kind == END_BY_TIME && find_reason(ending, agreement, now_us, err) < 0)
+        return err_ret(err);
+    if (end_transfers(tx, ending, now_us, err) < 0 ||
+        report_end(tx, ending, agreement, now_us, err) < 0 ||
+        duty_agreement_ended(ending->app, tx, ending->agreement_id, now_us, &ending->owes, err) < 0)
         return err_ret(err);
     return db_exec(tx, &q_dsp_agreement_end,
                    DB_ARGS(DB_TEXT(ending->agreement_id), DB_I64(now_us), DB_TEXT(ending->reason)),
                    NULL, err);
+}
+
+static int run_end(struct db *tx, void *arg, struct err *err)
+{
+    struct ending *ending = arg;
+    const int64_t now_us = env_wall_us(ending->app->env);
+    struct agreement agreement = {0};
+
+    ending->transfers.n = 0; /* it may run twice */
+    switch (db_one(tx, &q_dsp_agreement_get, DB_ARGS(DB_TEXT(ending->agreement_id)), &agreement_row,
+                   ending->arena, &agreement, err)) {
+    case DB_ROW: break;
+    case DB_NONE:
+        return err_tell(err, E_NOT_FOUND, "", "no such agreement: '%.*s'",
+                        STR_ARG(ending->agreement_id));
+    case DB_FAIL: return err_ret(err);
+    }
+    if ((ending->kind == END_RETIRED ? retire : end_for_good)(tx, ending, &agreement, now_us, err) <
+        0)
+        return err_ret(err);
+    return replica_tell(tx, ending->app->replica, NEWS_AGREEMENT, ending->agreement_id, err);
 }
 
 static void tell_over(const struct ending *ending)
@@ -378,12 +414,13 @@ static void ended(void *arg, const struct err *err)
             outbox_wake(ending->app->outbox, &ending->report);
         if (ending->owes)
             duty_wake(ending->app);
-        if (ending->transfers.n == AT_ONCE_MOST)
-            dsp__decide_at(ending->app, 0);
-        if (ending->by_time)
+        dsp__decide_at(ending->app, ending->transfers.n == AT_ONCE_MOST
+                                        ? 0
+                                        : env_wall_us(ending->app->env) + BELATED_US);
+        if (ending->kind == END_BY_TIME)
             tell_over(ending);
     }
-    if (ending->by_time &&
+    if (ending->kind == END_BY_TIME &&
         err->code == E_BUSY) /* the clock was set back, or the database is in use */
         timed_set(ending->app, "agreement", ending->agreement_id,
                   env_wall_us(ending->app->env) + US_PER_S);
@@ -391,9 +428,14 @@ static void ended(void *arg, const struct err *err)
     arena_free(&arena);
 }
 
-static int submit_end(struct app *app, struct str agreement_id, struct str reason, bool by_time,
-                      dsp_done_fn *done, void *cls, struct err *err)
+static int submit_end(struct app *app, enum end_kind kind, struct str agreement_id,
+                      struct str reason, dsp_done_fn *done, void *cls, struct err *err)
 {
+    static const char *const codes[] = {
+        [END_ASKED] = "agreement-ended",
+        [END_BY_TIME] = "agreement-ended",
+        [END_RETIRED] = DSP_CODE_RETIRED,
+    };
     struct arena *arena = arena_new(MIB(16));
     struct ending *ending = arena != NULL ? ARENA_NEW(arena, struct ending) : NULL;
 
@@ -404,10 +446,10 @@ static int submit_end(struct app *app, struct str agreement_id, struct str reaso
     *ending = (struct ending){
         .app = app,
         .arena = arena,
+        .kind = kind,
         .agreement_id = arena_str(arena, agreement_id),
-        .code = STR("agreement-ended"),
+        .code = str_c(codes[kind]),
         .reason = arena_str(arena, reason.n > 0 ? reason : STR("ended")),
-        .by_time = by_time,
         .done = done,
         .cls = cls,
         .op = {.name = "agreement end", .fn = run_end, .arg = ending, .done = ended},
@@ -422,11 +464,17 @@ static int submit_end(struct app *app, struct str agreement_id, struct str reaso
 int dsp_agreement_end(struct app *app, struct str agreement_id, struct str reason,
                       dsp_done_fn *done, void *cls, struct err *err)
 {
-    return submit_end(app, agreement_id, reason, /* by_time= */ false, done, cls, err);
+    return submit_end(app, END_ASKED, agreement_id, reason, done, cls, err);
 }
 
 int dsp_agreement_expire(struct app *app, struct str agreement_id, dsp_done_fn *done, void *cls,
                          struct err *err)
 {
-    return submit_end(app, agreement_id, STR_NONE, /* by_time= */ true, done, cls, err);
+    return submit_end(app, END_BY_TIME, agreement_id, STR_NONE, done, cls, err);
+}
+
+int dsp_agreement_retire(struct app *app, struct str agreement_id, struct str reason,
+                         dsp_done_fn *done, void *cls, struct err *err)
+{
+    return submit_end(app, END_RETIRED, agreement_id, reason, done, cls, err);
 }

@@ -140,10 +140,13 @@ static const struct {
     {POLICY_ACT_ACCEPT_TRACKING, report, true },
 };
 
+/* A payment that follows from a violation is none that an order covers. */
 static size_t act_of(const struct duty *duty)
 {
     size_t i = 0;
 
+    if (str_present(duty->follows) && duty__is(duty, POLICY_ACT_COMPENSATE))
+        return ARRAY_LEN(acts);
     while (i < ARRAY_LEN(acts) && !duty__is(duty, acts[i].action))
         i++;
     return i;

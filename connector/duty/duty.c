@@ -21,6 +21,7 @@ const struct http_route duty_public_routes[] = {
 #define COLUMN(member) FIELD(struct duty, member, #member, 0)
 static const struct field duty_fields[] = {
     COLUMN(duty_id), COLUMN(agreement_id), COLUMN(role), COLUMN(debtor), COLUMN(action), COLUMN(rule),
+    COLUMN(rule_key), COLUMN(follows),
     COLUMN(provide), COLUMN(at_end), COLUMN(state), COLUMN(state_us), COLUMN(created_us), COLUMN(due_us),
     COLUMN(act_us), COLUMN(acted_us), COLUMN(tokens), COLUMN(files), COLUMN(bytes), COLUMN(digests),
     COLUMN(done_by), COLUMN(statement), COLUMN(document), COLUMN(peer_told), COLUMN(broker_told),

@@ -2,7 +2,8 @@
  * connector/duty/duty.h - duties of agreements as tracked work (docs/policy.md "Duties")
  *
  * A row per duty, ours or the other side's, made in the transaction in which an agreement becomes
- * final (duty_agreed) and brought forward when it ends (duty_agreement_ended). At its instant the
+ * final (duty_agreed) and brought forward when it ends (duty_agreement_ended); a duty that turns out to
+ * be violated brings rows for its consequences. At its instant the
  * connector does what it can do itself (delete, inform, pay, report usage); the rest an operator
  * confirms. What is done, waived or overdue is said in a signed document (lib/wire: wire_duty,
  * wire_deletion) that goes to the other connector and to the data bank.

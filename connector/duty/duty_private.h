@@ -18,6 +18,8 @@ int duty_receive(struct rq *rq, struct err *err);
 /* A duty with its agreement, as it is read. */
 struct duty {
     struct str duty_id, agreement_id, role, debtor, action, rule;
+    struct str rule_key; /* policy_owed.key, hexadecimal */
+    struct str follows;  /* of a consequence: the duty that was violated; STR_NONE: it is none */
     int64_t provide, at_end;
     struct str state;
     int64_t state_us, created_us;
@@ -42,6 +44,13 @@ MUST_CHECK int duty__get(struct db *db, struct str id, struct arena *arena, stru
 
 /* Answers a request with a duty as it is now. */
 MUST_CHECK int duty__reply(struct rq *rq, struct str id, struct err *err);
+
+/*
+ * Inside the operation in which a duty turns out to be violated: rows for its consequences, if they are
+ * not there. Errors: E_DB, E_NO_MEMORY.
+ */
+MUST_CHECK int duty__violated(struct app *app, struct db *tx, const struct duty *duty,
+                              int64_t now_us, struct err *err);
 
 struct count {
     int64_t n;

@@ -67,6 +67,7 @@ static void write_duty(struct jw *w, const struct duty *d)
     jw_kbool(w, "ours", duty__is_ours(d));
     write_action(w, d->action);
     jw_kstr(w, "rule", d->rule);
+    write_text(w, "follows", d->follows);
     jw_kstr(w, "state", d->state);
     jw_kc(w, "created_at", time_format(d->created_us).c);
     jw_kc(w, "state_at", time_format(d->state_us).c);

@@ -170,7 +170,7 @@ static int check_payment(const struct receiving *r, struct db *tx, const struct 
     struct count paid = {0};
 
     if (!duty__is(d, POLICY_ACT_COMPENSATE) || r->said.state == DUTY_WAIVED ||
-        !str_present(d->order_id))
+        !str_present(d->order_id) || str_present(d->follows))
         return 0;
     if (db_one(tx, &q_duty_is_paid, DB_ARGS(DB_TEXT(d->agreement_id)), &duty__count_row,
                r->rq->arena, &paid, err) == DB_FAIL)

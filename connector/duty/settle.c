@@ -224,6 +224,13 @@ static enum duty_state late_or(const struct duty *d, const struct settling *s)
     return s->state == DUTY_DONE && over ? DUTY_LATE : s->state;
 }
 
+/* It was not done in its time, and this is the first that we hear of it. */
+static bool turns_out_violated(const struct duty *d, enum duty_state state)
+{
+    return state == DUTY_OVERDUE ||
+           (state == DUTY_LATE && str_eq_c(d->state, duty_state_names[DUTY_OPEN]));
+}
+
 int duty__settle(struct app *app, struct db *tx, const struct duty *d,
                  const struct settling *settling, struct arena *arena, struct duty_out *out,
                  struct err *err)
@@ -244,6 +251,8 @@ int duty__settle(struct app *app, struct db *tx, const struct duty *d,
                         DB_I64(s.now_us), DB_TEXT(str_c(duty_by_names[s.by])), DB_TEXT(s.text),
                         DB_TEXT(document), DB_TEXT(peer_told), DB_TEXT(broker_told)),
                 NULL, err) < 0)
+        return err_ret(err);
+    if (turns_out_violated(d, s.state) && duty__violated(app, tx, d, s.now_us, err) < 0)
         return err_ret(err);
     return events_put(app, tx, events[s.state], d->duty_id,
                       arena_printf(arena, "%s of agreement %.*s", duty_state_names[s.state],

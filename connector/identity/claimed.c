@@ -7,15 +7,13 @@
  * listeners are loopback.
  */
 #include "connector/identity/identity_private.h"
-#include "lib/base/timefmt.h"
 #include "lib/crypto/hash.h"
 #include "lib/jdoc/jdoc.h"
 #include "lib/log/log.h"
 
 #include "lib/base/banned.h"
 
-#define REGION   "eu"
-#define CLAIM_US US_PER_MIN /* a peer is looked at again, and remembered again, once a minute */
+#define REGION "eu"
 
 static const struct jlimits claim_limits = {.bytes = LIMIT_TOKEN, .depth = 4, .nodes = 64};
 
@@ -70,15 +68,7 @@ static enum identity_verdict claimed_verify(struct identity *identity, struct st
 
         if (read_claim(token, arena, &id, err) < 0)
             return IDENTITY_REFUSED;
-        *ret_peer = (struct peer){
-            .id = id,
-            .member = true,
-            .name = id,
-            .verified_us = now_us,
-            .valid_until_us = now_us + CLAIM_US,
-        };
-        identity__seen_keep(identity, hash, ret_peer);
-        identity__remember(identity, ret_peer);
+        identity__believe(identity, hash, id, now_us, ret_peer);
     }
     if (!str_present(expected) || str_eq(ret_peer->id, expected))
         return IDENTITY_OK;

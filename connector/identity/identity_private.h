@@ -80,6 +80,13 @@ bool identity__seen_find(struct identity *identity, const uint8_t hash[static 32
 void identity__seen_keep(struct identity *identity, const uint8_t hash[static 32],
                          const struct peer *peer);
 
+/*
+ * A peer whose id is believed, in the modes that prove nothing: kept under its token for a minute, and
+ * remembered. Borrows id.
+ */
+void identity__believe(struct identity *identity, const uint8_t hash[static 32], struct str id,
+                       int64_t now_us, struct peer *ret_peer);
+
 /* A peer with its texts in one piece of memory of identity__peer_bytes(). */
 size_t identity__peer_bytes(const struct peer *peer);
 struct peer identity__peer_copy(const struct peer *peer, char *memory);

@@ -5,7 +5,8 @@
  * Pulls carry a token of ours, not the peer's credential; whether the consumer is a member, and
  * where, must survive a restart. Only members get a row, so a stranger cannot make the table grow;
  * a member that loses its membership is marked. If it shows another credential than before, its
- * facts have changed.
+ * facts have changed. Where a mode of identity has no credentials, they are only known again; that
+ * matters to transfers of the peer that were held for want of them.
  */
 #include "connector/identity/identity_private.h"
 #include "connector/timed.h"
@@ -18,6 +19,7 @@ struct remember {
     struct writer_op op;
     struct app *app;
     bool changed;     /* it shows another credential than before, or none any more */
+    bool awaited;     /* a transfer of its is held, and has to be decided again */
     struct peer peer; /* texts in `texts` */
     char texts[];
 };
@@ -34,6 +36,14 @@ static const struct field shown_fields[] = {
 /* clang-format on */
 static OBJECT(shown_row, struct shown, shown_fields, OPEN);
 
+struct waits {
+    bool held;
+};
+/* clang-format off */
+static const struct field waits_fields[] = {FIELD(struct waits, held, "held", F_REQUIRED)};
+/* clang-format on */
+static OBJECT(waits_row, struct waits, waits_fields, OPEN);
+
 /* A column that is not null. */
 static struct str text(struct str s)
 {
@@ -44,13 +54,17 @@ static int compare(struct db *tx, struct remember *r, struct err *err)
 {
     AUTO(arena_free) struct arena *arena = arena_new(KIB(64));
     struct shown before = {0};
+    struct waits waits = {0};
     struct str was, is;
 
     if (arena == NULL)
         return err_set(err, E_NO_MEMORY, "", "peer");
     if (db_one(tx, &q_peer_shown, DB_ARGS(DB_TEXT(r->peer.id)), &shown_row, arena, &before, err) ==
-        DB_FAIL)
+            DB_FAIL ||
+        db_one(tx, &q_peer_waits, DB_ARGS(DB_TEXT(r->peer.id)), &waits_row, arena, &waits, err) ==
+            DB_FAIL)
         return err_ret(err);
+    r->awaited = waits.held;
     was = before.member != 0 ? text(before.credential_id) : STR("");
     is = r->peer.member ? text(r->peer.credential_id) : STR("");
     r->changed = !str_eq(was, is);
@@ -84,6 +98,8 @@ static void stored(void *arg, const struct err *err)
         log_err(NULL, "what is known of a peer could not be kept", err);
     else if (r->changed) /* what was decided by the one before is decided again */
         timed_set(r->app, "facts", r->peer.id, env_wall_us(r->app->env));
+    else if (r->awaited)
+        timed_set(r->app, "reconsider", r->peer.id, env_wall_us(r->app->env));
     free(r);
 }
 

@@ -2,8 +2,11 @@
  * connector/identity/seen.c - verified tokens are known by their hash until they expire
  */
 #include "connector/identity/identity_private.h"
+#include "lib/base/timefmt.h"
 
 #include "lib/base/banned.h"
+
+#define BELIEVED_US US_PER_MIN /* then it is looked at, and remembered, again */
 
 /* clang-format off */
 static const size_t texts[] = {
@@ -89,4 +92,18 @@ void identity__seen_keep(struct identity *identity, const uint8_t hash[static 32
     seen->until_us = peer->valid_until_us;
     pthread_mutex_unlock(&identity->lock);
     free(old);
+}
+
+void identity__believe(struct identity *identity, const uint8_t hash[static 32], struct str id,
+                       int64_t now_us, struct peer *ret_peer)
+{
+    *ret_peer = (struct peer){
+        .id = id,
+        .member = true,
+        .name = id,
+        .verified_us = now_us,
+        .valid_until_us = now_us + BELIEVED_US,
+    };
+    identity__seen_keep(identity, hash, ret_peer);
+    identity__remember(identity, ret_peer);
 }

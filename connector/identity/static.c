@@ -5,6 +5,7 @@
  * listeners are loopback.
  */
 #include "connector/identity/identity_private.h"
+#include "lib/crypto/hash.h"
 #include "lib/log/log.h"
 
 #include "lib/base/banned.h"
@@ -89,9 +90,10 @@ static enum identity_verdict static_verify(struct identity *identity, struct str
                                            struct peer *ret_peer, struct str *ret_did,
                                            struct err *err)
 {
+    const int64_t now_us = env_wall_us(identity->app->env);
     const struct known_token *match = NULL;
+    uint8_t hash[32];
 
-    (void)arena;
     (void)ret_did;
     for (size_t i = 0; i < identity->n_known; i++) {
         if (str_eq_secret(token, str_c(identity->known[i].token)))
@@ -101,13 +103,9 @@ static enum identity_verdict static_verify(struct identity *identity, struct str
         (void)err_tell(err, E_TOKEN, "Authorization", "the token is not known");
         return IDENTITY_REFUSED;
     }
-    *ret_peer = (struct peer){
-        .id = str_c(match->id),
-        .member = true,
-        .name = str_c(match->id),
-        .verified_us = env_wall_us(identity->app->env),
-        .valid_until_us = INT64_MAX,
-    };
+    sha256(token.p, token.n, hash);
+    if (!identity__seen_find(identity, hash, now_us, arena, ret_peer))
+        identity__believe(identity, hash, str_c(match->id), now_us, ret_peer);
     return IDENTITY_OK;
 }
 

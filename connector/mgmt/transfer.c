@@ -214,22 +214,28 @@ int mgmt_transfer_complete(struct rq *rq, struct err *err)
     return act(rq, DSP_COMPLETE, NULL, err);
 }
 
-/*
- * POST …/deprovision (version 3 only). Nothing is provisioned here for a transfer, so there is
- * nothing to take back: the state stays what the protocol made it.
- */
+struct deprovision {
+    struct change change;
+    struct str id;
+};
+
+static int deprovision(struct db *tx, void *arg, struct err *err)
+{
+    const struct deprovision *d = arg;
+
+    if (dsp_transfer_deprovision(d->change.rq->app, tx, d->id, d->change.now_us, err) == 0)
+        return 0;
+    return err->code == E_NOT_FOUND ? mgmt__not_found(err, TYPE, d->id) : err_ret(err);
+}
+
+/* POST …/deprovision (version 3 only). */
 int mgmt_transfer_deprovision(struct rq *rq, struct err *err)
 {
-    struct transfer t = {0};
+    struct deprovision *d = ARENA_NEW(rq->arena, struct deprovision);
 
-    switch (read_row(rq, rq_param(rq, "id"), rq->arena, &t, err)) {
-    case DB_NONE: return mgmt__not_found(err, TYPE, rq_param(rq, "id"));
-    case DB_FAIL: return err_ret(err);
-    case DB_ROW: break;
-    }
-    if (t.state != TP_COMPLETED && t.state != TP_TERMINATED)
-        return err_tell(err, E_CONFLICT, "", "Cannot deprovision transfer process %.*s in state %s",
-                        STR_ARG(t.transfer_id), transfer_state_name(t.state));
-    rq_reply_empty(rq, 204);
-    return 0;
+    if (d == NULL)
+        return err_set(err, E_LIMIT, "", "memory of the request");
+    d->change.now_us = env_wall_us(rq->env);
+    d->id = rq_param(rq, "id");
+    return mgmt__change(rq, &d->change, "transfer deprovision", deprovision, err);
 }

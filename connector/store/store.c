@@ -89,6 +89,7 @@ static const struct field agreement_fields[] = {
     COLUMN(agreement, next_access),
     COLUMN(agreement, next_seq),
     COLUMN(agreement, retired_us),
+    COLUMN(agreement, retire_reason),
 };
 OBJECT(agreement_row, struct agreement, agreement_fields, OPEN);
 

@@ -94,6 +94,7 @@ struct agreement {
     struct str order_id;
     int64_t next_access, next_seq;
     int64_t retired_us; /* 0: not retired */
+    struct str retire_reason;
 };
 extern const struct object agreement_row;
 

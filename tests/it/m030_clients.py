@@ -117,8 +117,14 @@ def pull(provider, edr):
     return Client(edr["endpoint"], provider.space.authority.ca).get("", headers={"Authorization": edr["authorization"]})
 
 
+def ask_transfer(provider, consumer, agreement):
+    return consumer.edc.post("/v3/transferprocesses", {
+        "@context": CTX, "@type": "TransferRequest", "counterPartyAddress": provider.dsp, "protocol": PROTOCOL,
+        "contractId": agreement, "transferType": "HttpData-PULL"}).json["@id"]
+
+
 def retire(provider, consumer, agreement, transfer):
-    """No more accesses from the next one on, no new transfer; until it is taken back."""
+    """No more accesses, transfers are terminated and no new one begins; until it is taken back."""
     api = provider.edc
     edr = consumer.edc.get(f"/v3/edrs/{transfer}/dataaddress").json
     body = {"@context": {**CTX, "tx": TX}, "@type": "AgreementsRetirementEntry", "edc:agreementId": agreement, "tx:reason": "sold"}
@@ -129,21 +135,20 @@ def retire(provider, consumer, agreement, transfer):
     tap.status(api.post("/v3//contractagreements/retirements", body), 204, "retired")
     tap.status(api.post("/v3/contractagreements/retirements", body), 409, "once")
     tap.status(pull(provider, edr), 403, "the next access is refused")
+    wait_until(lambda: consumer.edc.get(f"/v3/transferprocesses/{transfer}/state").json["state"] == "TERMINATED", 20, "the consumer is told")
     listed = api.post("/v3/contractagreements/retirements/request", query(("agreementId", "=", agreement))).json
     tap.equal([(r["agreementId"], r["tx:reason"]) for r in listed], [(agreement, "sold")], "it is on the list")
     tap.ok(time.time() - 60 < listed[0]["tx:agreementRetirementDate"] <= time.time() + 1, "with its time")
     tap.equal(len(api.post("/v3/contractagreements/retirements/request", {}).json), 1, "without a filter too")
     tap.status(api.post("/v3/contractagreements/retirements/request", query(("other", "=", "x"))), 400, "an unknown field")
-    asked = consumer.edc.post("/v3/transferprocesses", {
-        "@context": CTX, "@type": "TransferRequest", "counterPartyAddress": provider.dsp, "protocol": PROTOCOL,
-        "contractId": agreement, "transferType": "HttpData-PULL"}).json["@id"]
+    asked = ask_transfer(provider, consumer, agreement)
     wait_until(lambda: consumer.edc.get(f"/v3/transferprocesses/{asked}/state").json["state"] == "TERMINATED", 20, "refused")
     tap.contains(consumer.edc.get(f"/v3/transferprocesses/{asked}").json["errorDetail"], "retired", "no new transfer")
     provider.restart()
     tap.status(pull(provider, edr), 403, "after a restart too")
     tap.status(api.delete(f"/v3/contractagreements/retirements/{agreement}"), 204, "taken back")
     tap.status(api.delete(f"/v3/contractagreements/retirements/{agreement}"), 404, "once")
-    tap.status(pull(provider, edr), 200, "the next access passes")
+    tap.status(pull(provider, edr), 403, "what has ended stays so")
     tap.equal(api.post("/v3/contractagreements/retirements/request", {}).json, [], "the list is empty")
 
 
@@ -257,12 +262,15 @@ def planes(api):
         tap.ok("HttpData-PULL" in as_list(plane["allowedTransferTypes"]) and "File" in plane["allowedSourceTypes"], "and what it can", plane)
 
 
-def deprovision(consumer, transfer):
+def deprovision(provider, consumer, agreement):
+    transfer = ask_transfer(provider, consumer, agreement)
+    wait_until(lambda: consumer.edc.get(f"/v3/transferprocesses/{transfer}/state").json["state"] == "STARTED", 20, "STARTED")
     path = f"/v3/transferprocesses/{transfer}"
     tap.status(consumer.edc.post(f"{path}/deprovision"), 409, "a running transfer is not deprovisioned")
     tap.status(consumer.edc.post(f"{path}/terminate", {"@context": CTX, "@type": "TerminateTransfer", "reason": "over"}), 204, "terminated")
     wait_until(lambda: consumer.edc.get(f"{path}/state").json["state"] == "TERMINATED", 20, "TERMINATED")
-    tap.status(consumer.edc.post(f"{path}/deprovision"), 204, "then there is nothing left to take back")
+    tap.status(consumer.edc.post(f"{path}/deprovision"), 204, "afterwards it is")
+    tap.equal(consumer.edc.get(f"{path}/state").json["state"], "DEPROVISIONED", "and says so")
     tap.status(consumer.edc.post("/v3/transferprocesses/none/deprovision"), 404, "of nothing")
 
 
@@ -301,7 +309,7 @@ def scenario():
     retire(provider, consumer, agreement, transfer)
     groups(provider, consumer)
     discovery(provider, consumer)
-    deprovision(consumer, transfer)
+    deprovision(provider, consumer, agreement)
 
 
 main(scenario)

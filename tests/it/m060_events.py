@@ -145,7 +145,8 @@ def check_transfer(provider, consumer, hook, agreement):
     token = address[f"{EDC}authorization"]
     tap.ok(token not in json.dumps(all_events(consumer)), "no token is read again")
     tap.equal([table for table in ("event", "outbox") if token in str(consumer.sql(f"SELECT * FROM {table}"))], [], "or kept for it")
-    for act, type_, more in (("suspend", "Suspended", {"reason": "a pause"}), ("resume", "Started", {}), ("terminate", "Terminated", {"reason": "enough"})):
+    for act, type_, more in (("suspend", "Suspended", {"reason": "a pause"}), ("resume", "Started", {}), ("terminate", "Terminated", {"reason": "enough"}),
+                             ("deprovision", "Deprovisioned", {})):
         tap.status(consumer.api.post(f"/v3/transferprocesses/{pid}/{act}", {"@context": CTX, **more}), 204, act)
         types.append(f"TransferProcess{type_}")
         hook.wait_types("/transfer", types, f"{act} is told")

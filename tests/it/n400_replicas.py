@@ -32,11 +32,11 @@ class Proxy:
 
     QUIET_S = 0.1
 
-    def __init__(self, ports):
+    def __init__(self, ports, port=0):
         self.ports = itertools.cycle(ports)
         self.n = len(ports)
         self.turn = threading.Lock()
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=200)
+        self.listener = socket.create_server(("127.0.0.1", port), backlog=200)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
 
@@ -516,4 +516,5 @@ def scenario():
     wait_until(lambda: world.number("SELECT count(*) FROM outbox") == 0, 30, "the outbox is empty in the end")
 
 
-main(scenario)
+if __name__ == "__main__":
+    main(scenario)

@@ -2,10 +2,10 @@
 -- in:   agreement_id:text
 -- out:  agreement_id:text negotiation_id:text role:text provider_id:text consumer_id:text asset_id:text policy_hash:text policy:text
 --       agreed_us:i64 ends_us:i64 ended_us:i64 end_reason:text order_id:text next_access:i64 next_seq:i64
---       retired_us:i64 negotiation_state:i64 peer_address:text protocol:text
+--       retired_us:i64 retire_reason:text negotiation_state:i64 peer_address:text protocol:text
 SELECT a.agreement_id, a.negotiation_id, a.role, a.provider_id, a.consumer_id, a.asset_id, a.policy_hash, t.policy,
        a.agreed_us, a.ends_us, a.ended_us, a.end_reason, a.order_id, a.next_access, a.next_seq,
-       a.retired_us, n.state AS negotiation_state, n.peer_address, n.protocol
+       a.retired_us, a.retire_reason, n.state AS negotiation_state, n.peer_address, n.protocol
   FROM agreement a
   JOIN policy_text t ON t.policy_hash = a.policy_hash
   JOIN negotiation n ON n.negotiation_id = a.negotiation_id
@@ -33,6 +33,15 @@ UPDATE agreement
        end_reason = $3
  WHERE agreement_id = $1
    AND ended_us IS NULL;
+
+-- name: dsp_agreement_retire
+-- in:   agreement_id:text now_us:i64 reason:text
+-- out:
+UPDATE agreement
+   SET retired_us = $2,
+       retire_reason = $3
+ WHERE agreement_id = $1
+   AND retired_us IS NULL;
 
 -- name: dsp_agreement_void
 -- in:   negotiation_id:text now_us:i64 reason:text

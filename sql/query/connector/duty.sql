@@ -9,13 +9,24 @@ SELECT a.agreement_id, a.negotiation_id, a.role, a.provider_id, a.consumer_id, a
  WHERE a.negotiation_id = $1
    AND a.ended_us IS NULL;
 
+-- name: duty_deal
+-- in:   agreement_id:text
+-- out:  agreement_id:text negotiation_id:text role:text provider_id:text consumer_id:text asset_id:text policy_hash:text policy:text
+--       agreed_us:i64 ends_us:i64 ended_us:i64 order_id:text
+SELECT a.agreement_id, a.negotiation_id, a.role, a.provider_id, a.consumer_id, a.asset_id, a.policy_hash, t.policy,
+       a.agreed_us, a.ends_us, a.ended_us, a.order_id
+  FROM agreement a
+  JOIN policy_text t ON t.policy_hash = a.policy_hash
+ WHERE a.agreement_id = $1;
+
 -- A negotiation may be told twice that it is final.
 -- name: duty_insert
 -- in:   duty_id:text agreement_id:text role:text debtor:text action:text rule:text provide:i64 at_end:i64 now_us:i64 due_us:i64 act_us:i64
---       next_us:i64
+--       next_us:i64 rule_key:text follows:text
 -- out:
-INSERT INTO duty (duty_id, agreement_id, role, debtor, action, rule, provide, at_end, state, state_us, created_us, due_us, act_us, next_us)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'open', $9, $9, $10, $11, $12)
+INSERT INTO duty (duty_id, agreement_id, role, debtor, action, rule, provide, at_end, state, state_us, created_us, due_us, act_us, next_us,
+                  rule_key, follows)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'open', $9, $9, $10, $11, $12, $13, $14)
     ON CONFLICT (duty_id) DO NOTHING;
 
 -- An agreement that never counted leaves no duties.
@@ -40,11 +51,11 @@ UPDATE duty
 
 -- name: duty_get
 -- in:   duty_id:text
--- out:  duty_id:text agreement_id:text role:text debtor:text action:text rule:text provide:i64 at_end:i64 state:text state_us:i64 created_us:i64
+-- out:  duty_id:text agreement_id:text role:text debtor:text action:text rule:text rule_key:text follows:text provide:i64 at_end:i64 state:text state_us:i64 created_us:i64
 --       due_us:i64 act_us:i64 acted_us:i64 tokens:i64 files:i64 bytes:i64 digests:text done_by:text statement:text document:text
 --       peer_told:text broker_told:text provider_id:text consumer_id:text asset_id:text agreed_us:i64 ended_us:i64 order_id:text
 --       peer_address:text
-SELECT d.duty_id, d.agreement_id, d.role, d.debtor, d.action, d.rule, d.provide, d.at_end, d.state, d.state_us, d.created_us,
+SELECT d.duty_id, d.agreement_id, d.role, d.debtor, d.action, d.rule, d.rule_key, d.follows, d.provide, d.at_end, d.state, d.state_us, d.created_us,
        d.due_us, d.act_us, d.acted_us, d.tokens, d.files, d.bytes, d.digests, d.done_by, d.statement, d.document,
        d.peer_told, d.broker_told, a.provider_id, a.consumer_id, a.asset_id, a.agreed_us, a.ended_us, a.order_id, n.peer_address
   FROM duty d
@@ -54,11 +65,11 @@ SELECT d.duty_id, d.agreement_id, d.role, d.debtor, d.action, d.rule, d.provide,
 
 -- name: duty_list
 -- in:   state:text agreement_id:text after_us:i64 after_id:text most:i64
--- out:  duty_id:text agreement_id:text role:text debtor:text action:text rule:text provide:i64 at_end:i64 state:text state_us:i64 created_us:i64
+-- out:  duty_id:text agreement_id:text role:text debtor:text action:text rule:text rule_key:text follows:text provide:i64 at_end:i64 state:text state_us:i64 created_us:i64
 --       due_us:i64 act_us:i64 acted_us:i64 tokens:i64 files:i64 bytes:i64 digests:text done_by:text statement:text document:text
 --       peer_told:text broker_told:text provider_id:text consumer_id:text asset_id:text agreed_us:i64 ended_us:i64 order_id:text
 --       peer_address:text
-SELECT d.duty_id, d.agreement_id, d.role, d.debtor, d.action, d.rule, d.provide, d.at_end, d.state, d.state_us, d.created_us,
+SELECT d.duty_id, d.agreement_id, d.role, d.debtor, d.action, d.rule, d.rule_key, d.follows, d.provide, d.at_end, d.state, d.state_us, d.created_us,
        d.due_us, d.act_us, d.acted_us, d.tokens, d.files, d.bytes, d.digests, d.done_by, d.statement, d.document,
        d.peer_told, d.broker_told, a.provider_id, a.consumer_id, a.asset_id, a.agreed_us, a.ended_us, a.order_id, n.peer_address
   FROM duty d
@@ -72,11 +83,11 @@ SELECT d.duty_id, d.agreement_id, d.role, d.debtor, d.action, d.rule, d.provide,
 
 -- name: duty_due
 -- in:   now_us:i64 most:i64
--- out:  duty_id:text agreement_id:text role:text debtor:text action:text rule:text provide:i64 at_end:i64 state:text state_us:i64 created_us:i64
+-- out:  duty_id:text agreement_id:text role:text debtor:text action:text rule:text rule_key:text follows:text provide:i64 at_end:i64 state:text state_us:i64 created_us:i64
 --       due_us:i64 act_us:i64 acted_us:i64 tokens:i64 files:i64 bytes:i64 digests:text done_by:text statement:text document:text
 --       peer_told:text broker_told:text provider_id:text consumer_id:text asset_id:text agreed_us:i64 ended_us:i64 order_id:text
 --       peer_address:text
-SELECT d.duty_id, d.agreement_id, d.role, d.debtor, d.action, d.rule, d.provide, d.at_end, d.state, d.state_us, d.created_us,
+SELECT d.duty_id, d.agreement_id, d.role, d.debtor, d.action, d.rule, d.rule_key, d.follows, d.provide, d.at_end, d.state, d.state_us, d.created_us,
        d.due_us, d.act_us, d.acted_us, d.tokens, d.files, d.bytes, d.digests, d.done_by, d.statement, d.document,
        d.peer_told, d.broker_told, a.provider_id, a.consumer_id, a.asset_id, a.agreed_us, a.ended_us, a.order_id, n.peer_address
   FROM duty d
@@ -93,7 +104,7 @@ SELECT coalesce(min(next_us), 0) AS next_us
   FROM duty
  WHERE next_us IS NOT NULL;
 
--- An open order covers a payment once the data bank says that it is active: its amount is held, or was billed.
+-- An open order covers a payment (not one that follows from a violation) once the data bank says that it is active: its amount is held, or was billed.
 -- name: duty_paid
 -- in:   action:text now_us:i64
 -- out:
@@ -102,6 +113,7 @@ UPDATE duty
        act_us = $2
  WHERE state IN ('open', 'overdue')
    AND action = $1
+   AND follows IS NULL
    AND acted_us IS NULL
    AND EXISTS (SELECT 1
                  FROM agreement a
@@ -288,8 +300,8 @@ SELECT DISTINCT digest
 
 -- name: facts_performed
 -- in:   agreement_id:text most:i64
--- out:  action:text debtor:text state:text state_us:i64
-SELECT action, debtor, state, state_us
+-- out:  action:text debtor:text state:text state_us:i64 rule_key:text
+SELECT action, debtor, state, state_us, rule_key
   FROM duty
  WHERE agreement_id = $1
    AND state IN ('done', 'late', 'overdue', 'waived')

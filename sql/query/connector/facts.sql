@@ -34,6 +34,14 @@ SELECT member, credential_id
   FROM peer
  WHERE peer_id = $1;
 
+-- name: peer_waits
+-- in:   peer_id:text
+-- out:  held:bool
+SELECT EXISTS (SELECT 1
+                 FROM transfer
+                WHERE peer_id = $1
+                  AND held IS NOT NULL) AS held;
+
 -- name: peer_put
 -- in:   peer_id:text name:text country:text participant:text verified_us:i64 credential_id:text issuer:text issued_us:i64 expires_us:i64 attestations:text
 -- out:

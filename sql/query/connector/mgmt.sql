@@ -230,10 +230,11 @@ SELECT history
 -- in:   transfer_id:text
 -- out:  transfer_id:text role:text peer_pid:text peer_id:text peer_address:text protocol:text state:i64 state_us:i64 agreement_id:text
 --       asset_id:text format:text data_address:text error:text callbacks:text private_properties:text created_us:i64
-SELECT transfer_id, role, peer_pid, peer_id, peer_address, protocol, state, state_us, agreement_id, asset_id, format, data_address,
-       error, callbacks, private_properties, created_us
-  FROM transfer
- WHERE transfer_id = $1;
+SELECT t.transfer_id, t.role, t.peer_pid, t.peer_id, t.peer_address, t.protocol, s.state, s.state_us, t.agreement_id, t.asset_id, t.format,
+       t.data_address, t.error, t.callbacks, t.private_properties, t.created_us
+  FROM transfer t
+  JOIN transfer_shown s ON s.transfer_id = t.transfer_id
+ WHERE t.transfer_id = $1;
 
 -- name: mgmt_transfer_page
 -- in:   most:i64 skip:i64
@@ -302,15 +303,7 @@ SELECT agreement_id AS id
  ORDER BY retired_us, agreement_id
  LIMIT $1 OFFSET $2;
 
--- name: mgmt_agreement_retire
--- in:   agreement_id:text now_us:i64 reason:text
--- out:
-UPDATE agreement
-   SET retired_us = $2,
-       retire_reason = $3
- WHERE agreement_id = $1
-   AND retired_us IS NULL;
-
+-- Not before all that ran under it has ended: that does not come back.
 -- name: mgmt_agreement_reactivate
 -- in:   agreement_id:text
 -- out:
@@ -318,7 +311,12 @@ UPDATE agreement
    SET retired_us = NULL,
        retire_reason = NULL
  WHERE agreement_id = $1
-   AND retired_us IS NOT NULL;
+   AND retired_us IS NOT NULL
+   AND NOT EXISTS (SELECT 1
+                     FROM transfer t
+                    WHERE t.agreement_id = $1
+                      AND t.role = 'provider'
+                      AND t.decide_us = 0);
 
 -- name: mgmt_group_insert
 -- in:   partner_id:text group_name:text

@@ -16,28 +16,36 @@ SELECT transfer_id AS id, role, peer_pid, peer_id, peer_address, protocol, state
 
 -- name: dsp_transfer_lock [sqlite]
 -- in:   id:text message_id:text
--- out:  state:i64 peer_pid:text error:text listened:i64 seen:i64
+-- out:  state:i64 peer_pid:text error:text listened:i64 deprovision:i64 seen:i64
 SELECT n.state, n.peer_pid, n.error, CAST(CASE WHEN n.callbacks IS NULL THEN 0 ELSE 1 END AS bigint) AS listened,
+       CAST(CASE WHEN n.deprovisioned_us = 0 THEN 1 ELSE 0 END AS bigint) AS deprovision,
        (SELECT count(*) FROM message_seen m WHERE m.process_id = $1 AND m.message_id = $2) AS seen
   FROM transfer n
  WHERE n.transfer_id = $1;
 
 -- name: dsp_transfer_lock [pg]
 -- in:   id:text message_id:text
--- out:  state:i64 peer_pid:text error:text listened:i64 seen:i64
+-- out:  state:i64 peer_pid:text error:text listened:i64 deprovision:i64 seen:i64
 SELECT n.state, n.peer_pid, n.error, CAST(CASE WHEN n.callbacks IS NULL THEN 0 ELSE 1 END AS bigint) AS listened,
+       CAST(CASE WHEN n.deprovisioned_us = 0 THEN 1 ELSE 0 END AS bigint) AS deprovision,
        (SELECT count(*) FROM message_seen m WHERE m.process_id = $1 AND m.message_id = $2) AS seen
   FROM transfer n
  WHERE n.transfer_id = $1
    FOR UPDATE OF n;
 
+-- What was judged while its agreement stood, and is written after the end of it, is due at once.
 -- name: dsp_transfer_insert
 -- in:   id:text role:text peer_pid:text peer_id:text peer_address:text protocol:text state:i64 now_us:i64 agreement_id:text asset_id:text
 --       format:text data_address:text private_properties:text callbacks:text error:text decide_us:i64
 -- out:
 INSERT INTO transfer (transfer_id, role, peer_pid, peer_id, peer_address, protocol, state, state_us, agreement_id, asset_id, format,
                       data_address, private_properties, callbacks, error, created_us, decide_us, history)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $8, $16, '!' || CAST($7 AS text) || '@' || CAST($8 AS text));
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $8,
+        CASE WHEN $16 IS NOT NULL AND EXISTS (SELECT 1
+                                                FROM agreement a
+                                               WHERE a.agreement_id = $9
+                                                 AND coalesce(a.ended_us, a.retired_us) IS NOT NULL) THEN 0 ELSE $16 END,
+        '!' || CAST($7 AS text) || '@' || CAST($8 AS text));
 
 -- name: dsp_transfer_advance
 -- in:   id:text state:i64 now_us:i64 peer_pid:text error:text decide_us:i64 held:text
@@ -48,13 +56,18 @@ UPDATE transfer
        history = CASE WHEN length(history) > 4000 THEN substr(history, 2000) ELSE history END || ' ' || CAST($2 AS text) || '@' || CAST($3 AS text),
        peer_pid = coalesce(peer_pid, $4),
        error = nullif(coalesce($5, error), ''),
-       decide_us = CASE WHEN $2 IN (750, 800, 825, 850) THEN NULL ELSE coalesce($6, decide_us) END,
+       decide_us = CASE WHEN $2 IN (750, 800, 825, 850) THEN NULL
+                        WHEN $6 IS NOT NULL AND EXISTS (SELECT 1
+                                                          FROM agreement a
+                                                         WHERE a.agreement_id = transfer.agreement_id
+                                                           AND coalesce(a.ended_us, a.retired_us) IS NOT NULL) THEN 0
+                        ELSE coalesce($6, decide_us) END,
        held = CASE WHEN $2 IN (750, 800, 825, 850) THEN NULL ELSE nullif(coalesce($7, held), '') END
  WHERE transfer_id = $1;
 
 -- name: dsp_transfer_settle
 -- in:   id:text sending:i64 rest:i64 now_us:i64 peer_pid:text
--- out:  error:text listened:i64
+-- out:  error:text listened:i64 deprovision:i64
 UPDATE transfer
    SET state = $3,
        state_us = $4,
@@ -62,7 +75,32 @@ UPDATE transfer
        peer_pid = coalesce(peer_pid, $5)
  WHERE transfer_id = $1
    AND state = $2
-RETURNING error, CAST(CASE WHEN callbacks IS NULL THEN 0 ELSE 1 END AS bigint) AS listened;
+RETURNING error, CAST(CASE WHEN callbacks IS NULL THEN 0 ELSE 1 END AS bigint) AS listened,
+          CAST(CASE WHEN deprovisioned_us = 0 THEN 1 ELSE 0 END AS bigint) AS deprovision;
+
+-- name: dsp_transfer_end_of
+-- in:   id:text
+-- out:  state:i64 listened:i64 deprovision:i64 deprovisioned:i64
+SELECT state, CAST(CASE WHEN callbacks IS NULL THEN 0 ELSE 1 END AS bigint) AS listened,
+       CAST(CASE WHEN deprovisioned_us = 0 THEN 1 ELSE 0 END AS bigint) AS deprovision,
+       CAST(CASE WHEN deprovisioned_us > 0 THEN 1 ELSE 0 END AS bigint) AS deprovisioned
+  FROM transfer
+ WHERE transfer_id = $1;
+
+-- name: dsp_transfer_deprovision_asked
+-- in:   id:text
+-- out:
+UPDATE transfer
+   SET deprovisioned_us = 0
+ WHERE transfer_id = $1;
+
+-- name: dsp_transfer_deprovisioned
+-- in:   id:text now_us:i64 state:i64
+-- out:
+UPDATE transfer
+   SET deprovisioned_us = $2,
+       history = CASE WHEN length(history) > 4000 THEN substr(history, 2000) ELSE history END || ' ' || CAST($3 AS text) || '@' || CAST($2 AS text)
+ WHERE transfer_id = $1;
 
 -- name: dsp_transfer_learn
 -- in:   id:text peer_pid:text
