@@ -1,7 +1,9 @@
 """A retired agreement: its transfers are terminated on both sides with the reason, whatever dies in between, and do not come back."""
 
+import re
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 from connectors import EDC
@@ -78,6 +80,31 @@ def killed_before_the_message(provider, consumer):
     tap.contains(consumer.error(pid, "transfer"), "sold to somebody else", "the message goes out after the restart, with the reason")
 
 
+def queued(provider):
+    text = provider.api.get("/metrics").text
+    return int(re.search(r"^naru_db_queue\{[^}]*\} (\d+)", text, re.MULTILINE)[1])
+
+
+def judged_before_and_written_after(provider, consumer):
+    """A transfer is asked for, and found permitted, while the retirement waits for the database: it starts behind it, and ends."""
+    agreement = contract(provider, consumer, "data-1")
+    begin(provider, consumer, agreement)  # all is known of the consumer
+    asset = {"@context": {"@vocab": EDC}, "@id": "other", "properties": {}, "dataAddress": {"type": "File", "path": str(provider.folder / "data-1.csv")}}
+    with ThreadPoolExecutor(2) as pool, closing(sqlite3.connect(provider.folder / "connector.db", isolation_level=None, timeout=20)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        pool.submit(provider.api.post, "/v3/assets", asset)  # the writer waits with it
+        before = wait_until(lambda: provider.api.get("/metrics").status == 200, 10, "metrics") and queued(provider)
+        retired = pool.submit(retire, provider.api, agreement)
+        wait_until(lambda: queued(provider) > before, 10, "the retirement waits")
+        pid = ask_transfer(provider, consumer, agreement).json["@id"]
+        wait_until(lambda: queued(provider) > before + 1, 10, "the transfer waits behind it")
+        db.execute("ROLLBACK")
+        tap.status(retired.result(30), 204, "retired")
+    wait_until(lambda: consumer.state(pid, "transfer") in (STARTED, TERMINATED), 20, "the transfer is answered")
+    consumer.wait_state(pid, TERMINATED, "transfer", 30)
+    tap.contains(consumer.error(pid, "transfer"), "sold to somebody else", "a transfer that was judged before it ends, too")
+
+
 def many(provider, consumer):
     """More than end in the operation itself; the provider dies when some are done."""
     agreement = contract(provider, consumer, "data-1")
@@ -124,7 +151,7 @@ def over_replicas():
 def scenario():
     provider, consumer = pair()
     provider.offer()
-    for step in (both_are_told, retired_by_the_consumer, killed_before_the_message, many):
+    for step in (both_are_told, retired_by_the_consumer, killed_before_the_message, judged_before_and_written_after, many):
         with tap.case(step.__name__):
             step(provider, consumer)
     with tap.case("over_replicas"):
