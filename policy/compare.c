@@ -7,7 +7,9 @@
  *    names. Candidates that all constraints judge alike are one.
  * 2. A set-valued operand has a candidate for each set of the values named, values that stand in
  *    the same constraints being one.
- * 3. Both policies are decided in every world of the product. Where they disagree, the world is a
+ * 3. Candidates with which every permission of both fails, whatever else is so, are left out
+ *    (prune.c).
+ * 4. Both policies are decided in every world of the product. Where they disagree, the world is a
  *    witness.
  * The product is bounded: what is beyond it makes the answer incomplete, never wrong.
  */
@@ -46,7 +48,7 @@ static size_t dim_size(const struct space *s, size_t dim)
     const size_t sizes[] = {
         [DIM_SCOPE] = ARRAY_LEN(scopes), [DIM_INSTANT] = s->n_instants,
         [DIM_ACTION] = s->n_actions,     [DIM_TARGET] = s->targets.n,
-        [DIM_ASSIGNEE] = s->assignees.n, [DIM_TERMS] = s->terms.n > 0 ? s->terms.n + 2 : 1,
+        [DIM_ASSIGNEE] = s->assignees.n, [DIM_TERMS] = s->terms.n_refused,
     };
 
     return dim < DIM__COUNT ? sizes[dim] : s->operands[dim - DIM__COUNT].n;
@@ -81,11 +83,7 @@ static void make_world(const struct space *s, const size_t at[], struct policy_w
     for (size_t i = 0; i < s->n_operands; i++)
         world->facts.of[s->operands[i].operand] = s->operands[i].facts[at[DIM__COUNT + i]];
     world->facts.performed_known = true;
-    /* first all are accepted, then one is not, then none is */
-    *terms = (struct terms){.canon = s->terms.canon, .n = s->terms.n};
-    terms->refused = at[DIM_TERMS] == 0          ? terms->n
-                     : at[DIM_TERMS] <= terms->n ? at[DIM_TERMS] - 1
-                                                 : terms->n + 1;
+    *terms = (struct terms){s->terms.canon, s->terms.n, s->terms.refused[at[DIM_TERMS]]};
 }
 
 /* The next world; false after the last. */

@@ -46,8 +46,13 @@ struct space {
         struct str *canon;
         const struct node **nodes;
         size_t n;
+        size_t *refused; /* candidates, as struct terms has them: first that none is */
+        size_t n_refused;
     } terms;
 };
+
+/* Leaves out candidates with which both policies deny whatever else is so. */
+void policy__prune(struct space *s, struct policy_facts *scratch);
 
 /* Each dimension has a candidate at least. Errors: E_NO_MEMORY. */
 MUST_CHECK int policy__space(const struct policy *a, const struct policy *b, int64_t now_us,

@@ -17,7 +17,7 @@
 struct signatures {
     struct space *space;
     uint8_t *truths; /* one row per candidate that was kept */
-    size_t n_rows, width;
+    size_t n_rows, width, room;
 };
 
 /* One bit per kind of instruction. */
@@ -32,15 +32,16 @@ static bool reads(const struct insn *insn, unsigned kinds, enum policy_operand o
            (kinds == READS_TIME || insn->operand == (uint8_t)operand);
 }
 
+/* Room for `most` candidates and one that is judged. */
 static bool signatures_init(struct signatures *sig, struct space *s, unsigned kinds,
-                            enum policy_operand operand)
+                            enum policy_operand operand, size_t most)
 {
-    *sig = (struct signatures){.space = s};
+    *sig = (struct signatures){.space = s, .room = most < SIGNATURES ? most + 1 : SIGNATURES};
     for (int p = 0; p < 2; p++) {
         for (uint32_t i = 0; i < s->policies[p]->program.n_code; i++)
             sig->width += reads(&s->policies[p]->program.code[i], kinds, operand);
     }
-    sig->truths = ARENA_ARRAY(s->arena, uint8_t, SIGNATURES * (sig->width + 1));
+    sig->truths = ARENA_ARRAY(s->arena, uint8_t, sig->room * (sig->width + 1));
     return sig->truths != NULL;
 }
 
@@ -51,7 +52,7 @@ static bool is_new(struct signatures *sig, unsigned kinds, enum policy_operand o
     uint8_t *row = sig->truths + sig->n_rows * sig->width;
     size_t n = 0;
 
-    if (sig->n_rows + 1 >= SIGNATURES) {
+    if (sig->n_rows + 1 >= sig->room) {
         sig->space->complete = false;
         return false;
     }
@@ -366,9 +367,28 @@ static int add_numbers(struct operand_space *o)
     return add_number(o, 0);
 }
 
+/* How many candidates it has at most: ends of windows, values and their sets, and what nobody names. */
+static size_t most_candidates(const struct space *s, enum policy_operand operand)
+{
+    size_t named = 0;
+
+    for (int p = 0; p < 2; p++) {
+        const struct program *program = &s->policies[p]->program;
+
+        for (uint32_t i = 0; i < program->n_code; i++) {
+            if (reads(&program->code[i], READS_FACT, operand))
+                named += program->code[i].kind == INSN_NUMBER ? 1 : program->code[i].n;
+        }
+    }
+    if (named > POLICY_SET_CLASSES || policy_operand_type(operand) == POLICY_V_PLACE)
+        return SIGNATURES;
+    return ((size_t)1 << named) + 4 * named + 4;
+}
+
 static int add_operand(struct space *s, enum policy_operand operand)
 {
     const enum policy_value_type type = policy_operand_type(operand);
+    const size_t most = most_candidates(s, operand);
     struct operand_space o = {
         .space = s,
         .out = &s->operands[s->n_operands++],
@@ -376,8 +396,9 @@ static int add_operand(struct space *s, enum policy_operand operand)
     };
 
     o.out->operand = operand;
-    o.out->facts = ARENA_ARRAY(s->arena, struct policy_fact, SIGNATURES);
-    if (o.facts == NULL || o.out->facts == NULL || !signatures_init(&o.sig, s, READS_FACT, operand))
+    o.out->facts = ARENA_ARRAY(s->arena, struct policy_fact, most);
+    if (o.facts == NULL || o.out->facts == NULL ||
+        !signatures_init(&o.sig, s, READS_FACT, operand, most))
         return -E_NO_MEMORY;
     if ((type == POLICY_V_INTEGER || type == POLICY_V_BOOLEAN ? add_numbers(&o) : add_texts(&o)) <
         0)
@@ -490,9 +511,11 @@ static int find_instants(struct space *s, int64_t now_us)
     struct signatures sig;
     struct marks m = {0};
 
-    s->instants = ARENA_ARRAY(s->arena, struct instant, SIGNATURES);
-    if (facts == NULL || s->instants == NULL || collect_marks(s, &m, now_us) < 0 ||
-        !signatures_init(&sig, s, READS_TIME, POLICY_OP__COUNT))
+    if (facts == NULL || collect_marks(s, &m, now_us) < 0 ||
+        !signatures_init(&sig, s, READS_TIME, POLICY_OP__COUNT, m.n_now * (m.n_span + 1)))
+        return -E_NO_MEMORY;
+    s->instants = ARENA_ARRAY(s->arena, struct instant, sig.room);
+    if (s->instants == NULL)
         return -E_NO_MEMORY;
     if (m.months || m.weeks)
         s->complete = false;
@@ -643,9 +666,10 @@ static int find_terms(struct space *s)
 {
     const size_t room = (size_t)s->policies[0]->program.n_code + s->policies[1]->program.n_code + 1;
 
+    s->terms.refused = ARENA_ARRAY(s->arena, size_t, room + 2);
     s->terms.canon = ARENA_ARRAY(s->arena, struct str, room);
     s->terms.nodes = ARENA_ARRAY(s->arena, const struct node *, room);
-    if (s->terms.canon == NULL || s->terms.nodes == NULL)
+    if (s->terms.canon == NULL || s->terms.nodes == NULL || s->terms.refused == NULL)
         return -E_NO_MEMORY;
     for (int p = 0; p < 2; p++) {
         const struct program *program = &s->policies[p]->program;
@@ -666,6 +690,12 @@ static int find_terms(struct space *s)
             s->terms.nodes[s->terms.n++] = insn->node;
         }
     }
+    /* first all are accepted, then one is not, then none is */
+    s->terms.refused[s->terms.n_refused++] = s->terms.n;
+    for (size_t i = 0; i < s->terms.n; i++)
+        s->terms.refused[s->terms.n_refused++] = i;
+    if (s->terms.n > 0)
+        s->terms.refused[s->terms.n_refused++] = s->terms.n + 1;
     return 0;
 }
 
@@ -683,6 +713,7 @@ int policy__space(const struct policy *a, const struct policy *b, int64_t now_us
 {
     const uint64_t needs = a->program.needs | b->program.needs | a->program.obligation_needs |
                            b->program.obligation_needs;
+    struct policy_facts *scratch;
     int rc = 0;
 
     *s = (struct space){
@@ -695,8 +726,11 @@ int policy__space(const struct policy *a, const struct policy *b, int64_t now_us
             rc = add_operand(s, (enum policy_operand)i);
     }
     find_actions(s);
-    if (rc < 0 || find_instants(s, now_us) < 0 || find_parties(s, true, &s->targets) < 0 ||
-        find_parties(s, false, &s->assignees) < 0 || find_terms(s) < 0)
+    scratch = ARENA_NEW(arena, struct policy_facts);
+    if (rc < 0 || scratch == NULL || find_instants(s, now_us) < 0 ||
+        find_parties(s, true, &s->targets) < 0 || find_parties(s, false, &s->assignees) < 0 ||
+        find_terms(s) < 0)
         return err_set(err, E_NO_MEMORY, "", "policies to compare");
+    policy__prune(s, scratch);
     return 0;
 }

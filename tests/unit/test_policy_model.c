@@ -900,6 +900,7 @@ START_TEST(test_family_is_bounded)
 {
     AUTO(buf_done) struct buf parent = buf_init(MIB(1));
     AUTO(policy_unref) struct policy *policy = NULL;
+    const char *parents[PARENTS] = {NULL};
     struct err err = {0};
 
     buf_add_c(&parent, "{'permission':[{'action':'use','constraint':[");
@@ -907,14 +908,12 @@ START_TEST(test_family_is_bounded)
         buf_printf(&parent, "%s" R("count", "neq", "%d"), i > 0 ? "," : "", i);
     buf_add_c(&parent, "]}]}");
     buf_add_char(&parent, '\0');
-    {
-        const char *const one[PARENTS] = {parent.p}, *const two[PARENTS] = {parent.p, parent.p};
-
-        ck_assert_int_eq(compile_heir("{'inheritFrom':'a'}", one, false, &policy, &err), 0);
-        policy_unref(&policy);
-        ck_assert_int_eq(compile_heir("{'inheritFrom':['a','b']}", two, false, &policy, &err),
-                         -E_LIMIT);
-    }
+    parents[0] = parent.p;
+    ck_assert_int_eq(compile_heir("{'inheritFrom':'a'}", parents, false, &policy, &err), 0);
+    policy_unref(&policy);
+    parents[1] = parent.p;
+    ck_assert_int_eq(compile_heir("{'inheritFrom':['a','b']}", parents, false, &policy, &err),
+                     -E_LIMIT);
 }
 
 END_TEST
