@@ -22,8 +22,9 @@ static void posted(void *cls, const struct fetch_response *response, const struc
     free(posting);
 }
 
-int post_message(struct app *app, const struct outbox_msg *msg, size_t max_response,
-                 int64_t time_us, post_done_fn *done, struct err *err)
+/* Method, address and body are in *request; the rest is the same for all. */
+static int submit(struct app *app, const struct outbox_msg *msg, struct fetch_request *request,
+                  int64_t time_us, post_done_fn *done, struct err *err)
 {
     AUTO(buf_done) struct buf token = buf_init(LIMIT_TOKEN);
     struct posting *posting;
@@ -39,21 +40,32 @@ int post_message(struct app *app, const struct outbox_msg *msg, size_t max_respo
         {STR("Authorization"), buf_str(&token)        },
         {STR("Content-Type"),  STR("application/json")},
     };
-    const struct fetch_request request = {
-        .method = "POST",
-        .url = msg->url,
-        .headers = headers,
-        .n_headers = ARRAY_LEN(headers),
-        .body = msg->body,
-        .max_response = max_response,
-        .deadline_mono_us = env_mono_us(app->env) + time_us,
-        .done = posted,
-        .cls = posting,
-    };
 
-    if (fetch_submit(app->fetcher, &request, NULL, err) < 0) {
+    request->headers = headers;
+    request->n_headers = str_present(request->body) ? 2 : 1;
+    request->deadline_mono_us = env_mono_us(app->env) + time_us;
+    request->done = posted;
+    request->cls = posting;
+    if (fetch_submit(app->fetcher, request, NULL, err) < 0) {
         free(posting);
         return err_ret(err);
     }
     return 0;
+}
+
+int post_message(struct app *app, const struct outbox_msg *msg, size_t max_response,
+                 int64_t time_us, post_done_fn *done, struct err *err)
+{
+    struct fetch_request request = {
+        .method = "POST", .url = msg->url, .body = msg->body, .max_response = max_response};
+
+    return submit(app, msg, &request, time_us, done, err);
+}
+
+int post_ask(struct app *app, const struct outbox_msg *msg, struct str url, size_t max_response,
+             int64_t time_us, post_done_fn *done, struct err *err)
+{
+    struct fetch_request request = {.method = "GET", .url = url, .max_response = max_response};
+
+    return submit(app, msg, &request, time_us, done, err);
 }

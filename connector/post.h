@@ -1,5 +1,5 @@
 /*
- * connector/post.h - messages of the outbox to other connectors: POST of JSON with a token for its receiver
+ * connector/post.h - messages of the outbox to other connectors: requests with a token for their receiver
  */
 #pragma once
 
@@ -16,3 +16,6 @@ typedef void post_done_fn(struct app *app, const struct outbox_msg *msg,
  */
 MUST_CHECK int post_message(struct app *app, const struct outbox_msg *msg, size_t max_response,
                             int64_t time_us, post_done_fn *done, struct err *err);
+/* The same for a GET of `url`, at the message's receiver, that says what is to become of the message. */
+MUST_CHECK int post_ask(struct app *app, const struct outbox_msg *msg, struct str url,
+                        size_t max_response, int64_t time_us, post_done_fn *done, struct err *err);

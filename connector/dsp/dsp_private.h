@@ -463,3 +463,5 @@ struct sent_kind {
     bool courtesy;          /* the step was taken: a refusal changes nothing */
 };
 const struct sent_kind *dsp__sent_kind(struct str name);
+/* The state that such a message leads to, from wherever it is allowed. */
+int dsp__leads_to(const struct sent_kind *kind);

@@ -17,6 +17,7 @@
 #define SEND_TIME_US  (10 * US_PER_S)
 #define ANSWER_MAX    KIB(64)
 #define UNKNOWN_TRIES 8  /* 404: about 2.5 s with the outbox's back-off */
+#define DOUBT_TRIES   8  /* 409: so often in a row and it is asked where its process stands */
 #define ABSENT_TRIES  36 /* 404, 405 of something that is no connector: about 30 s */
 
 static const struct {
@@ -108,6 +109,75 @@ static struct str answered_pid(const struct sent_kind *kind, const struct outbox
     return STR_NONE;
 }
 
+/* -- in doubt ---------------------------------------------------------------------------------- */
+
+/*
+ * A party that says 409 to the end of a process again and again may have taken it, and only its answer
+ * was lost: it is there already (EDC, killed between its commit and its answer).
+ */
+static bool in_doubt(const struct sent_kind *kind, const struct outbox_msg *msg, int status)
+{
+    const struct machine *machine = kind->kind->machine;
+
+    return status == 409 && machine_is_final(machine, machine->codes[dsp__leads_to(kind)].rest) &&
+           msg->attempts % DOUBT_TRIES == DOUBT_TRIES - 1;
+}
+
+/* …/negotiations/{pid} of the message's …/negotiations/{pid}/events; an escaped pid has no slash. */
+static struct str process_url(const struct sent_kind *kind, struct str url)
+{
+    const struct str path = str_c(kind->kind->path);
+    size_t end = url.n;
+
+    for (size_t i = url.n; i >= path.n; i--) {
+        if (str_eq(str_n(url.p + i - path.n, path.n), path))
+            return str_n(url.p, end);
+        if (url.p[i - 1] == '/')
+            end = i - 1;
+    }
+    return STR_NONE;
+}
+
+static bool is_there(const struct sent_kind *kind, struct str body)
+{
+    AUTO(jdoc_free) struct jdoc *doc = NULL;
+    const struct machine *machine = kind->kind->machine;
+    const struct str wanted =
+        str_c(machine_wire_name(machine, machine->codes[dsp__leads_to(kind)].rest));
+    struct err ignored = {0};
+    bool there = false;
+
+    if (jdoc_parse(body, NULL, &doc, &ignored) < 0)
+        return false;
+    for (size_t i = 0; i < CODECS; i++) {
+        AUTO(jdoc_free) struct jdoc *translated = NULL;
+
+        there = there ||
+                str_eq(jval_str(jval_get(read_as(&codecs[i], doc, &translated), "state")), wanted);
+    }
+    return there;
+}
+
+static void told_state(struct app *app, const struct outbox_msg *msg,
+                       const struct fetch_response *response, const struct err *err)
+{
+    const bool there = err->code == E_OK && response->status == 200 &&
+                       is_there(dsp__sent_kind(msg->kind), response->body);
+
+    outbox_result(app->outbox, msg, there ? OUTBOX_SENT : OUTBOX_NOT_YET, STR_NONE);
+}
+
+static bool ask_state(struct app *app, const struct sent_kind *kind, const struct outbox_msg *msg)
+{
+    const struct str url = process_url(kind, msg->url);
+    struct err ignored = {0};
+
+    return str_present(url) &&
+           post_ask(app, msg, url, ANSWER_MAX / 2, SEND_TIME_US, told_state, &ignored) == 0;
+}
+
+/* -- answers ----------------------------------------------------------------------------------- */
+
 static void judge(struct app *app, const struct outbox_msg *msg,
                   const struct fetch_response *response)
 {
@@ -137,6 +207,12 @@ static void judge(struct app *app, const struct outbox_msg *msg,
         log_info(NULL, "the other party refused a message", L_STR("kind", msg->kind),
                  L_STR("process", msg->stream), L_I64("status", response->status),
                  L_STR("reason", answer));
+    else if (result != OUTBOX_SENT)
+        log_debug(NULL, "the other party is not ready for a message", L_STR("kind", msg->kind),
+                  L_STR("process", msg->stream), L_I64("status", response->status),
+                  L_I64("attempt", msg->attempts), L_STR("reason", reason));
+    if (in_doubt(kind, msg, response->status) && ask_state(app, kind, msg))
+        return;
     outbox_result(app->outbox, msg, result, answer);
 }
 

@@ -48,8 +48,7 @@ const struct sent_kind *dsp__sent_kind(struct str name)
     return NULL;
 }
 
-/* The state that a message leads to, from wherever it is allowed. */
-static int leads_to(const struct sent_kind *kind)
+int dsp__leads_to(const struct sent_kind *kind)
 {
     const struct sm *sm = kind->kind->machine->sm;
 
@@ -180,14 +179,14 @@ int dsp_ask_ended(struct db *tx, struct app *app, const struct outbox_msg *msg, 
     if (sent == NULL)
         return 0;
     return db_ask(tx, sent->kind->settle,
-                  SETTLE_ARGS(&sent->kind->machine->codes[leads_to(sent)], msg, answer), err);
+                  SETTLE_ARGS(&sent->kind->machine->codes[dsp__leads_to(sent)], msg, answer), err);
 }
 
 static int acknowledged(struct db *tx, struct app *app, const struct sent_kind *sent,
                         const struct outbox_msg *msg, struct str peer_pid, struct arena *arena,
                         struct err *err)
 {
-    const int state = leads_to(sent);
+    const int state = dsp__leads_to(sent);
     const struct step_codes *codes = &sent->kind->machine->codes[state];
     struct locked row = {0};
 

@@ -27,6 +27,7 @@ Sources: `dsp` is shared/reference/dsp.md, `edc` is edc-peer.md. Entries of this
     23  dsp 3.2           404 while nobody listens yet
     24  edc 3.1           errors that are HTML, problems, texts: the reason is kept as far as there is one
     25  dsp 1.1, edc 3.3  messages of one process at the same time: one after the other
+    26  edc 3.3           409 for ever to an end that it has taken, and whose answer was lost: GET tells
 
 Elsewhere: filter, pages and gzip of the catalogue (c100_catalogue.py), redirects and endless answers (n100_negotiation.py, test_fetch.c), peers that never answer
 (n100: silence), mock identity (identity's own tests), management of other connectors (tests/interop), each status code (n505_answers.py).
@@ -345,6 +346,35 @@ def not_yet(w):
     w.peer.answer = Peer.accept
 
 
+def in_doubt(w):
+    """Its answer to our last message is lost, and it refuses the repetitions: asked where the process stands, it says that it is there."""
+    for state, repeated in (("FINALIZED", False), ("VERIFIED", True)):
+        tries, asked = [], []
+
+        def answer(method, path, body, state=state, tries=tries, asked=asked):
+            if method == "GET":
+                asked.append(path)
+                return 200, message("ContractNegotiation", providerPid="x", consumerPid="y", state=state)
+            if not path.endswith("/events"):
+                return Peer.accept(method, path, body)
+            tries.append(path)
+            if len(tries) == 1:
+                return None
+            return (200, None) if state != "FINALIZED" and len(asked) > 1 else (409, None)
+
+        w.peer.answer = Peer.accept
+        own, pid = w.requested(w.ours)
+        w.peer.wait("ContractAgreementMessage", consumerPid=pid)
+        w.ours.wait_state(own, AGREED)
+        w.peer.answer = answer
+        tap.status(w.post(w.ours, f"/negotiations/{own}/agreement/verification", message(
+            "ContractAgreementVerificationMessage", providerPid=own, consumerPid=pid)), 200, f"a verification; the end is taken, and 409 from then on: {state}")
+        w.ours.wait_state(own, FINALIZED, deadline_s=60)
+        tap.ok(asked and all(path == tries[0].removesuffix("/events") for path in asked), "  asked by GET of the process", asked)
+        tap.equal(len(asked) > 1, repeated, "  it counts as taken" if not repeated else "  another state decides nothing: it is repeated")
+    w.peer.answer = Peer.accept
+
+
 # -- repetitions -----------------------------------------------------------------------------------------------------------------------------
 def repetitions(w):
     own, pid = w.requested(w.ours)
@@ -571,7 +601,7 @@ def at_once(w):
 ENTRIES = [
     (1, escaped_pids), (2, slashes), (3, contexts), (4, unknown_members), (5, bodies), (5, kept_connection), (6, created_200), (7, empty_answers), (8, locked_rows),
     (9, overtaking), (10, not_yet), (11, repetitions), (12, first_again), (13, no_rules), (14, single_elements), (15, literals), (16, names), (17, timestamps),
-    (18, parties), (19, reasons), (20, shown_states), (21, data_addresses), (22, connections), (23, nobody_listens), (24, errors), (25, at_once),
+    (18, parties), (19, reasons), (20, shown_states), (21, data_addresses), (22, connections), (23, nobody_listens), (24, errors), (25, at_once), (26, in_doubt),
 ]
 
 
