@@ -38,6 +38,9 @@ static const struct {
     /* which of several permissions is used nobody knows: what all of them demand */
     {"+use (odrl:count lteq 5)[inform] +use (odrl:count lteq 9)[inform][compensate]", "consumer inform -..-"},
     {"+use (odrl:count lteq 5) +use (odrl:count lteq 9)[compensate]", ""},
+    {"+use (odrl:count lteq 5)[inform][compensate] +use (odrl:count lteq 9)[inform]", "consumer inform -..-"},
+    {"+use (odrl:count lteq 5)[compensate] +use (odrl:count lteq 9)", ""},
+    {"+use (odrl:count lteq 5)[compensate] +use (odrl:count lteq 9)[inform]", ""},
     {"+use +distribute [inform]", ""},
     {"+use [inform] +distribute", "consumer inform -..-"},
     {IN_CX "+use " CX "(ContractTermination eq cx.data.keeping:1)(DataUsageEndDurationDays eq 30) "
@@ -215,6 +218,21 @@ START_TEST(test_each_has_its_own)
 
 END_TEST
 
+/* Where nothing is permitted, no duty of a permission is looked for. */
+START_TEST(test_nothing_follows)
+{
+    static const uint8_t unknown[POLICY_HASH_LEN];
+    AUTO(policy_unref) struct policy *policy = help_policy("-use !inform [compensate]");
+    AUTO(arena_free) struct arena *arena = arena_new(MIB(1));
+    struct policy_owed_list after;
+    struct err err = {0};
+
+    ck_assert_int_eq(policy_owed_after(policy, &deal, unknown, 0, arena, &after, &err), 0);
+    ck_assert_uint_eq(after.n, 0);
+}
+
+END_TEST
+
 /* -- as facts ---------------------------------------------------------------------------------- */
 
 /* A duty, its consequence, and a duty with the action of the consequence. */
@@ -353,6 +371,7 @@ int main(void)
     tcase_add_test(tc, test_key);
     tcase_add_loop_test(tc, test_consequences, 0, (int)ARRAY_LEN(violations));
     tcase_add_test(tc, test_each_has_its_own);
+    tcase_add_test(tc, test_nothing_follows);
     tcase_add_loop_test(tc, test_records, 0, (int)ARRAY_LEN(records));
     tcase_add_test(tc, test_many);
     tcase_add_test(tc, test_no_memory);
