@@ -15,10 +15,13 @@
 
 #include "lib/base/banned.h"
 
+#define KNOWN_PART 4 /* of the age at which facts are too old */
+
 struct remember {
     struct writer_op op;
     struct app *app;
     bool changed;     /* it shows another credential than before, or none any more */
+    bool known;       /* nothing is new but the instant, and the old one is good for a while */
     bool awaited;     /* a transfer of its is held, and has to be decided again */
     struct peer peer; /* texts in `texts` */
     char texts[];
@@ -27,11 +30,13 @@ struct remember {
 struct shown {
     int64_t member;
     struct str credential_id;
+    int64_t verified_us;
 };
 /* clang-format off */
 static const struct field shown_fields[] = {
     FIELD(struct shown, member,        "member",        F_REQUIRED),
     FIELD(struct shown, credential_id, "credential_id", 0),
+    FIELD(struct shown, verified_us,   "verified_us",   F_REQUIRED),
 };
 /* clang-format on */
 static OBJECT(shown_row, struct shown, shown_fields, OPEN);
@@ -68,6 +73,9 @@ static int compare(struct db *tx, struct remember *r, struct err *err)
     was = before.member != 0 ? text(before.credential_id) : STR("");
     is = r->peer.member ? text(r->peer.credential_id) : STR("");
     r->changed = !str_eq(was, is);
+    r->known =
+        !r->changed && !r->awaited && before.member != 0 && !str_present(r->peer.credential_id) &&
+        r->peer.verified_us - before.verified_us < r->app->settings->credential_age_us / KNOWN_PART;
     return 0;
 }
 
@@ -78,6 +86,8 @@ static int store(struct db *tx, void *arg, struct err *err)
 
     if (compare(tx, r, err) < 0)
         return err_ret(err);
+    if (r->known)
+        return 0;
     if (!peer->member)
         return db_exec(tx, &q_peer_no_member, DB_ARGS(DB_TEXT(peer->id), DB_I64(peer->verified_us)),
                        NULL, err);

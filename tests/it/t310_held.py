@@ -27,6 +27,10 @@ def known_since(provider):
     return provider.sql("SELECT verified_us FROM peer WHERE peer_id = 'consumer'")[0][0]
 
 
+def grow_old(provider):
+    provider.sql("UPDATE peer SET verified_us = verified_us - ?", DAYS_US)
+
+
 def held(form):
     space = Space("provider", "consumer")
     if form == "json":
@@ -37,11 +41,12 @@ def held(form):
     pid, _ = begin(provider, consumer, contract(provider, consumer, "members"))
     theirs = provider.sql("SELECT transfer_id FROM transfer WHERE peer_pid = ?", pid)[0][0]
 
+    grow_old(provider)
     before = known_since(provider)
     provider.restart()
     if form == "token":  # whom the file names is known from the start
         wait_until(lambda: known_since(provider) > before, 10, "the file's names are known")
-    provider.sql("UPDATE peer SET verified_us = verified_us - ?", DAYS_US)
+        grow_old(provider)
     asked_again(provider)
     provider.wait_state(theirs, SUSPENDED, "transfer")
     consumer.wait_state(pid, SUSPENDED, "transfer")

@@ -29,8 +29,8 @@ SELECT member, name, country, participant, verified_us, credential_id, issuer, i
 
 -- name: peer_shown
 -- in:   peer_id:text
--- out:  member:i64 credential_id:text
-SELECT member, credential_id
+-- out:  member:i64 credential_id:text verified_us:i64
+SELECT member, credential_id, verified_us
   FROM peer
  WHERE peer_id = $1;
 
