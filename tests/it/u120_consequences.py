@@ -33,7 +33,7 @@ def wait_states(space, agreement, **want):
 
 
 def try_transfer(space, agreement):
-    """The state in which a transfer that is asked for now ends up."""
+    """A transfer that is asked for, as soon as it runs or was refused."""
     pid = space.call(space.buyer, "POST", "/v3/transferprocesses", {
         "@context": CTX, "@type": "TransferRequest", "counterPartyAddress": f"{space.seller.public_url}/dsp/2025-1", "protocol": PROTOCOL,
         "contractId": agreement, "transferType": "HttpData-PULL"})["@id"]

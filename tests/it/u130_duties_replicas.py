@@ -4,10 +4,9 @@ The buyer has the replicas, behind proxies that hand connections round; the sell
 """
 
 import threading
-import time
 from collections import Counter
 
-from harness import BIN, PATIENCE, free_port, main, run, tap
+from harness import BIN, PATIENCE, free_port, main, run, tap, wait_until
 from n400_replicas import Proxy
 from u100_duties import USE, Space, World, before, duty, payload, stamp, until
 from u120_consequences import following
@@ -60,14 +59,10 @@ class Replicated(Space):
 
     def call(self, company, method, path, body=None, want=200):
         """A replica that dies answers nobody: asks once more, at another one."""
-        for attempt in range(10):
-            try:
-                return super().call(company, method, path, body, want)
-            except (OSError, AssertionError):
-                if attempt == 9 or method != "GET":
-                    raise
-                time.sleep(0.1)
-        return None
+        ask = super().call
+        if method != "GET":
+            return ask(company, method, path, body, want)
+        return wait_until(lambda: (ask(company, method, path, body, want),), 10, f"GET {path}: {want}")[0]
 
     def alive(self):
         return [r["alive"] for r in self.call(self.buyer, "GET", "/naru/v1/status")["replica"]["all"]]
@@ -136,17 +131,12 @@ def confirmed_everywhere(space):
 
     def confirm(shift):
         for i in ids[shift:] + ids[:shift]:
-            while not (answer := say(i)):
-                time.sleep(0.05)
-            documents[i].add(answer)
+            documents[i].add(wait_until(lambda i=i: say(i), 60, f"{i} is confirmed"))
             if len([d for d in documents.values() if d]) > MANY // 3:
                 half.set()
 
     def say(one):
-        try:
-            status, answer = space.buyer.manage("POST", f"/naru/v1/duties/{one}/done", {"statement": "masked"})
-        except OSError:
-            return None
+        status, answer = space.buyer.manage("POST", f"/naru/v1/duties/{one}/done", {"statement": "masked"})
         return answer["document"] if status == 200 else None
 
     people = [threading.Thread(target=confirm, args=(shift,)) for shift in (0, 2, 5)]
