@@ -7,8 +7,6 @@
  */
 #include "lib/jdoc/jdoc.h"
 
-#include <stdlib.h>
-
 #include "lib/base/check.h"
 #include "lib/base/limits.h"
 #include "lib/jdoc/jdoc_private.h"
@@ -161,23 +159,16 @@ int jdoc_parse(struct str text, const struct jlimits *limits, struct jdoc **ret_
     if (scan(text, limits, err) < 0)
         return err_ret(err);
 
-    if ((doc = calloc(1, sizeof(*doc))) == NULL)
+    if ((doc = jdoc__new()) == NULL)
         return err_set(err, E_NO_MEMORY, "", "JSON document");
+    jdoc__make(doc);
     doc->root = json_loadb(text.p != NULL ? text.p : "", text.n,
                            JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &cause);
+    jdoc__make(NULL);
     if (doc->root == NULL)
         return refuse(text, &cause, err);
     *ret_doc = MOVE(doc);
     return 0;
-}
-
-void jdoc_free(struct jdoc **doc)
-{
-    if (*doc == NULL)
-        return;
-    json_decref((*doc)->root);
-    free(*doc);
-    *doc = NULL;
 }
 
 const struct jval *jdoc_root(const struct jdoc *doc)

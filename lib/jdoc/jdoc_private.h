@@ -8,11 +8,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/base/arena.h"
 #include "lib/jdoc/jdoc.h"
 
 struct jdoc {
-    json_t *root; /* owned */
+    struct arena *memory; /* owned; this struct and all values are in it */
+    json_t *root;         /* never freed by itself: it goes with its memory */
 };
+
+/* A document without a value; NULL without memory. */
+struct jdoc *jdoc__new(void);
+
+/*
+ * From here on, what jansson allocates for this thread belongs to `doc`; NULL: to nobody, and
+ * asking for it is a CHECK.
+ */
+void jdoc__make(const struct jdoc *doc);
 
 /* A view is the jansson value itself. jansson takes some read-only arguments without const, hence
  * the cast. */
