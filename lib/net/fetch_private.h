@@ -85,6 +85,14 @@ struct fetch {
     bool stopped; /* by head, sink or source */
 };
 
+#define FETCH_SOCKETS 4096 /* those with a higher number register for each request */
+
+struct fetch_socket {
+    uint32_t events; /* that epoll looks for; 0: it does not know the socket */
+    bool ours;       /* opened and closed by our callbacks, so nothing happens to it unseen */
+    bool idle;       /* curl does not wait for it */
+};
+
 struct fetcher {
     const struct env *env;
     char *ca_file, *client_cert_file, *client_key_file, *user_agent;
@@ -105,6 +113,7 @@ struct fetcher {
     bool closing;
 
     /* fetcher's thread only */
+    struct fetch_socket sockets[FETCH_SOCKETS];
     int64_t curl_due_us;      /* monotonic: when curl wants to be called without an event */
     struct carrier *carriers; /* free ones */
     unsigned active;
@@ -144,6 +153,10 @@ void fetch__queue_free(struct fetcher *fetcher);
 /* -- sockets.c --------------------------------------------------------------------------------- */
 MUST_CHECK int fetch__sockets_open(struct fetcher *fetcher, struct err *err);
 void fetch__sockets_close(struct fetcher *fetcher);
+/* A connection's socket was opened; -1: it was not. */
+void fetch__socket_opened(struct fetcher *fetcher, int fd);
+/* Closes it; for CURLOPT_CLOSESOCKETFUNCTION. */
+int fetch__socket_close(void *fetcher, curl_socket_t fd);
 /* Ends the present or the next wait; any thread. */
 void fetch__sockets_wake(struct fetcher *fetcher);
 /* Calls curl if it is due. */

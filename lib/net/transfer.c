@@ -24,6 +24,7 @@ static curl_socket_t open_socket(void *cls, curlsocktype purpose, struct curl_so
 {
     struct carrier *carrier = cls;
     struct fetch *job = carrier->job;
+    curl_socket_t fd;
 
     if (purpose != CURLSOCKTYPE_IPCXN || job == NULL ||
         !fetch__address_allowed(job->guest ? &job->fetcher->guest_allow : &job->fetcher->allow,
@@ -34,7 +35,9 @@ static curl_socket_t open_socket(void *cls, curlsocktype purpose, struct curl_so
         return CURL_SOCKET_BAD;
     }
     job->tried = true;
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    fetch__socket_opened(job->fetcher, fd);
+    return fd;
 }
 
 static void describe(struct fetch *job, struct fetch_response *ret)
@@ -172,11 +175,13 @@ static bool set_security(CURL *easy, const struct fetcher *fetcher)
     return true;
 }
 
-static bool set_common(CURL *easy, const struct fetcher *fetcher, struct carrier *carrier)
+static bool set_common(CURL *easy, struct fetcher *fetcher, struct carrier *carrier)
 {
     SET(CURLOPT_PRIVATE, carrier);
     SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
     SET(CURLOPT_OPENSOCKETDATA, carrier);
+    SET(CURLOPT_CLOSESOCKETFUNCTION, fetch__socket_close);
+    SET(CURLOPT_CLOSESOCKETDATA, fetcher);
     SET(CURLOPT_HEADERFUNCTION, take_header);
     SET(CURLOPT_HEADERDATA, carrier);
     SET(CURLOPT_WRITEFUNCTION, take_body);
