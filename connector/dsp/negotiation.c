@@ -34,7 +34,7 @@ static int act_offer(struct inbound *in, struct err *err)
     AUTO(policy_unref) struct policy *offer = NULL;
     const struct offer_text offered = dsp__offer_of(in->msg.offer, in->rq->arena);
 
-    if (policy_compile(in->msg.offer, &offer, err) < 0)
+    if (policies_of(in->app->policies, in->msg.offer, &offer, err) < 0)
         return err_at_prefix(err, "/offer");
     if (!in->endpoint->first && !str_eq(offered.target, in->process.asset_id))
         return err_tell(err, E_INVALID, "/offer/target", "is not what was requested");

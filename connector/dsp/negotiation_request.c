@@ -205,7 +205,7 @@ int dsp__act_request(struct inbound *in, struct err *err)
     if ((here ? offered_here(in, &wanted, &ours, err) : offered_to_all(in, &wanted, &ours, err)) <
         0)
         return err_ret(err);
-    if (policy_compile(in->msg.offer, &asked, err) < 0)
+    if (policies_of(in->app->policies, in->msg.offer, &asked, err) < 0)
         return err_at_prefix(err, "/offer");
     if (check_parties(in, asked, err) < 0)
         return err_ret(err);

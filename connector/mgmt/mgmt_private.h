@@ -76,7 +76,8 @@ MUST_CHECK int mgmt__callbacks(struct rq *rq, const struct jval *nodes, struct s
 
 struct policy;
 /* Compiles a policy of the request; errors carry the expanded path and are public. */
-MUST_CHECK int mgmt__compile(const struct jval *node, struct policy **ret_policy, struct err *err);
+MUST_CHECK int mgmt__compile(const struct app *app, const struct jval *node,
+                             struct policy **ret_policy, struct err *err);
 /* Gives an error of the policy in a request its place in the request, as EDC tells it; errors that
  * are not about the request stay as they are. Returns -(int)err->code. */
 int mgmt__policy_place(struct err *err);

@@ -38,9 +38,10 @@ FORM(offer_form, offer_rows);
 /* clang-format on */
 
 /* The offer in the words of the protocol; the dsp unit copies it. */
-static int read_offer(const struct jval *node, struct arena *arena, struct dsp_negotiate *ret,
+static int read_offer(const struct rq *rq, const struct jval *node, struct dsp_negotiate *ret,
                       struct str *ret_assigner, struct err *err)
 {
+    struct arena *arena = rq->arena;
     AUTO(policy_unref) struct policy *policy = NULL;
     AUTO(buf_done) struct buf text = buf_init(MIB(1));
     struct jw w = jw_init(&text);
@@ -51,7 +52,7 @@ static int read_offer(const struct jval *node, struct arena *arena, struct dsp_n
                         "@type was expected to be 'http://www.w3.org/ns/odrl/2/Offer'");
     if (form_decode(&offer_form, node, arena, &offer, err) < 0)
         return form_at(err, LD_EDC "policy");
-    if (mgmt__compile(node, &policy, err) < 0)
+    if (mgmt__compile(rq->app, node, &policy, err) < 0)
         return err_ret(err);
     policy_write(policy, POLICY_FORM_DSP, &w);
     ret->offer_id = offer.id;
@@ -73,7 +74,7 @@ int mgmt__read_contract_request(struct rq *rq, struct dsp_negotiate *ret_request
 
     if (mgmt__expand(rq, &v4_contract_request, false, &doc, &node, err) < 0 ||
         form_decode(&request_form, node, rq->arena, &in, err) < 0 ||
-        read_offer(in.policy, rq->arena, &request, &assigner, err) < 0 ||
+        read_offer(rq, in.policy, &request, &assigner, err) < 0 ||
         mgmt__callbacks(rq, in.callbacks, &request.callbacks, err) < 0)
         return err_ret(err);
     request.peer_id = in.peer_id.n > 0 ? in.peer_id : assigner;

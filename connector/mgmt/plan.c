@@ -237,7 +237,7 @@ static int read_policy(struct rq *rq, struct policy **ret_policy, struct err *er
     }
     if (jdoc_parse(row.policy, &jlimits_default, &doc, err) < 0)
         return err_prefix(err, "policy '%.*s'", STR_ARG(id));
-    return mgmt__compile(jdoc_root(doc), ret_policy, err);
+    return mgmt__compile(rq->app, jdoc_root(doc), ret_policy, err);
 }
 
 static bool find_scope(struct str name, enum policy_scope *ret)

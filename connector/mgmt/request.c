@@ -2,6 +2,7 @@
  * connector/mgmt/request.c - bodies: expansion, and the texts that columns hold
  */
 #include "connector/mgmt/mgmt_private.h"
+#include "connector/store/policies.h"
 #include "policy/policy.h"
 
 #include "lib/base/banned.h"
@@ -264,9 +265,10 @@ static void iri_path(const char *pointer, struct buf *out)
     }
 }
 
-int mgmt__compile(const struct jval *node, struct policy **ret_policy, struct err *err)
+int mgmt__compile(const struct app *app, const struct jval *node, struct policy **ret_policy,
+                  struct err *err)
 {
-    return policy_compile(node, ret_policy, err) == 0 ? 0 : mgmt__policy_place(err);
+    return policies_of(app->policies, node, ret_policy, err) == 0 ? 0 : mgmt__policy_place(err);
 }
 
 int mgmt__policy_place(struct err *err)

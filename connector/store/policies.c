@@ -83,18 +83,37 @@ static void keep(struct policies *policies, struct str text, struct policy *poli
     clear(&old);
 }
 
+/* `doc` is what `text` says. */
+static int compile(struct policies *policies, struct str text, const struct jval *doc,
+                   struct policy **ret_policy, struct err *err)
+{
+    if (policy_compile(doc, ret_policy, err) < 0)
+        return err_ret(err);
+    keep(policies, text, *ret_policy);
+    return 0;
+}
+
 int policies_get(struct policies *policies, struct str text, struct policy **ret_policy,
                  struct err *err)
 {
     AUTO(jdoc_free) struct jdoc *doc = NULL;
-    AUTO(policy_unref) struct policy *policy = find(policies, text);
 
-    if (policy == NULL) {
-        if (jdoc_parse(text, NULL, &doc, err) < 0 ||
-            policy_compile(jdoc_root(doc), &policy, err) < 0)
-            return err_ret(err);
-        keep(policies, text, policy);
-    }
-    *ret_policy = MOVE(policy);
-    return 0;
+    if ((*ret_policy = find(policies, text)) != NULL)
+        return 0;
+    if (jdoc_parse(text, NULL, &doc, err) < 0)
+        return err_ret(err);
+    return compile(policies, text, jdoc_root(doc), ret_policy, err);
+}
+
+int policies_of(struct policies *policies, const struct jval *doc, struct policy **ret_policy,
+                struct err *err)
+{
+    AUTO(buf_done) struct buf text = buf_init(POLICIES_TEXT_MAX);
+
+    jval_write(&text, doc);
+    if (buf_failed(&text))
+        return policy_compile(doc, ret_policy, err);
+    if ((*ret_policy = find(policies, buf_str(&text))) != NULL)
+        return 0;
+    return compile(policies, buf_str(&text), doc, ret_policy, err);
 }

@@ -27,3 +27,7 @@ void policies_close(struct policies **policies);
  */
 MUST_CHECK int policies_get(struct policies *policies, struct str text, struct policy **ret_policy,
                             struct err *err);
+
+/* The same for a policy that was read already, as part of a message. Errors: of policy_compile. */
+MUST_CHECK int policies_of(struct policies *policies, const struct jval *doc,
+                           struct policy **ret_policy, struct err *err);

@@ -237,14 +237,12 @@ static void finish(struct line *line)
     line->n += end.n;
 }
 
-void log_write(enum log_level level, const struct log_ctx *lc, const char *message,
-               const struct log_field *fields, unsigned n)
+__attribute__((noinline)) static void write_line(enum log_level level, const struct log_ctx *lc, const char *message,
+                       const struct log_field *fields, unsigned n)
 {
     int saved_errno = errno;
     struct line line;
 
-    if ((int)level < atomic_load_explicit(&sink.least, memory_order_relaxed))
-        return;
     line.n = 0;
     line.cut = false;
     line.format = (enum log_format)atomic_load(&sink.format);
@@ -264,6 +262,14 @@ void log_write(enum log_level level, const struct log_ctx *lc, const char *messa
     while (write(atomic_load(&sink.fd), line.p, line.n) < 0 && errno == EINTR)
         continue;
     errno = saved_errno;
+}
+
+/* Apart, because the room for a line costs something even where none is written. */
+void log_write(enum log_level level, const struct log_ctx *lc, const char *message,
+               const struct log_field *fields, unsigned n)
+{
+    if ((int)level >= atomic_load_explicit(&sink.least, memory_order_relaxed))
+        write_line(level, lc, message, fields, n);
 }
 
 void log_err(const struct log_ctx *lc, const char *message, const struct err *err)
