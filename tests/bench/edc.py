@@ -84,7 +84,7 @@ def stock(ctx):
 
 
 def post_all(side, path, bodies):
-    """Many POSTs over some connections; returns the answers' ids in order."""
+    """Many POSTs over some connections; returns the answers in order."""
     clients = [side.client() for _ in range(min(CONNECTIONS, len(bodies)))]
     data = {id(b): json.dumps(b).encode() for b in bodies}
     waiting, made = deque(), []
@@ -93,7 +93,7 @@ def post_all(side, path, bodies):
         status, content = waiting.popleft().receive()
         if status >= 300:
             raise RuntimeError(f"{side.name}: POST {path}: {status} {content[:300]!r}")
-        made.append(json.loads(content)["@id"])
+        made.append(content)
 
     for i, body in enumerate(bodies):
         if len(waiting) == len(clients):
@@ -183,8 +183,8 @@ def together(sides, body, n):
     made = post_all(sides.consumer, "/v3/contractnegotiations", [body] * n)
     lost = 0
     end = None
-    for pid in reversed(made):  # the last one first: the others are mostly done when it is, and looking at them costs no time
-        path = f"/v3/contractnegotiations/{pid}/state"
+    for content in reversed(made):  # the last one first: the others are mostly done when it is, and looking at them costs no time
+        path = f"/v3/contractnegotiations/{json.loads(content)['@id']}/state"
         done = end is not None and sides.consumer.call(client, "GET", path)["state"] == "FINALIZED"
         if not done:
             lost += not until(sides.consumer, client, path, "FINALIZED", LOOK_S)

@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import ssl
+import struct
 import subprocess
 import tempfile
 from pathlib import Path
@@ -26,8 +27,9 @@ class Client:
 
     def send(self, method, path, body=None):
         if self.socket is None:
-            self.socket = socket.create_connection(("127.0.0.1", self.port), timeout=60)
+            self.socket = socket.create_connection(("127.0.0.1", self.port))
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 60, 0))  # the kernel's: no poll before each call
             if self.ca is not None:
                 self.socket = ssl.create_default_context(cafile=self.ca).wrap_socket(self.socket, server_hostname="localhost")
             self.rest = bytearray()
@@ -55,7 +57,7 @@ class Client:
         return taken
 
     def _more(self):
-        piece = self.socket.recv(1 << 20)
+        piece = self.socket.recv(1 << 16)  # more is memory that is mapped and given back for every answer
         if not piece:
             raise ConnectionError("closed")
         self.rest += piece
