@@ -139,7 +139,6 @@ static int open_listener(struct app *app, const struct http_cfg *form, struct st
 
     cfg.env = app->env;
     cfg.app = app;
-    cfg.threads = (unsigned)app->settings->threads;
     cfg.cert_file = path_or_null(arena, certificate);
     cfg.key_file = path_or_null(arena, key);
     cfg.thread_new = worker_new;
@@ -169,6 +168,7 @@ static int open_listeners(struct app *app, struct arena *arena, struct err *err)
     const struct settings *s = app->settings;
     const struct http_cfg public_form = {
         .name = "public",
+        .threads = (unsigned)s->threads,
         .address = s->public_listen,
         .route_tables = public_routes,
         .n_route_tables = ARRAY_LEN(public_routes),
@@ -177,6 +177,7 @@ static int open_listeners(struct app *app, struct arena *arena, struct err *err)
     };
     const struct http_cfg management_form = {
         .name = "management",
+        .threads = (unsigned)s->management_threads,
         .address = s->management_listen,
         .route_tables = management_routes,
         .n_route_tables = ARRAY_LEN(management_routes),

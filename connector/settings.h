@@ -28,7 +28,7 @@ struct settings {
     struct str tls_cert, tls_key;
     struct str management_tls_cert,
         management_tls_key; /* empty: as public; "none" only on loopback */
-    int64_t threads;
+    int64_t threads, management_threads;
     /* management */
     struct str api_key_file;
     /* state */
