@@ -255,9 +255,10 @@ static int configure(struct db_sqlite *s, struct err *err)
 }
 
 /* Nobody asks how much memory SQLite uses; to count it takes a lock of the whole process for each piece. */
-static void count_no_memory(void)
+static void set_up(void)
 {
     (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    sqlite__wal_register();
 }
 
 int db__sqlite_open(const struct db_cfg *cfg, struct db **ret_db, struct err *err)
@@ -268,14 +269,15 @@ int db__sqlite_open(const struct db_cfg *cfg, struct db **ret_db, struct err *er
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct db_sqlite *s = calloc(1, sizeof(*s));
 
-    CHECK(pthread_once(&once, count_no_memory) == 0);
+    CHECK(pthread_once(&once, set_up) == 0);
     if (s == NULL)
         return err_set(err, E_NO_MEMORY, "", "database '%s'", cfg->target);
     s->db.ops = &sqlite_ops;
     s->db.kind = DB_SQLITE;
     s->db.read_only = cfg->read_only;
     s->db.timeout_us = cfg->timeout_us > 0 ? cfg->timeout_us : DB_TIMEOUT_US;
-    if (sqlite3_open_v2(cfg->target, &s->handle, flags, NULL) != SQLITE_OK)
+    if (sqlite3_open_v2(cfg->target, &s->handle, flags, cfg->read_only ? NULL : SQLITE_WAL_VFS) !=
+        SQLITE_OK)
         (void)sqlite__error(s, "", err);
     else if (configure(s, err) == 0) {
         *ret_db = &s->db;

@@ -41,6 +41,10 @@ int sqlite__check(struct db *db, struct db_stmt *stmt, struct err *err);
 /* sqlite_match.c: the SQL function value_matches; an SQLite result code */
 int sqlite__add_match(sqlite3 *handle);
 
+/* sqlite_wal.c: the VFS of connections that write, registered once */
+#define SQLITE_WAL_VFS "naru"
+void sqlite__wal_register(void);
+
 /* sqlite_cursor.c */
 int sqlite__cursor_open(struct db *db, const char *sql, void **ret_cursor, struct err *err);
 void sqlite__cursor_close(struct db *db, void **cursor);

@@ -237,8 +237,9 @@ static void finish(struct line *line)
     line->n += end.n;
 }
 
-__attribute__((noinline)) static void write_line(enum log_level level, const struct log_ctx *lc, const char *message,
-                       const struct log_field *fields, unsigned n)
+__attribute__((noinline)) static void write_line(enum log_level level, const struct log_ctx *lc,
+                                                 const char *message,
+                                                 const struct log_field *fields, unsigned n)
 {
     int saved_errno = errno;
     struct line line;

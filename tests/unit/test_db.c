@@ -3,6 +3,8 @@
  */
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 #include "item_db.h"
 
@@ -520,6 +522,143 @@ START_TEST(test_sqlite_other_file)
 
 END_TEST
 
+static const struct query q_bulk_add = {
+    .name = "bulk_add",
+    .text =
+        {[DB_SQLITE] =
+             "WITH RECURSIVE s (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < $1)"
+             " INSERT INTO item (id, name, body) SELECT randomblob(16), hex(randomblob(16)), randomblob(3000) FROM s"},
+    .params = count_column,
+    .n_params = 1,
+};
+static const struct query q_bulk_read = {
+    .name = "bulk_read",
+    .text = {[DB_SQLITE] = "SELECT count(*) AS n FROM item WHERE length(body) = 3000"},
+    .columns = count_column,
+    .n_columns = 1,
+};
+static const struct query q_integrity = {
+    .name = "integrity",
+    .text = {[DB_SQLITE] = "SELECT integrity_check AS t FROM pragma_integrity_check"},
+    .columns = text_column,
+    .n_columns = 1,
+};
+
+static struct db *open_again(bool read_only)
+{
+    struct err err = {0};
+    struct db_cfg cfg = cfg_of(DB_SQLITE);
+    struct db *other = NULL;
+
+    cfg.read_only = read_only;
+    ck_assert_msg(db_open(&cfg, &other, &err) == 0, "%s", err.text);
+    return other;
+}
+
+static int64_t bulk_of(struct db *d)
+{
+    struct err err = {0};
+    struct number found = {0};
+
+    ck_assert_msg(db_one(d, &q_bulk_read, DB_NO_ARGS, &number_row, arena, &found, &err) == DB_ROW,
+                  "%s", err.text);
+    return found.n;
+}
+
+static void check_integrity(void)
+{
+    struct err err = {0};
+    struct text said = {0};
+
+    ck_assert_msg(db_one(db, &q_integrity, DB_NO_ARGS, &text_row, arena, &said, &err) == DB_ROW,
+                  "%s", err.text);
+    ck_assert_msg(str_eq_c(said.t, "ok"), "%.*s", STR_ARG(said.t));
+}
+
+struct bulk {
+    int64_t rows;
+    int64_t seen_inside;
+};
+
+static int add_bulk(struct db *tx, void *arg, struct err *err)
+{
+    struct bulk *bulk = arg;
+
+    if (db_exec(tx, &q_bulk_add, DB_ARGS(DB_I64(bulk->rows)), NULL, err) < 0)
+        return err_ret(err);
+    bulk->seen_inside = bulk_of(tx);
+    return 0;
+}
+
+/* More pages than the cache holds: some go to the log before the commit, and are read back from it. */
+START_TEST(test_sqlite_large_commit)
+{
+    enum { ROWS = 6000 };
+    struct err err = {0};
+    struct bulk bulk = {.rows = ROWS};
+    struct db *reader;
+
+    ck_assert(set_up(DB_SQLITE));
+    reader = open_again(true);
+    ck_assert_msg(db_tx(db, "bulk", add_bulk, &bulk, &err) == 0, "%s", err.text);
+    ck_assert_int_eq(bulk.seen_inside, ROWS);
+    ck_assert_int_eq(bulk_of(reader), ROWS);
+    for (int i = 0; i < 50; i++) { /* small ones behind it: each is there at once */
+        bulk.rows = 1;
+        ck_assert_msg(db_tx(db, "bulk", add_bulk, &bulk, &err) == 0, "%s", err.text);
+        ck_assert_int_eq(bulk_of(reader), ROWS + i + 1);
+    }
+    check_integrity();
+    db_close(&reader);
+    db_close(&db);
+    db = open_again(false);
+    ck_assert_int_eq(bulk_of(db), ROWS + 50);
+    check_integrity();
+    tear_down();
+}
+
+END_TEST
+
+static void allow_file_bytes(rlim_t most)
+{
+    const struct rlimit limit = {most, RLIM_INFINITY};
+
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* The log cannot grow: the commit fails and changes nothing, and the next one works when there is room again. */
+START_TEST(test_sqlite_no_room)
+{
+    struct err err = {0};
+    struct bulk bulk = {.rows = 10};
+    struct db *reader;
+    char log[sizeof(target) + 4];
+    struct stat st;
+
+    ck_assert(set_up(DB_SQLITE));
+    ck_assert(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+    reader = open_again(true);
+    ck_assert_msg(db_tx(db, "bulk", add_bulk, &bulk, &err) == 0, "%s", err.text);
+    (void)snprintf(log, sizeof(log), "%s-wal", target);
+    ck_assert_int_eq(stat(log, &st), 0);
+    for (rlim_t more = 0; more < KIB(64); more += 1030) { /* in the middle of heads and of pages */
+        allow_file_bytes((rlim_t)st.st_size + more);
+        bulk.rows = 200;
+        ck_assert_int_eq(db_tx(db, "bulk", add_bulk, &bulk, &err), -E_DB);
+        ck_assert_int_eq(bulk_of(db), 10);
+        ck_assert_int_eq(bulk_of(reader), 10);
+        err = (struct err){0};
+    }
+    allow_file_bytes(RLIM_INFINITY);
+    ck_assert_msg(db_tx(db, "bulk", add_bulk, &bulk, &err) == 0, "%s", err.text);
+    ck_assert_int_eq(bulk_of(reader), 210);
+    check_integrity();
+    db_close(&reader);
+    tear_down();
+}
+
+END_TEST
+
 /* clang-format off */
 static const struct { const char *text; int rc; enum db_kind kind; const char *target; } targets[] = {
     {"sqlite:/var/lib/naru/x.db", 0, DB_SQLITE, "/var/lib/naru/x.db"},
@@ -561,6 +700,8 @@ static Suite *suite(void)
     tcase_add_loop_test(tc, test_pg, 0, (int)ARRAY_LEN(cases));
     tcase_add_test(tc, test_sqlite_is_durable);
     tcase_add_test(tc, test_sqlite_other_file);
+    tcase_add_test(tc, test_sqlite_large_commit);
+    tcase_add_test(tc, test_sqlite_no_room);
     suite_add_tcase(s, tc);
     return s;
 }
