@@ -6,14 +6,15 @@ VALUES ($1, $2, $3)
     ON CONFLICT (process_id, message_id) DO NOTHING;
 
 -- name: dsp_message_prune
--- in:   before_us:i64 most:i64
+-- in:   before_us:i64 before_id:text most:i64
 -- out:
 DELETE FROM message_seen
  WHERE (process_id, message_id) IN (SELECT process_id, message_id
                                       FROM message_seen
-                                     WHERE seen_us < $1
-                                     ORDER BY seen_us, process_id, message_id
-                                     LIMIT $2);
+                                     WHERE process_id < $2
+                                       AND seen_us < $1
+                                     ORDER BY process_id, message_id
+                                     LIMIT $3);
 
 -- name: dsp_outbox_forget
 -- in:   stream:text
