@@ -133,9 +133,6 @@ static int refuse(struct str text, const json_error_t *cause, struct err *err)
     const char *what = cause->text;
     struct str key = STR_NONE;
 
-    /* the text is empty only where an allocation failed */
-    if (code == json_error_out_of_memory || what[0] == '\0')
-        return err_set(err, E_NO_MEMORY, "", "JSON text of %zu bytes", text.n);
     if (code == json_error_null_character || code == json_error_null_byte_in_key)
         what = "\\u0000 is not allowed";
     if (code == json_error_duplicate_key && cause->position > 0) {
@@ -165,6 +162,8 @@ int jdoc_parse(struct str text, const struct jlimits *limits, struct jdoc **ret_
     doc->root = json_loadb(text.p != NULL ? text.p : "", text.n,
                            JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &cause);
     jdoc__make(NULL);
+    if (arena_failed(doc->memory)) /* jansson calls it many things */
+        return err_set(err, E_NO_MEMORY, "", "JSON text of %zu bytes", text.n);
     if (doc->root == NULL)
         return refuse(text, &cause, err);
     *ret_doc = MOVE(doc);

@@ -19,10 +19,7 @@ struct jdoc {
 /* A document without a value; NULL without memory. */
 struct jdoc *jdoc__new(void);
 
-/*
- * From here on, what jansson allocates for this thread belongs to `doc`; NULL: to nobody, and
- * asking for it is a CHECK.
- */
+/* From here on, what jansson allocates for this thread belongs to `doc`; NULL: to the heap. */
 void jdoc__make(const struct jdoc *doc);
 
 /* A view is the jansson value itself. jansson takes some read-only arguments without const, hence
