@@ -907,7 +907,8 @@ struct rogue {
     const char *text;  /* then this; NULL: nothing at all */
     bool repeat;       /* for ever */
     bool hold;         /* keeps the connection open afterwards */
-    atomic_uint connections;
+    atomic_uint connections, closed;
+    atomic_bool let_go; /* ends `hold` for the connection that is there */
     atomic_bool stop;
     pthread_t thread;
 };
@@ -923,10 +924,11 @@ static void serve_one(struct rogue *rogue, int fd)
                 break;
         } while (rogue->repeat && !atomic_load(&rogue->stop));
     }
-    while (rogue->hold && !atomic_load(&rogue->stop) &&
+    while (rogue->hold && !atomic_load(&rogue->stop) && !atomic_exchange(&rogue->let_go, false) &&
            poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 50) == 0)
         ;
     close(fd);
+    atomic_fetch_add(&rogue->closed, 1);
 }
 
 static void *rogue_main(void *arg)
@@ -1018,6 +1020,45 @@ START_TEST(test_rogue)
 
 END_TEST
 
+static bool one_closed(void *rogue)
+{
+    return atomic_load(&((struct rogue *)rogue)->closed) == 1;
+}
+
+static int64_t cpu_us(void)
+{
+    struct timespec used;
+
+    ck_assert_int_eq(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used), 0);
+    return used.tv_sec * US_PER_S + used.tv_nsec / 1000;
+}
+
+/* A connection stays for the next request; that its peer closes it meanwhile costs no time, and the next request opens another. */
+START_TEST(test_closed_while_idle)
+{
+    struct rogue quits = {.first = OK_HEAD, .text = "Content-Length: 2\r\n\r\nab", .hold = true};
+    struct rogue silent = {.hold = true};
+    int64_t before_us;
+
+    rogue_start(&quits);
+    rogue_start(&silent);
+    port = quits.port;
+    ck_assert_int_eq(get_code(url_of("/"), 5 * US_PER_S), E_OK);
+    atomic_store(&quits.let_go, true);
+    ck_assert(wait_until(one_closed, &quits));
+    port = silent.port;
+    before_us = cpu_us();
+    ck_assert_int_eq(get_code(url_of("/"), US_PER_S), E_PEER_TIMEOUT);
+    ck_assert_int_lt(cpu_us() - before_us, US_PER_S / 2);
+    port = quits.port;
+    ck_assert_int_eq(get_code(url_of("/"), 5 * US_PER_S), E_OK);
+    ck_assert_uint_eq(atomic_load(&quits.connections), 2);
+    rogue_stop(&quits);
+    rogue_stop(&silent);
+}
+
+END_TEST
+
 START_TEST(test_deadline_while_waiting)
 {
     struct rogue rogue = {.hold = true};
@@ -1100,6 +1141,7 @@ static Suite *suite(void)
     tcase_add_test(tc, test_upload_then_get);
     tcase_add_test(tc, test_guest);
     tcase_add_loop_test(tc, test_rogue, 0, (int)ARRAY_LEN(rogue_cases));
+    tcase_add_test(tc, test_closed_while_idle);
     tcase_add_test(tc, test_deadline_while_waiting);
     tcase_add_test(tc, test_cancel_and_close);
     suite_add_tcase(s, tc);
