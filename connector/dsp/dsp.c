@@ -111,17 +111,15 @@ void dsp_render_error(struct rq *rq, const struct err *err)
 
 #define SEEN_KEPT_US (7 * US_PER_DAY)
 
-/* A process that is younger than before_us has no older message; ids ascend (dsp__new_id). */
+/* A process that is younger than before_us has no older message. */
 static int prune_messages(struct db *tx, struct app *app, int64_t *ret_changed, struct err *err)
 {
     static const uint8_t lowest[10];
     const int64_t before_us = env_wall_us(app->env) - SEEN_KEPT_US;
-    const struct uuid before = uuid_v7_from(before_us / 1000, lowest);
-    char before_id[sizeof("urn:uuid:") + UUID_TEXT_LEN];
+    const struct process_id before = dsp__process_id(uuid_v7_from(before_us / 1000, lowest));
 
-    (void)snprintf(before_id, sizeof(before_id), "urn:uuid:%s", uuid_format(before).c);
     return db_exec(tx, &q_dsp_message_prune,
-                   DB_ARGS(DB_I64(before_us), DB_TEXT(str_c(before_id)), DB_I64(PRUNE_PIECE)),
+                   DB_ARGS(DB_I64(before_us), DB_TEXT(str_c(before.c)), DB_I64(PRUNE_PIECE)),
                    ret_changed, err);
 }
 

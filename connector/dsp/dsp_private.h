@@ -180,7 +180,13 @@ void dsp__known_peers_close(struct known_peers **known);
 
 /* -- sending ---------------------------------------------------------------------------------- */
 
-/* "urn:uuid:…" of a fresh UUIDv7. */
+struct process_id {
+    char c[sizeof("urn:uuid:") + UUID_TEXT_LEN];
+};
+
+/* The id of a process of ours: "urn:uuid:…"; ids ascend with their UUIDv7. */
+struct process_id dsp__process_id(struct uuid uuid);
+/* One from a fresh UUIDv7. */
 struct str dsp__new_id(const struct app *app, struct arena *arena);
 /*
  * True if a message to this pid below the peer's address fits into a URL, however much must be

@@ -58,9 +58,17 @@ const struct process_kind transfer_kind = {
     .learn = &q_dsp_transfer_learn,
 };
 
+struct process_id dsp__process_id(struct uuid uuid)
+{
+    struct process_id id;
+
+    (void)snprintf(id.c, sizeof(id.c), "urn:uuid:%s", uuid_format(uuid).c);
+    return id;
+}
+
 struct str dsp__new_id(const struct app *app, struct arena *arena)
 {
-    return arena_printf(arena, "urn:uuid:%s", uuid_format(uuid_new(app->env)).c);
+    return arena_str(arena, str_c(dsp__process_id(uuid_new(app->env)).c));
 }
 
 const struct codec *dsp__codec(const struct process *process)

@@ -44,16 +44,14 @@ static int flush(sqlite3_file *file)
 static int wal_write(sqlite3_file *file, const void *p, int size, sqlite3_int64 at)
 {
     struct wal *wal = (struct wal *)file;
-    sqlite3_file *inner = inner_of(file);
     const size_t n = (size_t)size;
     int rc = SQLITE_OK;
 
+    CHECK(n <= GATHER_BYTES); /* at most a page, 64 KiB */
     if (wal->n > 0 && (at != wal->at + (sqlite3_int64)wal->n || n > GATHER_BYTES - wal->n))
         rc = flush(file);
     if (rc != SQLITE_OK)
         return rc;
-    if (n > GATHER_BYTES)
-        return inner->pMethods->xWrite(inner, p, size, at);
     if (wal->n == 0)
         wal->at = at;
     memcpy(wal->gathered + wal->n, p, n);

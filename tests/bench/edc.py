@@ -256,14 +256,14 @@ def one_by_one(sides, singles, pause_s):
     return {"alone": times, "edr": transfers(sides, last, singles, pause_s)}, body
 
 
-def in_turns(theirs, ours, n):
+def in_turns(edc_side, own_side, n):
     """Rounds of n at once, one of EDC's and two of ours, because the machine's speed changes: (rates, CPU each, lost) of both, and the
-    ratio of the rates in each round. theirs, ours: (sides, body)."""
+    ratio of the rates in each round. Each side: (sides, body)."""
     edc, own, ratios = [], [], []
     for _ in range(ROUNDS):
-        edc.append(together(*theirs, n))
-        with paused(theirs[0]):
-            own += [together(*ours, n) for _ in range(2)]
+        edc.append(together(*edc_side, n))
+        with paused(edc_side[0]):
+            own += [together(*own_side, n) for _ in range(2)]
         ratios.append((own[-2][0] + own[-1][0]) / 2 / edc[-1][0])
     return list(zip(*edc, strict=True)), list(zip(*own, strict=True)), ratios
 

@@ -568,6 +568,22 @@ def both_killed(provider, consumer):
               "one agreement each")
 
 
+def old_messages(provider):
+    tap.note("what was taken more than a week ago is forgotten, in old processes and only there")
+
+    def begun(days):
+        ms = f"{int((time.time() - 86400 * days) * 1000):012x}"
+        return f"urn:uuid:{ms[:8]}-{ms[8:]}-7000-8000-000000000000"
+
+    before = provider.sql("SELECT count(*) FROM message_seen")[0][0]
+    for process, days in ((begun(9), 9), (begun(9), 1), (begun(6), 6)):
+        provider.sql("INSERT INTO message_seen (process_id, message_id, seen_us) VALUES (?, ?, ?)", process, f"{days} days ago",
+                     int((time.time() - 86400 * days) * 1e6))
+    provider.restart(kill=False)
+    wait_until(lambda: not provider.sql("SELECT 1 FROM message_seen WHERE message_id = '9 days ago'"), 15, "the old one is forgotten")
+    tap.equal(provider.sql("SELECT count(*) FROM message_seen")[0][0], before + 2, "the others are remembered")
+
+
 def scenario():
     space = Space("provider", "manual", "impatient", "consumer", "peer", "stranger", "seller")
     provider = space.connector("provider")
@@ -609,6 +625,7 @@ def scenario():
     restart_of_provider(provider, peer)
     restart_of_consumer(consumer, seller)
     both_killed(provider, consumer)
+    old_messages(provider)
     silence(provider, impatient, peer)
 
 
